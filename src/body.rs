@@ -1,0 +1,400 @@
+//! A response body: reads from the connection as the framing says, and gives the connection back
+//! at the last byte.
+//!
+//! The only state that outlives a call is here. The decoder says what the arrived bytes are; this
+//! file moves them, and decides what becomes of the connection.
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+use std::time::Instant;
+
+use crate::error::{Error, Fate, Result, Stage};
+use crate::headers::Headers;
+use crate::net::conn::Conn;
+use crate::net::deadline::Deadline;
+use crate::net::pool::{Lease, Return};
+use crate::observe::{BodyEnd, CloseReason};
+use crate::wire::decode::Decoder;
+use crate::wire::step::{Step, at_most};
+
+/// Bytes that dropping an unfinished body takes, if they have arrived already.
+const DROP_BYTES_MAX: usize = 64 * 1024;
+
+/// A response body, read from the connection as you ask for it.
+///
+/// Three promises:
+/// * `Ok(0)` from a read into a non-empty buffer means that the body is complete, proven by its
+///   framing. A body cut short is an error, and errors are final: every later read gives the same.
+/// * At the last byte the connection goes back to the pool, not one read later.
+/// * A read waits for `read_timeout` at most, and never beyond the request's deadline.
+///
+/// Dropping a body never waits: if the rest has arrived already (64 KiB at most) the connection
+/// lives on, else it is closed.
+///
+/// ```no_run
+/// use std::io::{BufRead, Read};
+///
+/// let mut body = longwire::get("http://example.com/")?.into_body();
+/// let mut first = String::new();
+/// body.read_line(&mut first)?;
+/// let mut buffer = [0; 4096];
+/// loop {
+///     let count = body.read(&mut buffer)?;
+///     if count == 0 {
+///         break;
+///     }
+///     println!("{count} bytes");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Body {
+    state: State,
+    trailers: Headers,
+}
+
+enum State {
+    Open(Open),
+    /// After 101: the connection waits to be taken over.
+    Switched(Lease),
+    Ended(BodyEnd),
+    Failed(Error),
+}
+
+/// A body that may still have bytes to come.
+struct Open {
+    lease: Lease,
+    decoder: Decoder,
+    afterwards: Afterwards,
+}
+
+/// What becomes of the connection when the body is complete.
+pub(crate) type Afterwards = Result<Return, CloseReason>;
+
+impl Body {
+    /// The body that `decoder` will find on the connection. If there is none the connection is
+    /// done with already.
+    pub(crate) fn new(lease: Lease, decoder: Decoder, afterwards: Afterwards) -> Body {
+        let is_empty = decoder.remaining() == Some(0);
+        let mut body = Body { state: State::Open(Open { lease, decoder, afterwards }), trailers: Headers::new() };
+        if is_empty {
+            body.finish();
+        }
+        body
+    }
+
+    /// After 101, the connection is for whoever takes it.
+    pub(crate) fn switched(lease: Lease) -> Body {
+        Body { state: State::Switched(lease), trailers: Headers::new() }
+    }
+
+    pub(crate) fn take_switched(mut self) -> Option<Conn> {
+        match std::mem::replace(&mut self.state, State::Ended(BodyEnd::Empty)) {
+            State::Switched(lease) => lease.into_conn(),
+            _ => None,
+        }
+    }
+
+    /// The trailer fields (RFC 9112 §7.1.2): empty until a chunked body has ended, and for all
+    /// others. Fields that would frame or route a message are not among them.
+    pub fn trailers(&self) -> &Headers {
+        &self.trailers
+    }
+
+    /// Whether all of the body was read.
+    pub fn is_complete(&self) -> bool {
+        self.ended().is_some()
+    }
+
+    /// How the body's end was known, once it was reached.
+    pub fn ended(&self) -> Option<BodyEnd> {
+        match self.state {
+            State::Ended(end) => Some(end),
+            State::Switched(_) => Some(BodyEnd::Empty),
+            State::Open(_) | State::Failed(_) => None,
+        }
+    }
+
+    /// How many bytes are still to be read, where that is known.
+    pub fn remaining(&self) -> Option<u64> {
+        match &self.state {
+            State::Open(open) => open.decoder.remaining(),
+            State::Ended(_) | State::Switched(_) => Some(0),
+            State::Failed(_) => None,
+        }
+    }
+
+    /// Reads, with the error as longwire's own.
+    pub(crate) fn pull(&mut self, into: &mut [u8]) -> Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        while let State::Open(open) = &mut self.state {
+            if !open.lease.arrived().is_empty() || into.len() < open.lease.buffer_size() {
+                break;
+            }
+            if let Some(count) = self.pull_straight(into)? {
+                return Ok(count);
+            }
+        }
+        let ready = self.ready()?;
+        let count = ready.len().min(into.len());
+        into[..count].copy_from_slice(&ready[..count]);
+        self.take(count);
+        Ok(count)
+    }
+
+    /// Reads many bytes at once into the room that `collected` has, where the length is known and
+    /// no deadline has to be watched. `false`: read in another way.
+    pub(crate) fn pull_many(&mut self, collected: &mut Vec<u8>) -> Result<bool> {
+        let State::Open(open) = &mut self.state else { return Ok(false) };
+        let Decoder::Length { left } = open.decoder else { return Ok(false) };
+        // The last byte is read by a read that asks for more, so that stray bytes are seen.
+        let count = at_most(left - 1, collected.capacity() - collected.len());
+        if count == 0 || !open.lease.may_read_many() {
+            return Ok(false);
+        }
+        let filled = collected.len();
+        let read = open.lease.read_many_past_buffer(collected, count);
+        open.decoder.advance(collected.len() - filled);
+        if let Err(error) = read {
+            return Err(self.fail(error));
+        }
+        Ok(collected.len() > filled) // none at all is the end, for others to judge
+    }
+
+    /// Body bytes that lie in the buffer, read for if there are none; none at all is the end.
+    pub(crate) fn ready(&mut self) -> Result<&[u8]> {
+        let count = loop {
+            let open = match &mut self.state {
+                State::Open(open) => open,
+                State::Ended(_) | State::Switched(_) => break 0,
+                State::Failed(error) => return Err(error.clone()),
+            };
+            match open.lease.check_cancelled().and_then(|()| open.look()) {
+                Ok(Found::Data(count)) => break count,
+                Ok(Found::End) => self.finish(),
+                Ok(Found::Nothing) => match open.fill() {
+                    Ok(true) => {}
+                    Ok(false) => self.finish(),
+                    Err(error) => return Err(self.fail(error)),
+                },
+                Err(error) => return Err(self.fail(error)),
+            }
+        };
+        match &self.state {
+            State::Open(open) => Ok(&open.lease.arrived()[..count]),
+            _ => Ok(&[]),
+        }
+    }
+
+    /// Uses up `count` of the ready bytes; with the last one, the connection goes home.
+    fn take(&mut self, count: usize) {
+        let State::Open(open) = &mut self.state else { return };
+        open.lease.consume(count);
+        open.decoder.advance(count);
+        self.settle();
+    }
+
+    /// Looks whether the end has arrived already. An error that shows up is for the next read.
+    fn settle(&mut self) {
+        let State::Open(open) = &mut self.state else { return };
+        match open.look() {
+            Ok(Found::End) => self.finish(),
+            Ok(Found::Data(_) | Found::Nothing) => {}
+            Err(error) => drop(self.fail(error)),
+        }
+    }
+
+    /// Reads from the socket into the caller's buffer, and takes the framing out there: how many
+    /// bytes of body that gave, 0 at the end, or `None` if it was framing alone.
+    fn pull_straight(&mut self, into: &mut [u8]) -> Result<Option<usize>> {
+        let State::Open(open) = &mut self.state else { return Ok(None) };
+        // The last byte comes with a read that asks for more, so that stray bytes are seen.
+        let is_last = open.decoder.remaining() == Some(into.len() as u64);
+        let room = into.len() - usize::from(is_last);
+        let arrived = match open.read_past_buffer(&mut into[..room]) {
+            Ok(0) => {
+                self.finish();
+                return Ok(Some(0));
+            }
+            Ok(count) => count,
+            Err(error) => return Err(self.fail(error)),
+        };
+        match open.unframe(&mut into[..arrived]) {
+            (0, Ok(false)) => Ok(None),
+            (count, Ok(false)) => Ok(Some(count)),
+            (count, Ok(true)) => {
+                self.finish();
+                Ok(Some(count))
+            }
+            (0, Err(error)) => Err(self.fail(error)),
+            (count, Err(error)) => {
+                drop(self.fail(error)); // the next read gives it
+                Ok(Some(count))
+            }
+        }
+    }
+
+    /// The body is complete: the connection goes home, or is closed for the reason known.
+    fn finish(&mut self) {
+        let ended = State::Ended(match &self.state {
+            State::Open(open) => open.decoder.end(),
+            _ => return,
+        });
+        if let State::Open(open) = std::mem::replace(&mut self.state, ended) {
+            self.trailers = open.decoder.trailers();
+            open.go_home();
+        }
+    }
+
+    /// From here on every read gives this error. The connection is closed.
+    fn fail(&mut self, error: Error) -> Error {
+        let peer = match &self.state {
+            State::Open(open) => open.lease.peer,
+            _ => None,
+        };
+        let error = error.at(Stage::Body).with_fate(Fate::ResponseStarted).with_peer(peer);
+        self.state = State::Failed(error.clone());
+        error
+    }
+}
+
+/// What the arrived bytes begin with, framing taken out.
+enum Found {
+    Data(usize),
+    Nothing,
+    End,
+}
+
+impl Open {
+    /// Takes framing out of the front of what has arrived.
+    fn look(&mut self) -> Result<Found> {
+        let (skip, found) = match self.decoder.step(self.lease.arrived())? {
+            Step::Data { skip, len } => (skip, Found::Data(len)),
+            Step::More { skip } => (skip, Found::Nothing),
+            Step::End { skip } => (skip, Found::End),
+        };
+        self.lease.consume(skip);
+        Ok(found)
+    }
+
+    /// Waits for more. `false`: there is none, since the connection's end is the body's.
+    fn fill(&mut self) -> Result<bool> {
+        let count = self.lease.fill(Deadline::none(), Instant::now())?;
+        if count == 0 {
+            self.decoder.eof()?;
+        }
+        Ok(count > 0)
+    }
+
+    /// Waits for more, in the caller's buffer; 0 if the connection's end is the body's.
+    fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
+        let count = self.lease.read_past_buffer(into)?;
+        if count == 0 {
+            self.decoder.eof()?;
+        }
+        Ok(count)
+    }
+
+    /// Moves the body bytes among `bytes` to their front: how many there are, and whether they are
+    /// the last.
+    fn unframe(&mut self, bytes: &mut [u8]) -> (usize, Result<bool>) {
+        let (mut from, mut to) = (0, 0);
+        loop {
+            match self.decoder.step(&bytes[from..]) {
+                Ok(Step::Data { skip, len }) => {
+                    from += skip;
+                    if from != to {
+                        bytes.copy_within(from..from + len, to);
+                    }
+                    from += len;
+                    to += len;
+                    self.decoder.advance(len);
+                }
+                Ok(Step::More { .. }) => return (to, Ok(false)),
+                Ok(Step::End { skip }) => {
+                    if from + skip < bytes.len() {
+                        self.lease.mark_stray();
+                    }
+                    return (to, Ok(true));
+                }
+                Err(error) => return (to, Err(error)),
+            }
+        }
+    }
+
+    fn go_home(self) {
+        match self.afterwards {
+            Ok(how) => self.lease.release(how),
+            Err(reason) => self.lease.close(reason),
+        }
+    }
+
+    /// Takes what has arrived, without waiting; the connection lives on only if that was all.
+    fn abandon(mut self) {
+        if let Err(reason) = self.afterwards {
+            return self.lease.close(reason);
+        }
+        let mut budget = DROP_BYTES_MAX.saturating_sub(self.lease.arrived().len());
+        while self.decoder.remaining().is_none_or(|left| left <= DROP_BYTES_MAX as u64) {
+            match self.look() {
+                Ok(Found::End) => return self.go_home(),
+                Ok(Found::Data(count)) => {
+                    self.lease.consume(count);
+                    self.decoder.advance(count);
+                }
+                Ok(Found::Nothing) if budget == 0 => break,
+                Ok(Found::Nothing) => match self.lease.try_fill() {
+                    Ok(Some(count)) if count > 0 => budget = budget.saturating_sub(count),
+                    Ok(_) => break,
+                    Err(_) => return self.lease.close(CloseReason::Failed),
+                },
+                Err(_) => return self.lease.close(CloseReason::Failed),
+            }
+        }
+        self.lease.close(CloseReason::Unfinished);
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        Ok(self.pull(into)?)
+    }
+}
+
+impl BufRead for Body {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Ok(self.ready()?)
+    }
+
+    /// Uses up bytes that `fill_buf` has given; more than those are not used.
+    fn consume(&mut self, count: usize) {
+        if let State::Open(open) = &mut self.state {
+            if let Ok(Found::Data(ready)) = open.look() {
+                self.take(count.min(ready));
+            }
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.state, State::Ended(BodyEnd::Empty)) {
+            State::Open(open) => open.abandon(),
+            State::Switched(lease) => lease.close(CloseReason::Upgraded),
+            State::Ended(_) | State::Failed(_) => {}
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Open(open) => return write!(f, "Body(open, remaining: {:?})", open.decoder.remaining()),
+            State::Switched(_) => "Body(switched protocols)".to_owned(),
+            State::Ended(end) => format!("Body(ended: {end:?})"),
+            State::Failed(error) => format!("Body(failed: {error})"),
+        };
+        f.write_str(&state)
+    }
+}

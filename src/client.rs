@@ -1,0 +1,206 @@
+//! The client: the order of things for one request, from its deadline to its response.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind, Result, Stage};
+use crate::exchange;
+use crate::headers::Headers;
+use crate::net::deadline::Deadline;
+use crate::net::dial::Dialer;
+use crate::net::line::Limits;
+use crate::net::pool::{Lease, Pool, PoolStats, Want};
+use crate::net::stream::Target;
+use crate::observe::Event;
+use crate::redirect::Redirects;
+use crate::request::Request;
+use crate::response::{Response, ResponseParts};
+use crate::retry::may_retry;
+use crate::settings::Settings;
+use crate::uri;
+
+/// A blocking HTTP/1.1 client with a pool of kept-alive connections.
+///
+/// Clones are cheap, share one pool, and may be used from any number of threads at once. Make one
+/// client and keep it: each has its own connections. Idle connections are closed when the last
+/// clone is dropped, or on the next call after their time; no thread runs in the background.
+///
+/// A call blocks until the response head is there, for as long as the limits allow: by default
+/// 10 s for a connection and 60 s of silence after that, without a limit for the whole
+/// (see [`ClientBuilder`](crate::ClientBuilder)).
+///
+/// ```no_run
+/// use longwire::Client;
+///
+/// let client = Client::new();
+/// for page in 1..=3 {
+///     let text = client.get("http://example.com/list").query("page", &page.to_string()).send()?.text()?;
+///     println!("{} bytes on one connection", text.len());
+/// }
+/// # Ok::<(), longwire::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    dialer: Dialer,
+    pool: Arc<Pool>,
+}
+
+impl Client {
+    pub(crate) fn assemble(settings: Settings, dialer: Dialer, pool: Pool) -> Client {
+        Client(Arc::new(Inner { settings, dialer, pool: Arc::new(pool) }))
+    }
+
+    /// Sends a request, follows redirects, and gives the response as soon as its head is there.
+    ///
+    /// # Errors
+    /// Every [`ErrorKind`] but those of reading a body. [`Error::fate`] says whether the server
+    /// may have acted on the request.
+    pub fn send(&self, mut request: Request<'_>) -> Result<Response> {
+        let settings = &self.0.settings;
+        self.prepare(&mut request).map_err(|error| error.with_url(&request.url))?;
+        let mut now = Instant::now();
+        let deadline = Deadline::of("timeout", request.options.timeout.unwrap_or(settings.timeout), now);
+        let mut redirects = Redirects::new(request.options.max_redirects.unwrap_or(settings.max_redirects));
+        loop {
+            let parts = self.exchange(&mut request, deadline, now).map_err(|error| {
+                // A hop that fails does not undo what the ones before have done.
+                error.with_url(&request.url).with_fate_at_least(redirects.fate())
+            })?;
+            let follows = redirects
+                .follow(&mut request, &parts.head, settings)
+                .map_err(|error| error.with_peer(parts.connection.peer_addr()).with_url(&request.url))?;
+            if !follows {
+                return Ok(Response::new(parts, request.url, redirects.into_trail()));
+            }
+            now = Instant::now();
+        }
+    }
+
+    /// The request head as this client would send it to the origin, to the byte.
+    ///
+    /// # Errors
+    /// As [`send`](Client::send), for what is known without a network.
+    ///
+    /// ```
+    /// use longwire::{Client, Method, Request};
+    ///
+    /// let client = Client::builder().user_agent("me/1").build();
+    /// let request = Request::new(Method::GET, "http://example.com/a?b")?;
+    /// let head = "GET /a?b HTTP/1.1\r\nHost: example.com\r\nUser-Agent: me/1\r\nAccept: */*\r\n\r\n";
+    /// assert_eq!(client.to_wire(&request)?, head.as_bytes());
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn to_wire(&self, request: &Request<'_>) -> Result<Vec<u8>> {
+        let defaults = self.with_defaults(request)?;
+        let headers = defaults.as_ref().unwrap_or(&request.headers);
+        self.check(request, headers)?;
+        let mut head = Vec::new();
+        exchange::encode(request, headers, &self.0.settings, &mut |bytes| head.extend_from_slice(bytes));
+        Ok(head)
+    }
+
+    /// A look at the pool. Idle connections whose time has come are closed first.
+    pub fn pool_stats(&self) -> PoolStats {
+        self.0.pool.stats()
+    }
+
+    /// Closes all idle connections. Those in use are not touched.
+    pub fn close_idle(&self) {
+        self.0.pool.clear();
+    }
+
+    /// The last checks, and the client's own fields.
+    fn prepare(&self, request: &mut Request<'_>) -> Result<()> {
+        let headers = self.with_defaults(request)?;
+        self.check(request, headers.as_ref().unwrap_or(&request.headers))?;
+        if let Some(headers) = headers {
+            request.headers = headers;
+        }
+        Ok(())
+    }
+
+    fn check(&self, request: &Request<'_>, headers: &Headers) -> Result<()> {
+        if let Some(mistake) = &self.0.settings.mistake {
+            return Err(mistake.clone());
+        }
+        self.check_scheme(request)?;
+        request.check(headers)
+    }
+
+    /// Plain TCP does not do for https: asked for every hop.
+    fn check_scheme(&self, request: &Request<'_>) -> Result<()> {
+        if request.url.scheme() == "https" && self.0.dialer.connector.is_none() {
+            let what = "https needs a connector that speaks TLS (ClientBuilder::connector)";
+            return Err(Error::new(ErrorKind::UnsupportedScheme, what));
+        }
+        Ok(())
+    }
+
+    /// The request's fields behind those defaults that it does not override; `None` if there are
+    /// no defaults at all.
+    fn with_defaults(&self, request: &Request<'_>) -> Result<Option<Headers>> {
+        let defaults = &self.0.settings.default_headers;
+        if defaults.is_empty() {
+            return Ok(None);
+        }
+        let mut headers = defaults.clone();
+        headers.retain(|name| !request.headers.contains(name));
+        for (name, value) in request.headers.iter() {
+            headers.append(name, value)?;
+        }
+        Ok(Some(headers))
+    }
+
+    /// One request to one URL: on a connection from the pool, and once more on a fresh one if
+    /// that turned out to be dead.
+    fn exchange(&self, request: &mut Request<'_>, deadline: Deadline, now: Instant) -> Result<ResponseParts> {
+        let settings = &self.0.settings;
+        let lease = self.lease(request, deadline, now, false)?;
+        let was_reused = lease.exchanges > 1;
+        match exchange::run(lease, request, settings) {
+            Err(error) if may_retry(request, &error, was_reused) => {
+                settings.observe(|| Event::Retry { error: &error });
+                let again = request.body.rewind().and_then(|()| self.lease(request, deadline, Instant::now(), true));
+                let again = again.and_then(|lease| exchange::run(lease, request, settings));
+                again.map_err(|second| second.with_fate_at_least(error.fate()))
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn lease(&self, request: &Request<'_>, deadline: Deadline, now: Instant, fresh: bool) -> Result<Lease> {
+        self.check_scheme(request)?;
+        let Inner { settings, dialer, pool } = &*self.0;
+        let options = &request.options;
+        let limits = Limits {
+            deadline,
+            read_timeout: options.read_timeout.unwrap_or(settings.read_timeout),
+            write_timeout: settings.write_timeout,
+            token: options.token.clone(),
+        };
+        if let Some(token) = &options.token {
+            token.check().map_err(|error| error.at(Stage::Pool))?;
+        }
+        let url = &request.url;
+        let connect_timeout = settings.connect_timeout;
+        let want = Want { origin: uri::origin(url), fresh, now, connect_timeout, limits };
+        pool.lease(want, |deadline| {
+            let target = Target {
+                host: url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']'),
+                port: url.port_or_known_default().unwrap_or_default(),
+                is_https: url.scheme() == "https",
+            };
+            dialer.open(&target, deadline, options.token.as_ref())
+        })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}

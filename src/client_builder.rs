@@ -1,0 +1,348 @@
+//! Building a client: every setting with its unit, default and reason.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::headers::Headers;
+use crate::net::dial::{AddressFilter, Dialer};
+use crate::net::pool::{Pool, PoolLimits};
+use crate::net::resolve::{Resolve, Resolver, System};
+use crate::net::stream::Connect;
+use crate::observe::Observer;
+use crate::request::check_by_hand;
+use crate::settings::Settings;
+use crate::wire::head::HeadLimits;
+
+/// The smallest and the largest buffer that make sense.
+const BUFFER_BYTES: RangeInclusive<usize> = 512..=1 << 30;
+
+/// The smallest and the largest head that can be asked for: a status line, and what spans reach.
+const HEAD_BYTES: RangeInclusive<usize> = 64..=1 << 30;
+
+/// The fewest and the most fields that can be asked for.
+const HEAD_FIELDS: RangeInclusive<usize> = 1..=65_536;
+
+/// Builds a [`Client`].
+///
+/// Limits of time take a [`Duration`], or `None` for no limit. A setting that makes no sense (a
+/// limit of zero, a malformed default header) is kept, and every send returns it as
+/// [`ErrorKind::InvalidRequest`].
+///
+/// ```
+/// use longwire::Client;
+/// use std::time::Duration;
+///
+/// let client = Client::builder()
+///     .timeout(Duration::from_secs(30))
+///     .read_timeout(None)
+///     .max_idle_per_host(2)
+///     .user_agent("weather-station/1.0")
+///     .build();
+/// # drop(client);
+/// ```
+#[must_use]
+pub struct ClientBuilder {
+    settings: Settings,
+    pool: PoolLimits,
+    resolver: Arc<dyn Resolve>,
+    fixed: Vec<(String, SocketAddr)>,
+    filter: Option<AddressFilter>,
+    connector: Option<Arc<dyn Connect>>,
+    unix_socket: Option<PathBuf>,
+}
+
+impl Client {
+    /// A client with the defaults of [`ClientBuilder`].
+    pub fn new() -> Client {
+        Client::builder().build()
+    }
+
+    /// A builder with its defaults.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder {
+            settings: Settings {
+                connect_timeout: Some(Duration::from_secs(10)),
+                read_timeout: Some(Duration::from_secs(60)),
+                write_timeout: Some(Duration::from_secs(60)),
+                header_timeout: None,
+                timeout: None,
+                head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
+                max_redirects: 10,
+                require_framing: false,
+                allow_https_downgrade: false,
+                user_agent: concat!("longwire/", env!("CARGO_PKG_VERSION")).to_owned(),
+                default_headers: Headers::new(),
+                followed: Vec::new(),
+                observer: None,
+                mistake: None,
+            },
+            pool: PoolLimits {
+                idle_timeout: Some(Duration::from_secs(30)),
+                idle_per_host_max: 8,
+                idle_max: 64,
+                per_host_max: None,
+                age_max: None,
+                buffer_size: 8 * 1024,
+            },
+            resolver: Arc::new(System),
+            fixed: Vec::new(),
+            filter: None,
+            connector: None,
+            unix_socket: None,
+        }
+    }
+}
+
+impl Default for Client {
+    fn default() -> Client {
+        Client::new()
+    }
+}
+
+impl ClientBuilder {
+    /// How long it may take to get a connection: waiting for a place in the pool, resolving and
+    /// connecting together. Default 10 s.
+    pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
+        self
+    }
+
+    /// How long the server may be silent while we wait for it or read. Default 60 s. A response
+    /// head, once begun, must also be complete within this time.
+    pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.read_timeout = self.limit("read_timeout", limit.into());
+        self
+    }
+
+    /// How long the server may take nothing while we send. Default 60 s.
+    pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.write_timeout = self.limit("write_timeout", limit.into());
+        self
+    }
+
+    /// How long the final response head may take, from the end of sending. Default none.
+    pub fn header_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.header_timeout = self.limit("header_timeout", limit.into());
+        self
+    }
+
+    /// How long everything together may take: from the call to the last byte of the body,
+    /// redirects and a retry included. Default none.
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeout = self.limit("timeout", limit.into());
+        self
+    }
+
+    /// How long a connection may be idle. Default 30 s. If the server's `Keep-Alive: timeout=n`
+    /// is less, a connection retires a second before the server closes it.
+    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.pool.idle_timeout = self.limit("idle_timeout", limit.into());
+        self
+    }
+
+    /// How old a connection may be to carry another request. Default none. Useful behind load
+    /// balancers and changing DNS.
+    pub fn max_connection_age(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.pool.age_max = self.limit("max_connection_age", limit.into());
+        self
+    }
+
+    /// How many idle connections are kept for one host and port. Default 8; 0 keeps none.
+    pub fn max_idle_per_host(mut self, count: usize) -> Self {
+        self.pool.idle_per_host_max = count;
+        self
+    }
+
+    /// How many idle connections are kept in all. Default 64; the one that would retire first
+    /// makes room for a new one.
+    pub fn max_idle(mut self, count: usize) -> Self {
+        self.pool.idle_max = count;
+        self
+    }
+
+    /// How many connections one host and port may have, in use and idle. Default none. Requests
+    /// beyond wait in line, first come first served, within `connect_timeout`. A connection that
+    /// is just being closed does not count.
+    pub fn max_connections_per_host(mut self, count: impl Into<Option<usize>>) -> Self {
+        self.pool.per_host_max = count.into();
+        if self.pool.per_host_max == Some(0) {
+            self.mistake("max_connections_per_host is 0".to_owned());
+        }
+        self
+    }
+
+    /// Bytes of the buffer that each connection in use has; an idle one has none. Default 8 KiB;
+    /// 512 B to 1 GiB. Larger ones save system calls on large bodies that are read in small
+    /// pieces.
+    pub fn buffer_size(mut self, bytes: usize) -> Self {
+        self.within("buffer_size", bytes, BUFFER_BYTES);
+        self.pool.buffer_size = bytes;
+        self
+    }
+
+    /// Bytes that a response head may have, [`ErrorKind::HeadTooLarge`] beyond. Default 64 KiB; 64 B
+    /// to 1 GiB.
+    pub fn max_head_size(mut self, bytes: usize) -> Self {
+        self.within("max_head_size", bytes, HEAD_BYTES);
+        self.settings.head_limits.bytes_max = bytes;
+        self
+    }
+
+    /// Fields that a response head may have, [`ErrorKind::HeadTooLarge`] beyond. Default 256; 1 to
+    /// 65,536.
+    pub fn max_headers(mut self, count: usize) -> Self {
+        self.within("max_headers", count, HEAD_FIELDS);
+        self.settings.head_limits.fields_max = count;
+        self
+    }
+
+    /// How many redirects are followed, [`ErrorKind::TooManyRedirects`] beyond. Default 10; with 0
+    /// the 3xx itself is the response.
+    pub fn max_redirects(mut self, count: u32) -> Self {
+        self.settings.max_redirects = count;
+        self
+    }
+
+    /// Refuses bodies that end only with the connection ([`ErrorKind::Framing`]): a cut one
+    /// cannot be told from a whole one unless the network says so. Default off.
+    pub fn require_framing(mut self, on: bool) -> Self {
+        self.settings.require_framing = on;
+        self
+    }
+
+    /// Follows redirects from https to http, too. Default off.
+    pub fn allow_https_downgrade(mut self, on: bool) -> Self {
+        self.settings.allow_https_downgrade = on;
+        self
+    }
+
+    /// The `User-Agent` of requests that do not set one. Default `longwire/` and its version; an
+    /// empty one is not sent.
+    pub fn user_agent(mut self, name: &str) -> Self {
+        if let Err(mistake) = Headers::new().append("User-Agent", name) {
+            self.settings.mistake.get_or_insert(mistake);
+        }
+        self.settings.user_agent = name.to_owned();
+        self
+    }
+
+    /// A field for every request that does not set one of that name. On redirects to another
+    /// origin it stays behind like any other.
+    pub fn default_header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        let headers = &mut self.settings.default_headers;
+        let added = check_by_hand(name, value).and_then(|()| match name.eq_ignore_ascii_case("host") {
+            true => headers.insert(name, value), // there can be only one
+            false => headers.append(name, value),
+        });
+        if let Err(mistake) = added {
+            self.settings.mistake.get_or_insert(mistake);
+        }
+        self
+    }
+
+    /// Lets a field of that name go along on redirects to another origin. Only harmless ones do
+    /// by default (`Accept`, `User-Agent`, `Range` and their like, and the body's own); all others
+    /// may be secrets.
+    pub fn follow_header(mut self, name: impl Into<String>) -> Self {
+        self.settings.followed.push(name.into());
+        self
+    }
+
+    /// Looks names up in your own way.
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Arc::new(resolver);
+        self
+    }
+
+    /// Connects to `address` for URLs with this host, whatever their port.
+    pub fn resolve_to(mut self, host: &str, address: SocketAddr) -> Self {
+        self.fixed.push((host.to_owned(), address));
+        self
+    }
+
+    /// Connects only to addresses that pass: those of names, literals and redirects alike. The
+    /// socket is opened to just the address that was looked at. If none is left the request fails
+    /// with [`ErrorKind::BlockedAddress`]. A connector of your own and a unix socket are not
+    /// filtered.
+    ///
+    /// ```
+    /// use longwire::{Client, ErrorKind};
+    ///
+    /// let client = Client::builder().address_filter(|address| !address.ip().is_loopback()).build();
+    /// let error = client.get("http://127.0.0.1/").send().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::BlockedAddress);
+    /// ```
+    pub fn address_filter(mut self, allows: impl Fn(&SocketAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.filter = Some(Arc::new(allows));
+        self
+    }
+
+    /// Opens connections in your own way; `https` URLs are its business, too.
+    pub fn connector(mut self, connector: impl Connect + 'static) -> Self {
+        self.connector = Some(Arc::new(connector));
+        self
+    }
+
+    /// Sends every request through this unix socket; the URL's host only names whom to ask.
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.unix_socket = Some(path.into());
+        self
+    }
+
+    /// Tells `observer` what happens.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.settings.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn build(self) -> Client {
+        let observer = self.settings.observer.clone();
+        let dialer = Dialer {
+            resolver: Resolver::new(self.resolver, self.fixed),
+            filter: self.filter,
+            connector: self.connector,
+            unix_socket: self.unix_socket,
+            observer: observer.clone(),
+        };
+        Client::assemble(self.settings, dialer, Pool::new(self.pool, observer))
+    }
+
+    fn limit(&mut self, setting: &str, limit: Option<Duration>) -> Option<Duration> {
+        if limit == Some(Duration::ZERO) {
+            self.mistake(format!("{setting} is zero: nothing could ever be done in it"));
+        }
+        limit
+    }
+
+    fn within(&mut self, setting: &str, value: usize, sensible: RangeInclusive<usize>) {
+        if !sensible.contains(&value) {
+            let (least, most) = (sensible.start(), sensible.end());
+            self.mistake(format!("{setting} is {value}: it must be between {least} and {most}"));
+        }
+    }
+
+    fn mistake(&mut self, what: String) {
+        self.settings.mistake.get_or_insert(Error::new(ErrorKind::InvalidRequest, what));
+    }
+}
+
+impl Default for ClientBuilder {
+    fn default() -> ClientBuilder {
+        Client::builder()
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}

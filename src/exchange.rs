@@ -1,0 +1,130 @@
+//! One exchange on one connection: a request out, a response head in, and what follows from both
+//! for the body and the connection.
+
+use std::time::{Duration, Instant};
+
+use crate::answer::Answers;
+use crate::body::{Afterwards, Body};
+use crate::error::{Error, ErrorKind, Fate, Result, Stage};
+use crate::headers::{Headers, without_secrets};
+use crate::net::conn::Conn;
+use crate::net::pool::{Lease, Return};
+use crate::observe::{CloseReason, Event};
+use crate::request::Request;
+use crate::response::{ConnectionInfo, ResponseParts};
+use crate::settings::Settings;
+use crate::status::StatusCode;
+use crate::upload::{Upload, send};
+use crate::uri;
+use crate::wire::decode::Decoder;
+use crate::wire::framing::{self, Framing, Persistence};
+use crate::wire::head::{Head, RequestHead};
+
+/// Sends the request and reads the response head. On an error the connection is closed.
+pub(crate) fn run(mut lease: Lease, request: &mut Request<'_>, settings: &Settings) -> Result<ResponseParts> {
+    let mut answers = Answers::new(settings, request.headers.contains("upgrade"));
+    let received = converse(&mut lease, request, settings, &mut answers);
+    let fate = match (answers.has_begun(), lease.sent()) {
+        (true, _) => Fate::ResponseStarted,
+        (false, 0) => Fate::NotSent,
+        (false, _) => Fate::MaybeProcessed,
+    };
+    let peer = lease.peer;
+    let failure = |error: Error| error.with_fate(fate).with_peer(peer);
+    let Received { head, is_cut_short, sent, at } = received.map_err(failure)?;
+    let framing = framing::of_response(&request.method, &head).and_then(|framing| match framing {
+        Framing::UntilClose if settings.require_framing => {
+            Err(Error::new(ErrorKind::Framing, "the body's end is not announced (require_framing)"))
+        }
+        framing => Ok(framing),
+    });
+    let framing = framing.map_err(|error| failure(error.at(Stage::Head)))?;
+    let content_length = framing::told_length(&request.method, &head, framing);
+    let afterwards = afterwards(&head, framing, request, is_cut_short);
+    let connection = ConnectionInfo::of(&lease, at);
+    let begun = lease.begun();
+    let body = match head.status {
+        StatusCode::SWITCHING_PROTOCOLS => Body::switched(lease),
+        _ => Body::new(lease, Decoder::new(framing), afterwards),
+    };
+    Ok(ResponseParts { head, content_length, body, connection, begun, sent })
+}
+
+struct Received {
+    head: Head,
+    /// The request body was not sent to its end.
+    is_cut_short: bool,
+    /// When the request was sent, and when the head had come.
+    sent: Instant,
+    at: Instant,
+}
+
+fn converse(
+    conn: &mut Conn,
+    request: &mut Request<'_>,
+    settings: &Settings,
+    answers: &mut Answers<'_>,
+) -> Result<Received> {
+    encode(request, &request.headers, settings, &mut |bytes| conn.put(bytes));
+    settings.observe_request(request);
+    let expect = expectation(request);
+    let upload = send(conn, &mut request.body, expect, answers).map_err(|error| match error.stage() {
+        Stage::Request => error.at(Stage::Send),
+        _ => error,
+    })?;
+    let sent = Instant::now();
+    let (head, is_cut_short) = match upload {
+        Upload::Complete(Some(head)) => (head, false),
+        Upload::Complete(None) => (answers.wait(conn, sent)?, false),
+        Upload::CutShort(head) => (head, true),
+    };
+    Ok(Received { head, is_cut_short, sent, at: Instant::now() })
+}
+
+/// RFC 9110 §10.1.1: only a request with content may expect.
+fn expectation(request: &Request<'_>) -> Option<Duration> {
+    request.options.expect_continue.filter(|_| request.body.length() != Some(0))
+}
+
+/// Writes the request's head, piece by piece.
+pub(crate) fn encode(request: &Request<'_>, headers: &Headers, settings: &Settings, put: &mut impl FnMut(&[u8])) {
+    let says_length = request.method.expects_content() || request.headers.contains("content-length");
+    let head = RequestHead {
+        method: &request.method,
+        target: uri::target(&request.url),
+        authority: uri::authority(&request.url),
+        user_agent: &settings.user_agent,
+        announced: request.body.announced(says_length),
+        expects_continue: expectation(request).is_some(),
+        headers,
+    };
+    head.encode(put);
+}
+
+/// What becomes of the connection once the body is complete.
+fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, is_cut_short: bool) -> Afterwards {
+    if is_cut_short {
+        return Err(CloseReason::UploadUnfinished);
+    }
+    match framing::persists(head, framing, request.says_close()) {
+        Persistence::Close(reason) => Err(reason),
+        Persistence::Keep(hint) => Ok(Return {
+            server_timeout: hint.timeout_secs.map(Duration::from_secs),
+            requests_left: hint.requests_left,
+            unproven: framing == Framing::Empty,
+        }),
+    }
+}
+
+impl Settings {
+    /// Shows the observer the request's head, secrets replaced.
+    fn observe_request(&self, request: &Request<'_>) {
+        if self.observer.is_none() {
+            return;
+        }
+        let mut head = Vec::new();
+        encode(request, &request.headers, self, &mut |bytes| head.extend_from_slice(bytes));
+        let text = without_secrets(&head);
+        self.observe(|| Event::RequestHead { text: &text });
+    }
+}

@@ -1,0 +1,266 @@
+//! One connection: a socket under the clock, a buffer while it is in use, and its story.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::buffer::Buffer;
+use crate::net::deadline::Deadline;
+use crate::net::line::{Limits, Line};
+use crate::net::stream::{Socket, Stream};
+use crate::observe::CloseReason;
+
+/// A connection that rested for less than this, and has proved itself, is not probed.
+const PROBE_AFTER: Duration = Duration::from_millis(1);
+
+pub(crate) struct Conn {
+    line: Line,
+    buffer: Buffer,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) opened: Instant,
+    /// Exchanges begun, the one under way included.
+    pub(crate) exchanges: u32,
+    /// How long the name and the connection took.
+    pub(crate) resolve_took: Duration,
+    pub(crate) connect_took: Duration,
+    /// Requests that the server will still take, where it has said so.
+    pub(crate) requests_left: Option<u64>,
+    /// Bytes of the request under way that have left.
+    sent: u64,
+    /// Bytes have come behind the end of what was asked for.
+    is_stray: bool,
+    /// The last read filled all the room it had: more may have come, and was not seen.
+    is_unseen: bool,
+    /// When the exchange under way began.
+    begun: Instant,
+    rest: Rest,
+}
+
+/// What an idle connection waits for.
+struct Rest {
+    since: Instant,
+    retires: Instant,
+    retires_because: CloseReason,
+    /// The next lease must look whether the server has closed or said something.
+    probe: bool,
+}
+
+impl Conn {
+    pub(crate) fn new(socket: Socket) -> Conn {
+        let now = Instant::now();
+        let line = Line::new(socket);
+        Conn {
+            peer: line.peer(),
+            local: line.local_addr(),
+            line,
+            buffer: Buffer::none(),
+            opened: now,
+            exchanges: 0,
+            resolve_took: Duration::ZERO,
+            connect_took: Duration::ZERO,
+            requests_left: None,
+            sent: 0,
+            is_stray: false,
+            is_unseen: false,
+            begun: now,
+            rest: Rest { since: now, retires: now, retires_because: CloseReason::Idle, probe: true },
+        }
+    }
+
+    /// Gives it a buffer for the next exchange.
+    pub(crate) fn lend(&mut self, buffer: Buffer) {
+        self.buffer = buffer;
+    }
+
+    /// An exchange begins.
+    pub(crate) fn begin(&mut self, limits: Limits, now: Instant) {
+        self.begun = now;
+        self.exchanges += 1;
+        self.sent = 0;
+        self.line.begin(limits);
+    }
+
+    /// The exchange is over: the buffer is given up. `Err` says why the connection cannot be used
+    /// for another.
+    pub(crate) fn finish(&mut self) -> (Buffer, Result<(), CloseReason>) {
+        let untouched = self.line.finish();
+        let is_stray = self.is_stray || !self.buffer.is_empty();
+        let buffer = std::mem::replace(&mut self.buffer, Buffer::none());
+        let state = match (untouched, is_stray) {
+            (false, _) => Err(CloseReason::Cancelled),
+            (true, true) => Err(CloseReason::StrayBytes),
+            (true, false) => Ok(()),
+        };
+        (buffer, state)
+    }
+
+    /// Goes to rest until it `retires` at the latest. `unproven`: the last exchange had no body,
+    /// so that bytes which came in its stead may still be under way.
+    pub(crate) fn lie_down(&mut self, now: Instant, retires: (Instant, CloseReason), unproven: bool) {
+        let probe = unproven || self.is_unseen || self.exchanges < 2;
+        self.rest = Rest { since: now, retires: retires.0, retires_because: retires.1, probe };
+    }
+
+    pub(crate) fn retires(&self) -> Instant {
+        self.rest.retires
+    }
+
+    pub(crate) fn retires_because(&self) -> CloseReason {
+        self.rest.retires_because
+    }
+
+    /// Looks whether the connection is still open and silent. Costs nothing where it has proved
+    /// itself just now.
+    pub(crate) fn probe(&mut self, now: Instant) -> Result<(), CloseReason> {
+        if !self.rest.probe && now.saturating_duration_since(self.rest.since) < PROBE_AFTER {
+            return Ok(());
+        }
+        match self.line.try_read(&mut [0; 1]) {
+            Ok(None) => Ok(()),
+            Ok(Some(0)) | Err(_) => Err(CloseReason::PeerClosed),
+            Ok(Some(_)) => Err(CloseReason::StrayBytes),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        self.line.limits()
+    }
+
+    /// Bytes of the request under way that have left this machine.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// What has arrived and is not used yet.
+    pub(crate) fn arrived(&self) -> &[u8] {
+        self.buffer.bytes()
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.buffer.consume(count);
+    }
+
+    pub(crate) fn buffer_size(&self) -> usize {
+        self.buffer.size()
+    }
+
+    /// Bytes behind the end were read, and thrown away: nothing on this connection can be trusted
+    /// any more.
+    pub(crate) fn mark_stray(&mut self) {
+        self.is_stray = true;
+    }
+
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// An error if the request was cancelled.
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        self.line.check_cancelled()
+    }
+
+    /// Reads once into the buffer; 0 is the end of the connection.
+    pub(crate) fn fill(&mut self, until: Deadline, now: Instant) -> Result<usize> {
+        let room = self.buffer.room();
+        let count = self.line.read(room, until, now)?;
+        self.is_unseen = count == room.len();
+        self.buffer.filled(count);
+        Ok(count)
+    }
+
+    /// Reads into the buffer what has arrived, without waiting: `None` if that is nothing.
+    pub(crate) fn try_fill(&mut self) -> Result<Option<usize>> {
+        let room = self.buffer.room();
+        let count = self.line.try_read(room)?;
+        self.is_unseen = count == Some(room.len());
+        self.buffer.filled(count.unwrap_or(0));
+        Ok(count)
+    }
+
+    /// Reads once past the buffer, which must be empty.
+    pub(crate) fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
+        debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
+        let count = self.line.read(into, Deadline::none(), Instant::now())?;
+        self.is_unseen = count == into.len();
+        Ok(count)
+    }
+
+    /// Whether `read_many_past_buffer` may be asked.
+    pub(crate) fn may_read_many(&self) -> bool {
+        self.buffer.is_empty() && self.line.may_read_many()
+    }
+
+    /// Reads `count` bytes past the buffer, which must be empty, behind those in `into`; fewer come
+    /// before the end of the connection.
+    pub(crate) fn read_many_past_buffer(&mut self, into: &mut Vec<u8>, count: usize) -> Result<()> {
+        debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
+        self.is_unseen = true;
+        self.line.read_many(into, count)
+    }
+
+    /// Puts bytes together in the buffer, to be sent by `send_with`.
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.buffer.put(bytes);
+    }
+
+    /// Sends what was put into the buffer, and `body` behind it, in one write where the socket
+    /// takes it.
+    pub(crate) fn send_with(&mut self, body: &[u8]) -> Result<()> {
+        let sent = send_all(&mut self.line, self.buffer.bytes(), body, self.begun, &mut self.sent);
+        self.buffer.clear();
+        sent.and_then(|()| self.line.flush())
+    }
+
+    /// Writes once, without waiting for longer than `tick`: 0 if nothing could be written.
+    pub(crate) fn send_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<usize> {
+        let count = self.line.write_tick(bytes, tick, until)?;
+        self.sent += count as u64;
+        Ok(count)
+    }
+
+    /// Sees to it that what was sent is on its way.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.line.flush()
+    }
+
+    /// Tells the peer that nothing more comes.
+    pub(crate) fn shutdown_write(&mut self) {
+        self.line.shutdown_write();
+    }
+
+    /// When a write that begins now has been silent for too long.
+    pub(crate) fn write_silence(&self) -> Deadline {
+        self.line.write_silence(Instant::now())
+    }
+
+    /// The bare stream and what had arrived on it.
+    pub(crate) fn into_parts(mut self) -> Result<(Box<dyn Stream>, Vec<u8>)> {
+        if !self.line.finish() {
+            return Err(Error::cancelled());
+        }
+        let arrived = self.buffer.bytes().to_vec();
+        let broken = |error| Error::from_io(ErrorKind::Io, "taking the connection over", error);
+        let mut stream = self.line.into_socket().into_stream().map_err(broken)?;
+        stream.set_timeouts(None, None).map_err(broken)?;
+        Ok((stream, arrived))
+    }
+}
+
+/// Writes both, in one write where the socket takes it, and counts what has left.
+fn send_all(line: &mut Line, mut head: &[u8], mut body: &[u8], mut now: Instant, sent: &mut u64) -> Result<()> {
+    loop {
+        let count = match (head, body) {
+            ([], []) => return Ok(()),
+            (one, []) | ([], one) => line.write(&[IoSlice::new(one)], now)?,
+            (head, body) => line.write(&[IoSlice::new(head), IoSlice::new(body)], now)?,
+        };
+        *sent += count as u64;
+        let of_head = count.min(head.len());
+        (head, body) = (&head[of_head..], &body[count - of_head..]);
+        if !(head.is_empty() && body.is_empty()) {
+            now = Instant::now();
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Points in time after which nobody waits any longer, each with the name of the setting behind it.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind};
+
+/// A point in time after which nobody waits any longer, or none.
+///
+/// A limit so long that the clock cannot hold it is no limit.
+///
+/// ```
+/// use longwire::Deadline;
+/// use std::time::Duration;
+///
+/// assert_eq!(Deadline::none().left(), None);
+/// assert!(Deadline::after(Duration::from_secs(5)).left() <= Some(Duration::from_secs(5)));
+/// assert_eq!(Deadline::after(Duration::ZERO).left(), Some(Duration::ZERO));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    at: Option<Instant>,
+    setting: &'static str,
+    span: Duration,
+}
+
+impl Deadline {
+    /// Waits for ever.
+    pub const fn none() -> Deadline {
+        Deadline { at: None, setting: "", span: Duration::ZERO }
+    }
+
+    /// So long from now.
+    pub fn after(span: Duration) -> Deadline {
+        Deadline::of("timeout", Some(span), Instant::now())
+    }
+
+    /// The deadline that the setting of that name makes, counted from `now`.
+    pub(crate) fn of(setting: &'static str, span: Option<Duration>, now: Instant) -> Deadline {
+        match span {
+            Some(span) => Deadline { at: now.checked_add(span), setting, span },
+            None => Deadline::none(),
+        }
+    }
+
+    /// How long is left: `None` without a limit, zero when it has passed.
+    pub fn left(&self) -> Option<Duration> {
+        self.left_at(Instant::now())
+    }
+
+    pub(crate) fn left_at(&self, now: Instant) -> Option<Duration> {
+        Some(self.at?.saturating_duration_since(now))
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_none(&self) -> bool {
+        self.at.is_none()
+    }
+
+    /// Whether it has passed.
+    pub fn passed(&self) -> bool {
+        self.left() == Some(Duration::ZERO)
+    }
+
+    /// Whichever of the two comes first.
+    pub(crate) fn or_sooner(self, other: Deadline) -> Deadline {
+        match (self.at, other.at) {
+            (Some(a), Some(b)) if b < a => other,
+            (None, Some(_)) => other,
+            _ => self,
+        }
+    }
+
+    /// What is said when it has passed while `what` was waited for.
+    pub(crate) fn error(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Timeout, format!("{what}: {} of {:?} passed", self.setting, self.span))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sooner_one_names_itself() {
+        let now = Instant::now();
+        let soon = Deadline::of("read_timeout", Some(Duration::from_secs(1)), now);
+        let late = Deadline::of("timeout", Some(Duration::from_secs(9)), now);
+        for deadline in [soon.or_sooner(late), late.or_sooner(soon), Deadline::none().or_sooner(soon)] {
+            assert_eq!(deadline.error("x").to_string(), "x: read_timeout of 1s passed");
+        }
+    }
+
+    #[test]
+    fn what_overflows_the_clock_is_no_limit() {
+        assert_eq!(Deadline::after(Duration::MAX).left(), None);
+    }
+}

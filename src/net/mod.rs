@@ -1,0 +1,16 @@
+//! Sockets and clocks: connections, and the pool that keeps them.
+//!
+//! Nothing in here knows what the bytes mean.
+
+pub(crate) mod buffer;
+pub(crate) mod cancel;
+pub(crate) mod conn;
+pub(crate) mod deadline;
+pub(crate) mod dial;
+pub(crate) mod line;
+pub(crate) mod pool;
+#[cfg(all(test, longwire_model))]
+mod pool_model;
+pub(crate) mod resolve;
+pub(crate) mod stream;
+pub(crate) mod sync;

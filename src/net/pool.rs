@@ -1,0 +1,721 @@
+//! The pool: idle connections by origin, and the places for those in use.
+//!
+//! One lock over plain data, held for a push or a pop and never while a connection is opened,
+//! probed or closed, or an observer told. No thread watches the clock: whoever comes next closes
+//! what has expired. Each host has one entry in a heap that says when to look at it again, so that
+//! expiry never scans the whole pool.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use crate::error::{Result, Stage};
+use crate::net::buffer::Buffer;
+use crate::net::cancel::CancelToken;
+use crate::net::conn::Conn;
+use crate::net::deadline::Deadline;
+use crate::net::line::Limits;
+use crate::net::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::observe::{CloseReason, Event, Observer};
+
+/// Buffers that are kept for the next leases, so that a busy client does not allocate them anew.
+const SPARES_MAX: usize = 8;
+
+/// An idle connection without any limit retires after this, which no process lives to see.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// Entries that the heap of looks may have beyond two a host, before those are taken out that do
+/// not count any more.
+const LOOKS_SLACK: usize = 64;
+
+/// How long before the server does we retire a connection, so that a request is not under way to
+/// a server that is just closing.
+const RETIRE_BEFORE: Duration = Duration::from_secs(1);
+
+/// How large a pool may become, and for how long it keeps what.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolLimits {
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) idle_per_host_max: usize,
+    pub(crate) idle_max: usize,
+    pub(crate) per_host_max: Option<usize>,
+    pub(crate) age_max: Option<Duration>,
+    pub(crate) buffer_size: usize,
+}
+
+/// A look at the pool: counts of now, and totals since the client was built.
+///
+/// ```
+/// let stats = longwire::Client::new().pool_stats();
+/// assert_eq!((stats.idle, stats.in_use, stats.opened, stats.closed.total()), (0, 0, 0, 0));
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// Connections that wait for a request.
+    pub idle: usize,
+    /// Connections that are being opened or carry an exchange whose body is not finished.
+    pub in_use: usize,
+    /// Threads that wait for a place among `max_connections_per_host`.
+    pub waiting: usize,
+    /// Connections opened so far.
+    pub opened: u64,
+    /// Exchanges so far that began on a connection from the pool.
+    pub reused: u64,
+    /// Connections closed so far, by reason.
+    pub closed: Closed,
+}
+
+/// How many connections were closed, by reason.
+///
+/// ```
+/// for (reason, count) in longwire::Client::new().pool_stats().closed.iter() {
+///     println!("{count} because {reason}");
+/// }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Closed([u64; CloseReason::ALL.len()]);
+
+impl Closed {
+    /// How many were closed for this reason.
+    pub fn get(&self, reason: CloseReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// How many were closed.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The reasons that occurred, with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (CloseReason, u64)> {
+        let all = CloseReason::ALL.iter().map(|reason| (*reason, self.get(*reason)));
+        all.filter(|(_, count)| *count > 0)
+    }
+}
+
+/// Boxed once when it is opened, so that leasing and releasing move a pointer.
+type BoxedConn = Box<Conn>;
+
+/// Connections to be closed once the lock is released.
+type Closing = Vec<(BoxedConn, CloseReason)>;
+
+/// A host's place in the table.
+type HostId = usize;
+
+pub(crate) struct Pool {
+    limits: PoolLimits,
+    shared: Mutex<Shared>,
+    /// Rung when a place becomes free that somebody waits for; all who wait look for themselves.
+    freed: Condvar,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    ids: HashMap<Arc<str>, HostId>,
+    hosts: Vec<Host>,
+    /// Entries of `hosts` that stand for no host.
+    vacant: Vec<HostId>,
+    /// When to look at which host next. An entry counts if the host's `look` says the same.
+    looks: BinaryHeap<Reverse<(Instant, HostId)>>,
+    spares: Vec<Buffer>,
+    next_ticket: u64,
+    stats: PoolStats,
+}
+
+#[derive(Default)]
+struct Host {
+    origin: Arc<str>,
+    /// Oldest first.
+    idle: Vec<BoxedConn>,
+    in_use: usize,
+    /// Tickets of those who wait for a place, first come first.
+    queue: VecDeque<u64>,
+    /// When this host is to be looked at: never later than its first idle connection retires.
+    look: Option<Instant>,
+}
+
+/// What a lease is wanted for.
+pub(crate) struct Want<'a> {
+    pub(crate) origin: &'a str,
+    /// Only a new connection will do.
+    pub(crate) fresh: bool,
+    pub(crate) now: Instant,
+    /// How long to wait for a place, and for a connection in it.
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) limits: Limits,
+}
+
+impl Want<'_> {
+    /// When a connection must be there.
+    fn deadline(&self) -> Deadline {
+        Deadline::of("connect_timeout", self.connect_timeout, self.now).or_sooner(self.limits.deadline)
+    }
+}
+
+/// How a connection goes back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Return {
+    /// How long the server keeps it, where it has said so.
+    pub(crate) server_timeout: Option<Duration>,
+    /// How many requests the server will still take, where it has said so.
+    pub(crate) requests_left: Option<u64>,
+    /// The exchange had no body, and bytes that came in its stead may still be under way.
+    pub(crate) unproven: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(limits: PoolLimits, observer: Option<Arc<dyn Observer>>) -> Pool {
+        Pool { limits, shared: Mutex::default(), freed: Condvar::new(), observer }
+    }
+
+    /// The newest idle connection of that origin that is still open and silent, else the one that
+    /// `open` makes.
+    pub(crate) fn lease(
+        self: &Arc<Pool>,
+        want: Want<'_>,
+        open: impl FnOnce(Deadline) -> Result<Conn>,
+    ) -> Result<Lease> {
+        let mut lease = self.place(&want).map_err(|error| error.at(Stage::Pool))?;
+        while let Held::Conn(conn) = &mut lease.held {
+            match conn.probe(want.now) {
+                Ok(()) => {
+                    let (peer, exchange) = (conn.peer, conn.exchanges + 1);
+                    self.observe(|| Event::Reused { peer, exchange });
+                    conn.begin(want.limits, want.now);
+                    return Ok(lease);
+                }
+                Err(reason) => lease.replace(reason),
+            }
+        }
+        let mut conn = Box::new(open(want.deadline())?);
+        let mut shared = self.lock();
+        shared.stats.opened += 1;
+        conn.lend(shared.buffer(&self.limits));
+        drop(shared);
+        conn.begin(want.limits, Instant::now());
+        lease.held = Held::Conn(conn);
+        Ok(lease)
+    }
+
+    /// A place for that origin, with an idle connection in it or without. Waits in line where
+    /// `max_connections_per_host` is reached.
+    fn place(self: &Arc<Pool>, want: &Want<'_>) -> Result<Lease> {
+        let mut closing = Closing::new();
+        let mut shared = self.lock();
+        shared.expire(want.now, &mut closing);
+        let host = shared.id(want.origin);
+        let lease = match shared.find(host, None, want.fresh, &self.limits, &mut closing) {
+            Some(held) => {
+                drop(shared);
+                Lease { pool: self.clone(), host, held }
+            }
+            None => {
+                let ticket = shared.queue_up(host);
+                drop(shared);
+                let waiter = Waiter { pool: self, host, ticket };
+                self.close_all(std::mem::take(&mut closing));
+                self.wait_in_line(&waiter, want)?
+            }
+        };
+        self.close_all(closing);
+        Ok(lease)
+    }
+
+    fn wait_in_line(self: &Arc<Pool>, waiter: &Waiter<'_>, want: &Want<'_>) -> Result<Lease> {
+        // Registered before the lock is taken that the hook takes, too; and it takes the lock so
+        // that the bell does not ring between a waiter's look at the token and its wait.
+        let _bell = want.limits.token.as_ref().map(|token| {
+            let pool = self.clone();
+            token.register(Box::new(move || {
+                drop(pool.lock());
+                pool.freed.notify_all();
+            }))
+        });
+        let deadline = want.deadline();
+        let mut closing = Closing::new();
+        let mut shared = self.lock();
+        let held = loop {
+            if let Some(Err(cancelled)) = want.limits.token.as_ref().map(CancelToken::check) {
+                break Err(cancelled);
+            }
+            let ticket = Some(waiter.ticket);
+            if let Some(held) = shared.find(waiter.host, ticket, want.fresh, &self.limits, &mut closing) {
+                break Ok(held);
+            }
+            shared = match deadline.left() {
+                Some(Duration::ZERO) => break Err(deadline.error("waiting for a free connection")),
+                Some(left) => self.freed.wait_timeout(shared, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.freed.wait(shared).unwrap_or_else(PoisonError::into_inner),
+            };
+        };
+        drop(shared);
+        let lease = held.map(|held| Lease { pool: self.clone(), host: waiter.host, held });
+        self.close_all(closing);
+        lease
+    }
+
+    /// Closes every idle connection.
+    pub(crate) fn clear(&self) {
+        let mut closing = Closing::new();
+        self.lock().clear(&mut closing);
+        self.close_all(closing);
+    }
+
+    pub(crate) fn stats(&self) -> PoolStats {
+        let mut closing = Closing::new();
+        let mut shared = self.lock();
+        shared.expire(Instant::now(), &mut closing);
+        let stats = shared.stats.clone();
+        drop(shared);
+        self.close_all(closing);
+        stats
+    }
+
+    /// A connection comes back. Others may have to go for it, or it itself.
+    fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: Return) {
+        let now = Instant::now();
+        conn.lie_down(now, self.retires(&conn, now, how.server_timeout), how.unproven);
+        let (peer, this) = (conn.peer, std::ptr::from_ref(&*conn));
+        let mut closing = Closing::new();
+        let mut shared = self.lock();
+        shared.keep_spare(buffer);
+        shared.expire(now, &mut closing);
+        shared.put(host, conn);
+        shared.trim(host, &self.limits, &mut closing);
+        let kept = shared.hosts[host].idle.iter().any(|conn| std::ptr::eq(&**conn, this));
+        if closing.is_empty() {
+            self.vacate(shared, host);
+        } else {
+            // What goes is closed before its place is free, so that no limit is passed.
+            drop(shared);
+            let closed = close(closing);
+            self.vacate(self.lock(), host);
+            self.tell(closed);
+        }
+        if kept {
+            self.observe(|| Event::Kept { peer });
+        }
+    }
+
+    /// When a connection that goes to rest now must not be used any more, and why.
+    fn retires(&self, conn: &Conn, now: Instant, server_timeout: Option<Duration>) -> (Instant, CloseReason) {
+        let server = server_timeout.map(|timeout| match timeout.checked_sub(RETIRE_BEFORE) {
+            None | Some(Duration::ZERO) => timeout / 2,
+            Some(rest) => rest,
+        });
+        let rest = [server, self.limits.idle_timeout].into_iter().flatten().min().unwrap_or(NEVER);
+        let age = self.limits.age_max.map_or(NEVER, |age| age.saturating_sub(now - conn.opened));
+        let reason = if age < rest { CloseReason::Aged } else { CloseReason::Idle };
+        (now.checked_add(rest.min(age).min(NEVER)).unwrap_or(now), reason)
+    }
+
+    /// A place becomes free.
+    fn vacate(&self, mut shared: MutexGuard<'_, Shared>, host: HostId) {
+        let somebody_waits = shared.vacate(host);
+        drop(shared);
+        if somebody_waits {
+            self.freed.notify_all();
+        }
+    }
+
+    fn close_all(&self, closing: Closing) {
+        self.tell(close(closing));
+    }
+
+    fn tell(&self, closed: Vec<(Option<SocketAddr>, CloseReason)>) {
+        for (peer, reason) in closed {
+            self.observe(|| Event::Closed { peer, reason });
+        }
+    }
+
+    fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        if let Some(observer) = &self.observer {
+            observer.event(&event());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes the connections; what is left is to be told.
+fn close(closing: Closing) -> Vec<(Option<SocketAddr>, CloseReason)> {
+    closing.into_iter().map(|(conn, reason)| (conn.peer, reason)).collect()
+}
+
+impl Drop for Pool {
+    /// The last clone of the client and the last body are gone.
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl Shared {
+    /// The host's entry, made if there is none.
+    fn id(&mut self, origin: &str) -> HostId {
+        if let Some(id) = self.ids.get(origin) {
+            return *id;
+        }
+        let id = self.vacant.pop().unwrap_or(self.hosts.len());
+        let origin: Arc<str> = origin.into();
+        let host = Host { origin: origin.clone(), ..Host::default() };
+        match self.hosts.get_mut(id) {
+            Some(entry) => *entry = host,
+            None => self.hosts.push(host),
+        }
+        self.ids.insert(origin, id);
+        id
+    }
+
+    /// What is to be held at a place, if it is this one's turn and there is a place: the newest
+    /// idle connection, or none where there is room for a new one.
+    fn find(
+        &mut self,
+        id: HostId,
+        ticket: Option<u64>,
+        fresh: bool,
+        limits: &PoolLimits,
+        closing: &mut Closing,
+    ) -> Option<Held> {
+        let host = &mut self.hosts[id];
+        if host.queue.front().is_some_and(|first| Some(*first) != ticket) {
+            return None;
+        }
+        let mut held = Held::Place;
+        if !fresh && !host.idle.is_empty() {
+            held = self.take_newest(id, limits);
+        } else if limits.per_host_max.is_some_and(|max| host.in_use + host.idle.len() >= max) {
+            if host.idle.is_empty() {
+                return None;
+            }
+            let oldest = host.idle.remove(0); // a fresh one is wanted, and this one stands in its way
+            self.close_idle(oldest, CloseReason::PoolFull, closing);
+        }
+        self.hosts[id].in_use += 1;
+        self.stats.in_use += 1;
+        Some(held)
+    }
+
+    /// The newest idle connection, for somebody who has a place already; with a buffer.
+    fn take_newest(&mut self, id: HostId, limits: &PoolLimits) -> Held {
+        let Some(mut conn) = self.hosts[id].idle.pop() else { return Held::Place };
+        self.stats.idle -= 1;
+        self.stats.reused += 1;
+        conn.lend(self.buffer(limits));
+        Held::Conn(conn)
+    }
+
+    fn buffer(&mut self, limits: &PoolLimits) -> Buffer {
+        self.spares.pop().unwrap_or_else(|| Buffer::new(limits.buffer_size))
+    }
+
+    fn queue_up(&mut self, id: HostId) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.stats.waiting += 1;
+        self.hosts[id].queue.push_back(ticket);
+        ticket
+    }
+
+    fn leave_queue(&mut self, id: HostId, ticket: u64) {
+        self.stats.waiting -= 1;
+        self.hosts[id].queue.retain(|other| *other != ticket);
+        self.forget_if_unused(id);
+    }
+
+    /// A place becomes free. Whether somebody waits for it.
+    fn vacate(&mut self, id: HostId) -> bool {
+        let host = &mut self.hosts[id];
+        host.in_use -= 1;
+        let somebody_waits = !host.queue.is_empty();
+        self.stats.in_use -= 1;
+        self.forget_if_unused(id);
+        somebody_waits
+    }
+
+    /// Puts a connection among the idle ones.
+    fn put(&mut self, id: HostId, conn: BoxedConn) {
+        let retires = conn.retires();
+        self.hosts[id].idle.push(conn);
+        self.stats.idle += 1;
+        self.look_at(id, retires);
+    }
+
+    /// Closes idle connections that are too many, the newest one last. Where somebody waits, it
+    /// will be taken at once, and nothing is too much.
+    fn trim(&mut self, id: HostId, limits: &PoolLimits, closing: &mut Closing) {
+        let host = &mut self.hosts[id];
+        if !host.queue.is_empty() {
+            return;
+        }
+        if host.idle.len() > limits.idle_per_host_max {
+            let oldest = host.idle.remove(0);
+            self.close_idle(oldest, CloseReason::PoolFull, closing);
+        }
+        while self.stats.idle > limits.idle_max && self.evict_soonest(closing) {}
+    }
+
+    /// Sees to it that the host is looked at by `when`.
+    fn look_at(&mut self, id: HostId, when: Instant) {
+        let host = &mut self.hosts[id];
+        if host.look.is_none_or(|look| when < look) {
+            host.look = Some(when);
+            self.looks.push(Reverse((when, id)));
+        }
+        if self.looks.len() > 2 * self.hosts.len() + LOOKS_SLACK {
+            let hosts = &self.hosts;
+            self.looks.retain(|Reverse((when, id))| hosts[*id].look == Some(*when));
+        }
+    }
+
+    /// Takes the idle connections that have retired by `now`.
+    fn expire(&mut self, now: Instant, closing: &mut Closing) {
+        while let Some(id) = self.next_look(Some(now)) {
+            for conn in self.hosts[id].take_retired(now) {
+                let reason = conn.retires_because();
+                self.close_idle(conn, reason, closing);
+            }
+            self.look_again(id);
+        }
+    }
+
+    /// Takes the idle connection, of whatever host, that would retire first.
+    fn evict_soonest(&mut self, closing: &mut Closing) -> bool {
+        while let Some(id) = self.next_look(None) {
+            let next = self.looks.peek().map(|Reverse((when, _))| *when);
+            match self.hosts[id].soonest() {
+                // The entry told the truth: no other host has an earlier one.
+                Some((at, when)) if next.is_none_or(|next| when <= next) => {
+                    let conn = self.hosts[id].idle.remove(at);
+                    self.close_idle(conn, CloseReason::PoolFull, closing);
+                    self.look_again(id);
+                    return true;
+                }
+                _ => self.look_again(id),
+            }
+        }
+        false
+    }
+
+    /// Takes the earliest look out of the heap, if it is due by `now`.
+    fn next_look(&mut self, now: Option<Instant>) -> Option<HostId> {
+        loop {
+            let Reverse((when, id)) = *self.looks.peek()?;
+            if now.is_some_and(|now| when > now) {
+                return None;
+            }
+            self.looks.pop();
+            if self.hosts[id].look == Some(when) {
+                self.hosts[id].look = None;
+                return Some(id);
+            }
+        }
+    }
+
+    fn look_again(&mut self, id: HostId) {
+        match self.hosts[id].soonest() {
+            Some((_, when)) => self.look_at(id, when),
+            None => self.forget_if_unused(id),
+        }
+    }
+
+    /// A host without connections and waiters leaves no trace, but for a look that nobody minds.
+    fn forget_if_unused(&mut self, id: HostId) {
+        let host = &mut self.hosts[id];
+        if host.idle.is_empty() && host.in_use == 0 && host.queue.is_empty() {
+            self.ids.remove(&host.origin);
+            *host = Host::default();
+            self.vacant.push(id);
+        }
+    }
+
+    fn close_idle(&mut self, conn: BoxedConn, reason: CloseReason, closing: &mut Closing) {
+        self.stats.idle -= 1;
+        self.stats.closed.0[reason as usize] += 1;
+        closing.push((conn, reason));
+    }
+
+    fn clear(&mut self, closing: &mut Closing) {
+        for id in 0..self.hosts.len() {
+            for conn in std::mem::take(&mut self.hosts[id].idle) {
+                self.close_idle(conn, CloseReason::Cleared, closing);
+            }
+            self.hosts[id].look = None;
+            if self.ids.contains_key(&self.hosts[id].origin) {
+                self.forget_if_unused(id);
+            }
+        }
+        self.looks.clear();
+        self.spares.clear();
+    }
+
+    fn keep_spare(&mut self, mut buffer: Buffer) {
+        buffer.clear();
+        if buffer.size() > 0 && self.spares.len() < SPARES_MAX {
+            self.spares.push(buffer);
+        }
+    }
+}
+
+impl Host {
+    /// The idle connection that retires first, and when.
+    fn soonest(&self) -> Option<(usize, Instant)> {
+        let retires = self.idle.iter().map(|conn| conn.retires());
+        retires.enumerate().min_by_key(|(_, when)| *when)
+    }
+
+    /// Takes the idle connections that have retired by `now`.
+    fn take_retired(&mut self, now: Instant) -> Vec<BoxedConn> {
+        let (retired, rest) = self.idle.drain(..).partition(|conn| conn.retires() <= now);
+        self.idle = rest;
+        retired
+    }
+}
+
+/// Somebody's place in the line; whoever leaves it lets the next one look.
+struct Waiter<'a> {
+    pool: &'a Pool,
+    host: HostId,
+    ticket: u64,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut closing = Closing::new();
+        let mut shared = self.pool.lock();
+        shared.leave_queue(self.host, self.ticket);
+        shared.trim(self.host, &self.pool.limits, &mut closing);
+        drop(shared);
+        self.pool.freed.notify_all();
+        self.pool.close_all(closing);
+    }
+}
+
+/// A connection for one exchange, in one of its origin's places.
+///
+/// Reuse is said aloud: [`release`](Lease::release). Every other way out closes the connection.
+pub(crate) struct Lease {
+    pool: Arc<Pool>,
+    host: HostId,
+    held: Held,
+}
+
+enum Held {
+    /// A place, and no connection in it yet.
+    Place,
+    Conn(BoxedConn),
+    /// Nothing any more: the place was given back.
+    Nothing,
+}
+
+impl Lease {
+    /// Closes a connection that turned out to be unfit, and takes the next idle one in its place.
+    fn replace(&mut self, reason: CloseReason) {
+        let Held::Conn(mut conn) = std::mem::replace(&mut self.held, Held::Place) else { return };
+        let (buffer, _) = conn.finish();
+        let peer = conn.peer;
+        drop(conn);
+        let mut shared = self.pool.lock();
+        shared.stats.reused -= 1;
+        shared.stats.closed.0[reason as usize] += 1;
+        shared.keep_spare(buffer);
+        self.held = shared.take_newest(self.host, &self.pool.limits);
+        drop(shared);
+        self.pool.observe(|| Event::Closed { peer, reason });
+    }
+
+    /// Gives the connection back for the next exchange, if it is fit for one.
+    pub(crate) fn release(mut self, how: Return) {
+        let Held::Conn(conn) = &mut self.held else { return };
+        conn.requests_left = match (conn.requests_left, how.requests_left) {
+            (Some(left), Some(said)) => Some(said.min(left.saturating_sub(1))),
+            (Some(left), None) => Some(left.saturating_sub(1)),
+            (None, said) => said,
+        };
+        let (buffer, state) = conn.finish();
+        let age_max = self.pool.limits.age_max;
+        let unfit = match state {
+            Err(reason) => Some(reason),
+            Ok(()) if conn.requests_left == Some(0) => Some(CloseReason::KeepAliveHint),
+            Ok(()) if age_max.is_some_and(|age| conn.opened.elapsed() >= age) => Some(CloseReason::Aged),
+            Ok(()) => None,
+        };
+        let Held::Conn(conn) = std::mem::replace(&mut self.held, Held::Nothing) else { return };
+        match unfit {
+            Some(reason) => self.end(conn, buffer, reason),
+            None => self.pool.take_back(self.host, conn, buffer, how),
+        }
+    }
+
+    /// Closes the connection, and says why.
+    pub(crate) fn close(mut self, reason: CloseReason) {
+        self.close_held(reason);
+    }
+
+    /// Hands the connection out for good.
+    pub(crate) fn into_conn(mut self) -> Option<Conn> {
+        let Held::Conn(conn) = std::mem::replace(&mut self.held, Held::Nothing) else { return None };
+        let mut shared = self.pool.lock();
+        shared.stats.closed.0[CloseReason::Upgraded as usize] += 1;
+        self.pool.vacate(shared, self.host);
+        Some(*conn)
+    }
+
+    fn close_held(&mut self, reason: CloseReason) {
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Nothing => {}
+            Held::Place => self.pool.vacate(self.pool.lock(), self.host),
+            Held::Conn(mut conn) => match conn.finish() {
+                (buffer, Err(CloseReason::Cancelled)) => self.end(conn, buffer, CloseReason::Cancelled),
+                (buffer, _) => self.end(conn, buffer, reason),
+            },
+        }
+    }
+
+    /// Closes the socket before anybody can take the place.
+    fn end(&self, conn: BoxedConn, buffer: Buffer, reason: CloseReason) {
+        let peer = conn.peer;
+        drop(conn);
+        let mut shared = self.pool.lock();
+        shared.stats.closed.0[reason as usize] += 1;
+        shared.keep_spare(buffer);
+        self.pool.vacate(shared, self.host);
+        self.pool.observe(|| Event::Closed { peer, reason });
+    }
+}
+
+impl Deref for Lease {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        match &self.held {
+            Held::Conn(conn) => conn,
+            Held::Place | Held::Nothing => {
+                unreachable!("a lease leaves this file with a connection, and ends by value")
+            }
+        }
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut Conn {
+        match &mut self.held {
+            Held::Conn(conn) => conn,
+            Held::Place | Held::Nothing => {
+                unreachable!("a lease leaves this file with a connection, and ends by value")
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    /// Nobody said that the connection may be used again.
+    fn drop(&mut self) {
+        self.close_held(CloseReason::Failed);
+    }
+}

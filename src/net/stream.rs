@@ -1,0 +1,267 @@
+//! The socket under a connection: plain TCP, or a stream of the user's own.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::net::cancel::{CancelToken, Hook};
+use crate::net::deadline::Deadline;
+
+/// A byte stream to a server: what a [`Connect`] of your own gives.
+///
+/// `Read` and `Write` block, for at most the limits of [`set_timeouts`](Stream::set_timeouts);
+/// when such a limit passes they fail with `WouldBlock` (or `TimedOut`, unless that is what the
+/// system said of a dead connection), and longwire looks at its own clock and comes again: bytes
+/// that were taken must not be lost by it. `flush` is called before an answer is waited for.
+/// Dropping the stream closes it, without waiting.
+///
+/// It is implemented for [`TcpStream`] and, on Unix, for `UnixStream`, so a connector that only
+/// tunes sockets hands those out.
+pub trait Stream: Read + Write + Send + Sync {
+    /// Reads what has arrived, without waiting: `WouldBlock` if that is nothing, `Ok(0)` if the
+    /// peer has closed. Bytes that belong to the transport (TLS tickets) are no bytes.
+    fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// How long a read and a write may block; `None` is for ever. Never zero.
+    fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()>;
+
+    /// What makes a blocked read or write on another thread return at once, for
+    /// [`CancelToken`]. `None` where there is no such thing: then reads are cut into short ones.
+    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>>;
+
+    /// The address on the other end, if it has one.
+    fn peer_addr(&self) -> Option<SocketAddr>;
+
+    /// Tells the peer that nothing more comes, where the transport can; does nothing by default.
+    ///
+    /// # Errors
+    /// Whatever the transport says; nobody minds.
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Opens connections: put TLS, a proxy, a bound or tuned socket, or a test double under a client.
+///
+/// ```
+/// use longwire::{CancelToken, Client, Connect, Deadline, Error, ErrorKind, Stream, Target};
+/// use std::net::TcpStream;
+///
+/// /// Every request goes to one address, whatever its URL says.
+/// struct Pinned(std::net::SocketAddr);
+///
+/// impl Connect for Pinned {
+///     fn connect(&self, _: &Target<'_>, deadline: Deadline, _: &CancelToken) -> longwire::Result<Box<dyn Stream>> {
+///         let left = deadline.left().unwrap_or(std::time::Duration::from_secs(10));
+///         let stream = TcpStream::connect_timeout(&self.0, left)
+///             .map_err(|error| Error::from_io(ErrorKind::Connect, "pinned address", error))?;
+///         Ok(Box::new(stream))
+///     }
+/// }
+/// let client = Client::builder().connector(Pinned("127.0.0.1:8080".parse().unwrap())).build();
+/// # drop(client);
+/// ```
+pub trait Connect: Send + Sync {
+    /// Opens a stream to `target` before `deadline` passes, and gives up when `token` is
+    /// cancelled.
+    ///
+    /// # Errors
+    /// Of any kind; [`ErrorKind::Connect`](crate::ErrorKind::Connect) is usual.
+    fn connect(&self, target: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>>;
+}
+
+/// Where a connection shall lead.
+///
+/// ```
+/// # use longwire::Target;
+/// fn name(target: &Target<'_>) -> String {
+///     format!("{}:{}", target.host(), target.port())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+    pub(crate) is_https: bool,
+}
+
+impl<'a> Target<'a> {
+    /// A name or an IP address; IPv6 without brackets.
+    pub fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The port, the scheme's default filled in.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether the URL's scheme was `https`.
+    pub fn is_https(&self) -> bool {
+        self.is_https
+    }
+}
+
+macro_rules! socket_stream {
+    ($socket:ty, $peer_addr:expr) => {
+        impl Stream for $socket {
+            fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                without_waiting(|on| self.set_nonblocking(on), || (&*self).read(buf))
+            }
+
+            fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+                self.set_read_timeout(read)?;
+                self.set_write_timeout(write)
+            }
+
+            fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+                let stream = self.try_clone().ok()?;
+                Some(Box::new(move || drop(stream.shutdown(Shutdown::Both))))
+            }
+
+            fn peer_addr(&self) -> Option<SocketAddr> {
+                $peer_addr(self)
+            }
+
+            fn shutdown_write(&mut self) -> io::Result<()> {
+                self.shutdown(Shutdown::Write)
+            }
+        }
+    };
+}
+
+socket_stream!(TcpStream, |stream: &TcpStream| stream.peer_addr().ok());
+#[cfg(unix)]
+socket_stream!(std::os::unix::net::UnixStream, |_: &_| None);
+
+/// One read in between switching a socket to non-blocking and back.
+fn without_waiting(
+    set_nonblocking: impl Fn(bool) -> io::Result<()>,
+    read: impl FnOnce() -> io::Result<usize>,
+) -> io::Result<usize> {
+    set_nonblocking(true)?;
+    let read = read();
+    set_nonblocking(false)?;
+    read
+}
+
+/// What a connection reads from and writes to. Plain TCP is not boxed.
+pub(crate) enum Socket {
+    /// Shared only with the hook of a [`CancelToken`].
+    Tcp(Arc<TcpStream>),
+    Other(Box<dyn Stream>),
+}
+
+impl Socket {
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => (&**stream).read(buf),
+            Socket::Other(stream) => plausible(stream.read(buf), buf.len()),
+        }
+    }
+
+    /// Reads `count` bytes behind those in `into`, or to the end; only plain TCP can.
+    pub(crate) fn read_many(&mut self, into: &mut Vec<u8>, count: usize) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => (&**stream).take(count as u64).read_to_end(into).map(drop),
+            Socket::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(crate) fn is_plain_tcp(&self) -> bool {
+        matches!(self, Socket::Tcp(_))
+    }
+
+    pub(crate) fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => without_waiting(|on| stream.set_nonblocking(on), || (&**stream).read(buf)),
+            Socket::Other(stream) => plausible(stream.try_read(buf), buf.len()),
+        }
+    }
+
+    pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => match bufs {
+                [one] => (&**stream).write(one),
+                several => (&**stream).write_vectored(several),
+            },
+            Socket::Other(stream) => plausible(stream.write_vectored(bufs), bufs.iter().map(|buf| buf.len()).sum()),
+        }
+    }
+
+    /// Sees to it that what was written is on its way.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Socket::Tcp(_) => Ok(()), // nothing is held back
+            Socket::Other(stream) => stream.flush(),
+        }
+    }
+
+    /// Tells the peer that nothing more comes.
+    pub(crate) fn shutdown_write(&mut self) {
+        let _ = match self {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Other(stream) => stream.shutdown_write(),
+        }; // a connection that is gone needs none
+    }
+
+    pub(crate) fn set_read_timeout(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => stream.set_read_timeout(read),
+            Socket::Other(stream) => stream.set_timeouts(read, write),
+        }
+    }
+
+    pub(crate) fn set_write_timeout(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => stream.set_write_timeout(write),
+            Socket::Other(stream) => stream.set_timeouts(read, write),
+        }
+    }
+
+    /// What a cancel does to it.
+    pub(crate) fn canceller(&self) -> Option<Hook> {
+        match self {
+            Socket::Tcp(stream) => {
+                let stream = stream.clone();
+                Some(Box::new(move || drop(stream.shutdown(Shutdown::Both))))
+            }
+            Socket::Other(stream) => stream.canceller(),
+        }
+    }
+
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Socket::Tcp(stream) => stream.peer_addr().ok(),
+            Socket::Other(stream) => stream.peer_addr(),
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Socket::Tcp(stream) => stream.local_addr().ok(),
+            Socket::Other(_) => None,
+        }
+    }
+
+    /// The stream alone, for whoever takes the connection over.
+    pub(crate) fn into_stream(self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Socket::Tcp(stream) => match Arc::try_unwrap(stream) {
+                Ok(stream) => Ok(Box::new(stream)),
+                Err(shared) => Ok(Box::new(shared.try_clone()?)),
+            },
+            Socket::Other(stream) => Ok(stream),
+        }
+    }
+}
+
+/// A stream of the user's own might claim more bytes than it was given room for.
+fn plausible(count: io::Result<usize>, room: usize) -> io::Result<usize> {
+    match count {
+        Ok(count) if count > room => Err(io::Error::other("the stream claims more bytes than there was room for")),
+        count => count,
+    }
+}

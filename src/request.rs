@@ -1,0 +1,267 @@
+//! A request as plain data: made and checked without a client, sent by one.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::headers::{Headers, TrimBlanks};
+use crate::method::Method;
+use crate::net::cancel::CancelToken;
+use crate::send_body::SendBody;
+use crate::uri::{self, IntoUrl};
+
+/// A request: method, URL, header fields, body, and how to go about it.
+///
+/// Plain data, made without a client and sent by [`Client::send`](crate::Client::send); most
+/// programs use a [`RequestBuilder`](crate::RequestBuilder) instead. `'b` is the lifetime of a
+/// borrowed body.
+///
+/// ```
+/// use longwire::{Method, Request};
+///
+/// let request = Request::new(Method::GET, "http://user:pass@example.com/a")?;
+/// assert_eq!(request.url().as_str(), "http://example.com/a"); // the password is in a header now
+/// assert!(request.headers().contains("Authorization"));
+/// # Ok::<(), longwire::Error>(())
+/// ```
+pub struct Request<'b> {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: Headers,
+    pub(crate) body: SendBody<'b>,
+    pub(crate) options: Options,
+}
+
+/// How to go about a request; `None` leaves a thing to the client.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) timeout: Option<Option<Duration>>,
+    pub(crate) read_timeout: Option<Option<Duration>>,
+    pub(crate) max_redirects: Option<u32>,
+    pub(crate) expect_continue: Option<Duration>,
+    pub(crate) token: Option<CancelToken>,
+    pub(crate) idempotent: Option<bool>,
+}
+
+impl<'b> Request<'b> {
+    /// A request without body and without fields of your own. User and password in the URL become
+    /// an `Authorization: Basic` field and leave the URL (RFC 9110 §4.2.4).
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUrl`], [`ErrorKind::UnsupportedScheme`], or
+    /// [`ErrorKind::InvalidRequest`] for CONNECT, which is a proxy's business.
+    pub fn new(method: Method, url: impl IntoUrl) -> Result<Request<'b>> {
+        let url = url.into_url()?;
+        if method == Method::CONNECT {
+            return Err(Error::new(ErrorKind::InvalidRequest, "CONNECT is for proxies, not a request").with_url(&url));
+        }
+        let mut request =
+            Request { method, url, headers: Headers::new(), body: SendBody::empty(), options: Options::default() };
+        if uri::has_userinfo(&request.url) {
+            let decode = |text: &str| percent_decode(text);
+            let user = decode(request.url.username());
+            let password = request.url.password().map(decode);
+            request.url = uri::without_userinfo(request.url);
+            request.set_basic_auth(&user, password.as_deref())?;
+        }
+        Ok(request)
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The URL, without userinfo.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The header fields that you have set; the client adds its own in front.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// Adds a field, if it may be set by hand and is well formed.
+    pub(crate) fn add_header(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        check_by_hand(name, value)?;
+        if name.eq_ignore_ascii_case("host") && self.headers.contains("host") {
+            return Err(invalid("Host is set twice"));
+        }
+        self.headers.append(name, value)
+    }
+
+    pub(crate) fn set_basic_auth(&mut self, user: &[u8], password: Option<&[u8]>) -> Result<()> {
+        if user.contains(&b':') {
+            return Err(invalid("a user name for Basic auth cannot have a colon (RFC 7617 §2)"));
+        }
+        let mut pair = user.to_vec();
+        pair.push(b':');
+        pair.extend_from_slice(password.unwrap_or_default());
+        if pair.iter().any(u8::is_ascii_control) {
+            return Err(invalid("Basic auth cannot have control bytes (RFC 7617 §2)"));
+        }
+        self.headers.insert("Authorization", format!("Basic {}", BASE64.encode(pair)))
+    }
+
+    /// What can only be checked when all is there; `headers` are those that will be sent.
+    pub(crate) fn check(&self, headers: &Headers) -> Result<()> {
+        self.body.check()?;
+        if self.method == Method::TRACE && !self.body.is_none() {
+            return Err(invalid("TRACE must not have a body (RFC 9110 §9.3.8)"));
+        }
+        for value in headers.get_all("content-length") {
+            let announced = crate::wire::framing::decimal(value);
+            if announced.is_none() || announced != self.body.length() {
+                return Err(invalid("Content-Length is not the length of the body; leave it to longwire"));
+            }
+        }
+        if headers.get_all("connection").any(is_upgrade) && !headers.contains("upgrade") {
+            return Err(invalid("Connection: upgrade needs an Upgrade field"));
+        }
+        Ok(())
+    }
+
+    /// Whether it asks for the connection to be closed.
+    pub(crate) fn says_close(&self) -> bool {
+        self.headers.get_all("connection").any(|value| value.eq_ignore_ascii_case(b"close"))
+    }
+
+    /// Whether it may be sent again although the server may have acted on it.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        let by_nature = self.method.is_idempotent() || self.headers.contains("idempotency-key");
+        self.options.idempotent.unwrap_or(by_nature)
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &self.url.as_str())
+            .field("headers", &self.headers)
+            .field("body", &self.body)
+            .finish()
+    }
+}
+
+fn invalid(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidRequest, what)
+}
+
+/// A limit of time, if it makes sense.
+pub(crate) fn check_limit(limit: Option<Duration>) -> Result<Option<Duration>> {
+    match limit {
+        Some(Duration::ZERO) => Err(invalid("a time limit of zero: nothing could ever be done in it")),
+        limit => Ok(limit),
+    }
+}
+
+fn is_upgrade(value: &[u8]) -> bool {
+    value.eq_ignore_ascii_case(b"upgrade")
+}
+
+/// Fields that frame the message or belong to one connection are not the caller's to set.
+pub(crate) fn check_by_hand(name: &str, value: &[u8]) -> Result<()> {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    let value = value.trim_ascii_blanks();
+    if ["transfer-encoding", "te", "trailer", "keep-alive", "proxy-connection"].into_iter().any(is) {
+        return Err(invalid(format!("{name} is longwire's to set, by the body and the connection")));
+    }
+    if is("expect") {
+        return Err(invalid("Expect is set by expect_continue"));
+    }
+    if is("connection") && !value.eq_ignore_ascii_case(b"close") && !is_upgrade(value) {
+        return Err(invalid("Connection may only be set to close, or to upgrade beside an Upgrade field"));
+    }
+    if is("host") { check_host(value) } else { Ok(()) }
+}
+
+/// A Host field must be an authority without userinfo (RFC 9112 §3.2).
+fn check_host(value: &[u8]) -> Result<()> {
+    let text = std::str::from_utf8(value.trim_ascii_blanks()).unwrap_or_default();
+    let parsed = Url::parse(&format!("http://{text}/"));
+    let same = parsed.is_ok_and(|url| url.path() == "/" && !uri::has_userinfo(&url) && url.query().is_none());
+    if text.is_empty() || !text.is_ascii() || !same || text.contains(['/', '\\', '?', '#', '@', '\t', ' ']) {
+        return Err(invalid("Host is not host or host:port"));
+    }
+    Ok(())
+}
+
+/// Bytes of a percent-encoded part of a URL; a `%` that encodes nothing stands for itself.
+fn percent_decode(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).and_then(|byte| (*byte as char).to_digit(16));
+    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request<'static> {
+        Request::new(Method::POST, "http://example.com/").unwrap()
+    }
+
+    #[test]
+    fn userinfo_becomes_basic_auth_and_is_gone() {
+        let request = Request::new(Method::GET, "http://us%65r:p%40ss@example.com/").unwrap();
+        assert_eq!(request.headers.get("authorization"), Some("Basic dXNlcjpwQHNz"));
+        let shown = format!("{request:?} {}", request.url());
+        assert!(!shown.contains("p@ss") && !shown.contains("p%40ss") && !shown.contains("dXNl"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_not_the_callers_to_set_is_refused() {
+        let cases = [
+            ("Transfer-Encoding", "chunked"),
+            ("TE", "trailers"),
+            ("Trailer", "X"),
+            ("Keep-Alive", "timeout=5"),
+            ("Proxy-Connection", "keep-alive"),
+            ("Expect", "100-continue"),
+            ("Connection", "keep-alive"),
+            ("Connection", "close, X"),
+            ("Host", ""),
+            ("Host", "a b"),
+            ("Host", "user@a"),
+            ("Host", "a/b"),
+            ("Host", "b\u{fc}cher.example"),
+            ("Host", "a:99999"),
+        ];
+        for (name, value) in cases {
+            let refused = request().add_header(name, value.as_bytes()).map_err(|error| error.kind());
+            assert_eq!(refused, Err(ErrorKind::InvalidRequest), "{name}: {value}");
+        }
+        for (name, value) in [("Connection", " Close "), ("Host", "a:80"), ("Host", "[::1]:8080")] {
+            assert!(request().add_header(name, value.as_bytes()).is_ok(), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_length_by_hand_must_be_the_bodys() {
+        for (value, ok) in [("5", true), ("6", false), ("+5", false), ("x", false)] {
+            let mut request = request();
+            request.body = "hello".into();
+            request.add_header("Content-Length", value.as_bytes()).unwrap();
+            assert_eq!(request.check(&request.headers).is_ok(), ok, "{value}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Whether a request that failed may be sent once more (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
+//!
+//! A server may close an idle connection at the moment a request goes out on it. That is nobody's
+//! fault and worth one retry, but never at the risk of doing something twice.
+
+use crate::error::{Error, ErrorKind, Fate};
+use crate::request::Request;
+
+/// Whether the request may go to a fresh connection after `error`.
+pub(crate) fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) -> bool {
+    // A fresh connection that fails is no accident of timing.
+    if !was_reused {
+        return false;
+    }
+    // Only a connection that broke: time that passed and cancels are meant, bad answers are bad.
+    if !matches!(error.kind(), ErrorKind::Io | ErrorKind::Truncated) {
+        return false;
+    }
+    // A reader that has been read from is not what it was.
+    if !request.body.is_replayable() {
+        return false;
+    }
+    match error.fate() {
+        // The server has seen nothing.
+        Fate::NotSent => true,
+        // The server may have acted on it: harmless only where twice is as once.
+        Fate::MaybeProcessed => request.is_idempotent(),
+        // It was there, and answered.
+        Fate::ResponseStarted => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::method::Method;
+    use crate::send_body::SendBody;
+
+    #[test]
+    fn only_a_reused_connection_that_broke_in_silence_is_worth_a_retry() {
+        let get = Request::new(Method::GET, "http://a/").unwrap();
+        let post = Request::new(Method::POST, "http://a/").unwrap();
+        let error = |kind, fate| Error::new(kind, "").with_fate(fate);
+        let broke = |fate| error(ErrorKind::Io, fate);
+        assert!(may_retry(&get, &broke(Fate::MaybeProcessed), true));
+        assert!(may_retry(&get, &error(ErrorKind::Truncated, Fate::MaybeProcessed), true));
+        assert!(!may_retry(&get, &broke(Fate::MaybeProcessed), false));
+        assert!(!may_retry(&get, &broke(Fate::ResponseStarted), true));
+        assert!(!may_retry(&get, &error(ErrorKind::Timeout, Fate::NotSent), true));
+        assert!(!may_retry(&get, &error(ErrorKind::Head, Fate::ResponseStarted), true));
+        assert!(!may_retry(&post, &broke(Fate::MaybeProcessed), true));
+        assert!(may_retry(&post, &broke(Fate::NotSent), true));
+    }
+
+    #[test]
+    fn the_caller_may_say_that_twice_is_as_once() {
+        let broke = Error::new(ErrorKind::Io, "").with_fate(Fate::MaybeProcessed);
+        let mut post = Request::new(Method::POST, "http://a/").unwrap();
+        post.options.idempotent = Some(true);
+        assert!(may_retry(&post, &broke, true));
+        post.options.idempotent = None;
+        post.add_header("Idempotency-Key", b"k").unwrap();
+        assert!(may_retry(&post, &broke, true));
+        post.body = SendBody::reader(std::io::empty());
+        assert!(may_retry(&post, &broke, true), "a reader that was not touched is as good as new");
+    }
+}

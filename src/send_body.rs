@@ -1,0 +1,206 @@
+//! Request bodies: what can be sent, how long it is, and whether it can be sent again.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::head::Announced;
+
+/// A request body.
+///
+/// Bodies may be borrowed (`'b`), because sending blocks. Text and bytes are sent with their
+/// length; so is a [`File`], from its current position to its end. A reader is sent with the
+/// length that you give, or in chunks. All but readers can be sent again, for a redirect (307,
+/// 308) or a retry.
+///
+/// ```
+/// use longwire::SendBody;
+///
+/// let text = String::from("borrowed");
+/// let bodies = [SendBody::from(&text), SendBody::from("static"), SendBody::from(vec![1, 2, 3])];
+/// let stream = SendBody::reader(std::io::Cursor::new("sent in chunks"));
+/// let sized = SendBody::sized_reader(std::io::Cursor::new("four"), 4);
+/// # drop((bodies, stream, sized));
+/// ```
+pub struct SendBody<'b>(pub(crate) Kind<'b>);
+
+pub(crate) enum Kind<'b> {
+    Empty,
+    Bytes(Cow<'b, [u8]>),
+    File {
+        file: File,
+        start: u64,
+        length: u64,
+    },
+    Reader {
+        reader: Box<dyn Read + Send + 'b>,
+        length: Option<u64>,
+        is_touched: bool,
+    },
+    /// A file that could not be used; said when the request is sent.
+    Unusable(Error),
+}
+
+impl<'b> SendBody<'b> {
+    /// No body.
+    pub const fn empty() -> SendBody<'b> {
+        SendBody(Kind::Empty)
+    }
+
+    /// A stream of unknown length, sent in chunks (RFC 9112 §7.1) as it is read. Each read of up
+    /// to 16 KiB becomes a chunk and leaves at once.
+    pub fn reader(reader: impl Read + Send + 'b) -> SendBody<'b> {
+        SendBody(Kind::Reader { reader: Box::new(reader), length: None, is_touched: false })
+    }
+
+    /// A stream of exactly `length` bytes. If the reader has fewer or more, the request fails
+    /// with [`ErrorKind::Body`] and its connection is closed. To know, it is asked for one byte
+    /// more before the last ones leave: give `reader.take(length)` of one that would block there.
+    pub fn sized_reader(reader: impl Read + Send + 'b, length: u64) -> SendBody<'b> {
+        SendBody(Kind::Reader { reader: Box::new(reader), length: Some(length), is_touched: false })
+    }
+
+    /// The length, where it is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match &self.0 {
+            Kind::Empty | Kind::Unusable(_) => Some(0),
+            Kind::Bytes(bytes) => Some(bytes.len() as u64),
+            Kind::File { length, .. } => Some(*length),
+            Kind::Reader { length, .. } => *length,
+        }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self.0, Kind::Empty)
+    }
+
+    /// How the head announces it. `expected`: whether absence is said aloud.
+    pub(crate) fn announced(&self, expected: bool) -> Announced {
+        match (&self.0, self.length()) {
+            (Kind::Empty, _) if !expected => Announced::Nothing,
+            (_, Some(length)) => Announced::Length(length),
+            (_, None) => Announced::Chunked,
+        }
+    }
+
+    /// Whether all of it can be sent again.
+    pub(crate) fn is_replayable(&self) -> bool {
+        !matches!(self.0, Kind::Reader { is_touched: true, .. })
+    }
+
+    /// Back to the start, before it is sent again.
+    pub(crate) fn rewind(&mut self) -> Result<()> {
+        match &mut self.0 {
+            Kind::Empty | Kind::Bytes(_) | Kind::Reader { is_touched: false, .. } => Ok(()),
+            Kind::File { file, start, .. } => match file.seek(SeekFrom::Start(*start)) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Error::from_io(ErrorKind::Body, "rewinding the file", error)),
+            },
+            Kind::Reader { .. } => Err(Error::new(ErrorKind::Body, "a reader's body cannot be sent again")),
+            Kind::Unusable(error) => Err(error.clone()),
+        }
+    }
+
+    /// What is wrong with it, where that is known beforehand.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.0 {
+            Kind::Unusable(error) => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Default for SendBody<'_> {
+    fn default() -> Self {
+        SendBody::empty()
+    }
+}
+
+impl fmt::Debug for SendBody<'_> {
+    /// Never the content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match &self.0 {
+            Kind::Empty => "Empty",
+            Kind::Bytes(_) => "Bytes",
+            Kind::File { .. } => "File",
+            Kind::Reader { .. } => "Reader",
+            Kind::Unusable(_) => "Unusable",
+        };
+        match self.length() {
+            Some(length) => write!(f, "{name}({length} bytes)"),
+            None => write!(f, "{name}(of unknown length)"),
+        }
+    }
+}
+
+impl<'b> From<&'b [u8]> for SendBody<'b> {
+    fn from(bytes: &'b [u8]) -> Self {
+        SendBody(Kind::Bytes(Cow::Borrowed(bytes)))
+    }
+}
+
+impl<'b, const N: usize> From<&'b [u8; N]> for SendBody<'b> {
+    fn from(bytes: &'b [u8; N]) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
+impl<'b> From<&'b Vec<u8>> for SendBody<'b> {
+    fn from(bytes: &'b Vec<u8>) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
+impl<'b> From<&'b str> for SendBody<'b> {
+    fn from(text: &'b str) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl<'b> From<&'b String> for SendBody<'b> {
+    fn from(text: &'b String) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl From<Vec<u8>> for SendBody<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        SendBody(Kind::Bytes(Cow::Owned(bytes)))
+    }
+}
+
+impl From<String> for SendBody<'_> {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
+impl From<File> for SendBody<'_> {
+    /// A regular file is sent from its current position, with the length that it has now.
+    /// Anything else that opens as a file (a pipe, a device, what is in /proc) is read in chunks to
+    /// its end.
+    fn from(file: File) -> Self {
+        match extent(&file) {
+            Ok(Some((start, length))) => SendBody(Kind::File { file, start, length }),
+            Ok(None) => SendBody::reader(file),
+            Err(error) => SendBody(Kind::Unusable(Error::from_io(ErrorKind::Body, "the body's file", error))),
+        }
+    }
+}
+
+/// A regular file's position, and how many bytes are behind it.
+fn extent(mut file: &File) -> io::Result<Option<(u64, u64)>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let start = file.stream_position()?;
+    let length = metadata.len().saturating_sub(start);
+    if length == 0 && file.read(&mut [0; 1])? > 0 {
+        file.seek(SeekFrom::Start(start))?;
+        return Ok(None); // a file whose length is not known, as those in /proc
+    }
+    Ok(Some((start, length)))
+}

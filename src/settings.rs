@@ -1,0 +1,37 @@
+//! What a client was built with, as far as exchanges need to know it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::headers::Headers;
+use crate::observe::{Event, Observer};
+use crate::wire::head::HeadLimits;
+
+pub(crate) struct Settings {
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) read_timeout: Option<Duration>,
+    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) header_timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) head_limits: HeadLimits,
+    pub(crate) max_redirects: u32,
+    pub(crate) require_framing: bool,
+    pub(crate) allow_https_downgrade: bool,
+    pub(crate) user_agent: String,
+    pub(crate) default_headers: Headers,
+    /// Names of further fields that go along to other origins.
+    pub(crate) followed: Vec<String>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    /// The first setting that makes no sense; every send gives it.
+    pub(crate) mistake: Option<Error>,
+}
+
+impl Settings {
+    /// Tells the observer, if there is one; only then is the event made.
+    pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        if let Some(observer) = &self.observer {
+            observer.event(&event());
+        }
+    }
+}

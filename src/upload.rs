@@ -1,0 +1,273 @@
+//! Sending a request: the head, the body, and an eye on what the server says meanwhile.
+//!
+//! A server may answer before it has read the body (RFC 9112 §9.5), and then stop reading, or
+//! close. So a large body is written with a tick, and after each tick and each MiB we look
+//! whether an answer is there; and when a write fails, we read what the server had said.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::time::{Duration, Instant};
+
+use crate::answer::{Answers, GoAhead};
+use crate::error::{Error, ErrorKind, Result, Stage};
+use crate::net::conn::Conn;
+use crate::net::deadline::Deadline;
+use crate::send_body::{Kind, SendBody};
+use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
+use crate::wire::framing;
+use crate::wire::head::Head;
+use crate::wire::step::at_most;
+
+/// A body up to this size leaves without a look at what the server says.
+const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a write may stall before we look.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How many bytes are sent before we look.
+const LOOK_EVERY_BYTES: usize = 1024 * 1024;
+
+/// Bytes that are read from a reader at a time, and so the largest chunk.
+const READER_BLOCK_BYTES: usize = 16 * 1024;
+
+/// Bytes that are read from a file at a time.
+const FILE_BLOCK_BYTES: usize = 64 * 1024;
+
+/// How the sending ended.
+pub(crate) enum Upload {
+    /// All was sent; the final head, if it came meanwhile.
+    Complete(Option<Head>),
+    /// The final head came first, and the rest of the body was not sent.
+    CutShort(Head),
+}
+
+/// Sends the head that was put into the connection's buffer, and the body.
+pub(crate) fn send(
+    conn: &mut Conn,
+    body: &mut SendBody<'_>,
+    expect: Option<Duration>,
+    answers: &mut Answers<'_>,
+) -> Result<Upload> {
+    if let Kind::Reader { reader, length: Some(0), is_touched } = &mut body.0 {
+        *is_touched = true;
+        Source::new(reader, Some(0), 0).check_end()?; // the head alone would be the whole request
+    }
+    let together = match &body.0 {
+        Kind::Bytes(bytes) if expect.is_none() => bytes.len().min(SMALL_BODY_BYTES_MAX),
+        _ => 0,
+    };
+    let first = match &body.0 {
+        Kind::Bytes(bytes) => &bytes[..together],
+        _ => &[],
+    };
+    if let Err(error) = conn.send_with(first) {
+        return after_broken_write(conn, answers, error).map(Upload::CutShort);
+    }
+    if let Some(patience) = expect {
+        let patience = Deadline::of("expect_continue", Some(patience), Instant::now());
+        if let GoAhead::Final(head) = answers.wait_for_go_ahead(conn, patience)? {
+            return Ok(Upload::CutShort(head));
+        }
+    }
+    let mut uploader = Uploader { conn, answers, unseen: 0, early: None };
+    match &mut body.0 {
+        Kind::Empty => {}
+        Kind::Bytes(bytes) => {
+            let rest = bytes[together..].chunks(LOOK_EVERY_BYTES);
+            for block in rest {
+                if let Some(head) = uploader.write(block)? {
+                    return Ok(Upload::CutShort(head));
+                }
+            }
+        }
+        Kind::File { file, length, start } => {
+            let found = file.seek(SeekFrom::Start(*start)); // others may share its cursor
+            found.map_err(|error| Error::from_io(ErrorKind::Body, "the body's file", error).at(Stage::Send))?;
+            let mut source = Source::new(file, Some(*length), FILE_BLOCK_BYTES);
+            source.may_go_on = true; // a file that grew meanwhile is sent as long as it was
+            return uploader.stream(source);
+        }
+        Kind::Reader { reader, length, is_touched } => {
+            *is_touched = true;
+            return uploader.stream(Source::new(reader, *length, READER_BLOCK_BYTES));
+        }
+        Kind::Unusable(error) => return Err(error.clone()),
+    }
+    Ok(Upload::Complete(uploader.early))
+}
+
+/// A write failed: perhaps the server said why before it closed.
+fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) -> Result<Head> {
+    let said = match error.kind() {
+        ErrorKind::Io => answers.wait(conn, Instant::now()).ok(),
+        _ => None,
+    };
+    said.ok_or_else(|| error.at(Stage::Send))
+}
+
+struct Uploader<'c, 'a, 's> {
+    conn: &'c mut Conn,
+    answers: &'a mut Answers<'s>,
+    /// Bytes sent since the last look.
+    unseen: usize,
+    /// A 2xx that came before the body was sent: no reason to stop, as long as it is taken.
+    early: Option<Head>,
+}
+
+impl Uploader<'_, '_, '_> {
+    fn stream(mut self, mut source: Source<'_>) -> Result<Upload> {
+        while let Some(block) = source.next()? {
+            if let Some(head) = self.write(block)? {
+                return Ok(Upload::CutShort(head));
+            }
+        }
+        Ok(Upload::Complete(self.early))
+    }
+
+    /// Writes a block; the head of the answer that makes the rest pointless, if one comes.
+    fn write(&mut self, mut block: &[u8]) -> Result<Option<Head>> {
+        let mut silence = self.conn.write_silence();
+        while !block.is_empty() {
+            let count = match self.conn.send_tick(block, TICK, silence) {
+                Ok(count) => count,
+                Err(error) => return self.broken(error).map(Some),
+            };
+            block = &block[count..];
+            self.unseen += count;
+            let mut stop = None;
+            if count == 0 || self.unseen >= LOOK_EVERY_BYTES {
+                self.unseen = 0;
+                stop = self.look()?;
+            }
+            if count == 0 && stop.is_none() {
+                stop = self.stop_echoing();
+            }
+            if stop.is_some() {
+                return Ok(stop);
+            }
+            if count > 0 {
+                silence = self.conn.write_silence();
+            }
+        }
+        match self.conn.flush() {
+            Ok(()) => Ok(None),
+            Err(error) => self.broken(error).map(Some),
+        }
+    }
+
+    /// A server that has answered 2xx and does not read on waits for us to read. It is told that
+    /// nothing more comes, so that it does not wait for the rest, either.
+    fn stop_echoing(&mut self) -> Option<Head> {
+        let head = self.early.take()?;
+        self.conn.shutdown_write();
+        Some(head)
+    }
+
+    fn broken(&mut self, error: Error) -> Result<Head> {
+        match self.early.take() {
+            Some(head) => Ok(head),
+            None => after_broken_write(self.conn, self.answers, error),
+        }
+    }
+
+    /// Looks for an answer, and whether it asks us to stop.
+    fn look(&mut self) -> Result<Option<Head>> {
+        if self.early.is_some() {
+            return Ok(None);
+        }
+        let Some(head) = self.answers.poll(self.conn)? else { return Ok(None) };
+        if head.status.as_u16() >= 300 || framing::says_close(&head) {
+            return Ok(Some(head));
+        }
+        self.early = Some(head);
+        Ok(None)
+    }
+}
+
+/// A reader's bytes in blocks, ready to be written: with their chunk lines where the length is
+/// not known, and held to their length where it is.
+struct Source<'r> {
+    reader: &'r mut dyn Read,
+    /// Bytes left to send; `None`: chunked.
+    left: Option<u64>,
+    /// More bytes than the length are not the caller's mistake.
+    may_go_on: bool,
+    block: Vec<u8>,
+    is_done: bool,
+}
+
+impl<'r> Source<'r> {
+    fn new(reader: &'r mut dyn Read, length: Option<u64>, block_bytes: usize) -> Source<'r> {
+        let block = vec![0; SIZE_LINE_BYTES_MAX + block_bytes + LAST_CHUNK.len()];
+        Source { reader, left: length, may_go_on: false, block, is_done: length == Some(0) }
+    }
+
+    /// The next block to write, or `None` after the last.
+    fn next(&mut self) -> Result<Option<&[u8]>> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let room = self.block.len() - SIZE_LINE_BYTES_MAX - LAST_CHUNK.len();
+        let room = self.left.map_or(room, |left| at_most(left, room));
+        let count = self.read(SIZE_LINE_BYTES_MAX, room)?;
+        match self.left {
+            Some(left) if count == 0 => {
+                Err(mistaken(format!("the body's reader ended {left} bytes before its announced length")))
+            }
+            Some(left) => {
+                self.left = Some(left - count as u64);
+                if self.left == Some(0) {
+                    self.is_done = true;
+                    self.check_end()?; // before the last bytes make the request complete
+                }
+                Ok(Some(&self.block[SIZE_LINE_BYTES_MAX..SIZE_LINE_BYTES_MAX + count]))
+            }
+            None if count == 0 => {
+                self.is_done = true;
+                Ok(Some(LAST_CHUNK))
+            }
+            None => Ok(Some(self.chunk(count))),
+        }
+    }
+
+    /// Wraps the `count` bytes that were read in a chunk.
+    fn chunk(&mut self, count: usize) -> &[u8] {
+        let mut line = [0; SIZE_LINE_BYTES_MAX];
+        let line = encode_size(count, &mut line);
+        let start = SIZE_LINE_BYTES_MAX - line.len();
+        let end = SIZE_LINE_BYTES_MAX + count;
+        self.block[start..SIZE_LINE_BYTES_MAX].copy_from_slice(line);
+        self.block[end..end + 2].copy_from_slice(b"\r\n");
+        &self.block[start..end + 2]
+    }
+
+    /// The announced length is reached: the reader must be at its end.
+    fn check_end(&mut self) -> Result<()> {
+        if self.may_go_on {
+            return Ok(());
+        }
+        let at = self.block.len() - 1;
+        match self.read(at, 1)? {
+            0 => Ok(()),
+            _ => Err(mistaken("the body's reader goes on past its announced length")),
+        }
+    }
+
+    fn read(&mut self, at: usize, room: usize) -> Result<usize> {
+        loop {
+            match self.reader.read(&mut self.block[at..at + room]) {
+                Ok(count) if count > room => {
+                    return Err(mistaken("the body's reader claims more than it was given room for"));
+                }
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(Error::from_io(ErrorKind::Body, "reading the request body", error).at(Stage::Send));
+                }
+            }
+        }
+    }
+}
+
+fn mistaken(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Body, what).at(Stage::Send)
+}

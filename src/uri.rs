@@ -1,0 +1,304 @@
+//! What may become a request's URL: RFC 3986 as HTTP narrows it (RFC 9110 §4.2), checked before
+//! `url` sees the text, because `url` follows the browsers and forgives too much.
+
+use std::borrow::Cow;
+
+use url::{Position, Url};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What can be given as a URL: `&str`, `String`, `&String`, [`Url`] and `&Url`.
+///
+/// Text must be `http://host…`, without blanks, control bytes or a backslash before the path; it
+/// is not repaired. The trait is sealed.
+///
+/// ```
+/// use longwire::{Client, Url};
+///
+/// let client = Client::new();
+/// let url = Url::parse("http://example.com/")?;
+/// let request = client.get(&url);
+/// let same = client.get("http://example.com/");
+/// # drop((request, same));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait IntoUrl: sealed::Sealed {}
+
+impl<T: sealed::Sealed> IntoUrl for T {}
+
+pub(crate) mod sealed {
+    use super::*;
+
+    pub trait Sealed {
+        fn into_url(self) -> Result<Url>;
+    }
+
+    impl Sealed for &str {
+        fn into_url(self) -> Result<Url> {
+            parse(self)
+        }
+    }
+
+    impl Sealed for String {
+        fn into_url(self) -> Result<Url> {
+            parse(&self)
+        }
+    }
+
+    impl Sealed for &String {
+        fn into_url(self) -> Result<Url> {
+            parse(self)
+        }
+    }
+
+    impl Sealed for Url {
+        fn into_url(self) -> Result<Url> {
+            admit(self)
+        }
+    }
+
+    impl Sealed for &Url {
+        fn into_url(self) -> Result<Url> {
+            admit(self.clone())
+        }
+    }
+}
+
+fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidUrl, what)
+}
+
+/// An absolute URL from a caller's text. Its userinfo is still in it.
+fn parse(text: &str) -> Result<Url> {
+    if let Some(at) = text.bytes().position(|byte| byte <= b' ' || byte == 0x7f) {
+        return Err(invalid(format!("the URL has a blank or control byte (byte {})", at + 1)));
+    }
+    let Some(scheme) = scheme_of(text) else {
+        return Err(invalid("the URL is not of the form http://host"));
+    };
+    if !is_http(scheme) {
+        return Err(unsupported(scheme));
+    }
+    check_authority_form(&text[scheme.len()..]).map_err(invalid)?;
+    let url = Url::parse(text).map_err(|error| invalid(format!("the URL does not parse: {error}")))?;
+    admit(url)
+}
+
+/// The last checks, on a URL that is parsed.
+fn admit(url: Url) -> Result<Url> {
+    if !is_http(url.scheme()) {
+        return Err(unsupported(url.scheme()));
+    }
+    if url.port() == Some(0) {
+        return Err(invalid("port 0 cannot be connected to").with_url(&without_userinfo(url)));
+    }
+    Ok(url)
+}
+
+/// Where a Location leads from `base` (RFC 9110 §10.2.2, RFC 3986 §5.2): userinfo dropped, the
+/// fragment inherited. The error is a plain sentence.
+pub(crate) fn resolve_location(base: &Url, location: &[u8]) -> Result<Url, String> {
+    let text = encode_raw(location)?;
+    if let Some(scheme) = scheme_of(&text) {
+        if !is_http(scheme) {
+            return Err(format!("it has the scheme {scheme:?}, which is not followed"));
+        }
+        check_authority_form(&text[scheme.len()..])?;
+    } else if let Some(authority) = text.strip_prefix("//") {
+        check_authority(authority)?;
+    } else if text.starts_with(['/', '\\']) && text[1..].starts_with(['/', '\\']) {
+        return Err("it has a backslash before the path".to_owned());
+    }
+    let mut url = base.join(&text).map_err(|error| error.to_string())?;
+    if url.port() == Some(0) {
+        return Err("it has port 0".to_owned());
+    }
+    if url.fragment().is_none() {
+        url.set_fragment(base.fragment());
+    }
+    Ok(without_userinfo(url))
+}
+
+/// Percent-encodes what a sender should have: spaces and bytes over 0x7E (RFC 3986 §2.1).
+fn encode_raw(location: &[u8]) -> Result<String, String> {
+    let mut text = String::with_capacity(location.len());
+    for byte in location {
+        match byte {
+            0x21..=0x7e => text.push(*byte as char),
+            b' ' | 0x80.. => text.push_str(&format!("%{byte:02X}")),
+            _ => return Err(format!("it has the control byte 0x{byte:02x}")),
+        }
+    }
+    Ok(text)
+}
+
+/// The scheme of `text`, if it begins with one (RFC 3986 §3.1).
+fn scheme_of(text: &str) -> Option<&str> {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c))?;
+    let scheme = &text[..end];
+    (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && text[end..].starts_with(':')).then_some(scheme)
+}
+
+/// What follows the scheme must be `://` and a host.
+fn check_authority_form(rest: &str) -> Result<(), &'static str> {
+    match rest.strip_prefix("://") {
+        Some(authority) => check_authority(authority),
+        None => Err("the URL is not of the form http://host"),
+    }
+}
+
+fn check_authority(rest: &str) -> Result<(), &'static str> {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match &rest[..end] {
+        "" => Err("the URL has no host"),
+        authority if authority.contains('\\') => Err("the URL has a backslash before the path"),
+        _ => Ok(()),
+    }
+}
+
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+fn unsupported(scheme: &str) -> Error {
+    Error::new(ErrorKind::UnsupportedScheme, format!("the scheme {scheme:?} is not http"))
+}
+
+/// The same URL without user and password, so that it can be shown.
+pub(crate) fn without_userinfo(mut url: Url) -> Url {
+    if has_userinfo(&url) {
+        // Both fail only for URLs that cannot have a host; ours have one.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+    }
+    url
+}
+
+/// Text with URLs in it, fit to be shown: user and password are hidden in each. `mark` is what
+/// stands before an authority: `://`, or `//` where the text is one reference, which may be without
+/// a scheme and have raw blanks.
+pub(crate) fn hide_userinfo<'t>(text: &'t str, mark: &str) -> Cow<'t, str> {
+    let ends = if mark == "//" { "/?#\r\n" } else { "/?#\r\n\t " };
+    if !text.contains(mark) || !text.contains('@') {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(mark) {
+        let (before, authority) = rest.split_at(at + mark.len());
+        let end = authority.find(|c: char| ends.contains(c)).unwrap_or(authority.len());
+        shown.push_str(before);
+        rest = match authority[..end].rfind('@') {
+            Some(at) => {
+                shown.push_str("***");
+                &authority[at..]
+            }
+            None => authority,
+        };
+    }
+    (shown + rest).into()
+}
+
+pub(crate) fn has_userinfo(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// `scheme://host:port`, the default port left out: what a connection is for (RFC 9110 §4.3.1).
+pub(crate) fn origin(url: &Url) -> &str {
+    &url[..Position::BeforePath]
+}
+
+/// `host:port` as the Host field has it (RFC 9110 §7.2).
+pub(crate) fn authority(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPort]
+}
+
+/// The request target in origin-form (RFC 9112 §3.2.1).
+pub(crate) fn target(url: &Url) -> &str {
+    &url[Position::BeforePath..Position::AfterQuery]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_url_would_repair_is_refused() {
+        let cases = [
+            ("", ErrorKind::InvalidUrl),
+            ("/path", ErrorKind::InvalidUrl),
+            ("example.com/x", ErrorKind::InvalidUrl),
+            ("127.0.0.1:80/x", ErrorKind::InvalidUrl),
+            ("http:evil", ErrorKind::InvalidUrl),
+            ("http:/evil", ErrorKind::InvalidUrl),
+            ("http:///evil", ErrorKind::InvalidUrl),
+            ("http://", ErrorKind::InvalidUrl),
+            ("http://?x", ErrorKind::InvalidUrl),
+            ("http://a\\@b/", ErrorKind::InvalidUrl),
+            ("http:\\\\a/", ErrorKind::InvalidUrl),
+            ("http://a b/", ErrorKind::InvalidUrl),
+            ("http://a/\tx", ErrorKind::InvalidUrl),
+            ("http://a/\r\nX: y", ErrorKind::InvalidUrl),
+            ("http://a/\x7f", ErrorKind::InvalidUrl),
+            ("http://a:0/", ErrorKind::InvalidUrl),
+            ("http://a:65536/", ErrorKind::InvalidUrl),
+            ("http://[::1/", ErrorKind::InvalidUrl),
+            ("ftp://a/", ErrorKind::UnsupportedScheme),
+            ("file:///etc/passwd", ErrorKind::UnsupportedScheme),
+        ];
+        for (text, kind) in cases {
+            assert_eq!(parse(text).map_err(|error| error.kind()), Err(kind), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_parts_are_those_of_the_wire() {
+        let url = parse("HTTP://ExAmple.com:80?a=b c".replace(' ', "%20").as_str()).unwrap();
+        assert_eq!(origin(&url), "http://example.com");
+        assert_eq!(authority(&url), "example.com");
+        assert_eq!(target(&url), "/?a=b%20c");
+        let url = parse("http://[::1]:8080/a/../b#c").unwrap();
+        assert_eq!(authority(&url), "[::1]:8080");
+        assert_eq!(target(&url), "/b");
+    }
+
+    #[test]
+    fn a_reference_is_shown_without_its_password() {
+        let cases = [
+            ("http://u:p@h/x@y", "http://***@h/x@y"),
+            ("//u:p@a@h", "//***@h"),
+            ("http://h/?m=a@b", "http://h/?m=a@b"),
+            ("//u:p x@h", "//***@h"),
+            ("<http://u:p@h/>; rel=a, <http://v:q@i>", "<http://***@h/>; rel=a, <http://***@i>"),
+            ("mailto:a@b", "mailto:a@b"),
+        ];
+        for (reference, want) in cases {
+            assert_eq!(hide_userinfo(reference, "//"), want);
+        }
+    }
+
+    #[test]
+    fn a_location_is_resolved_as_rfc_3986_says() {
+        let base = Url::parse("http://a/b/c/d?q#f").unwrap();
+        let cases = [
+            ("g", "http://a/b/c/g#f"),
+            ("../g", "http://a/b/g#f"),
+            ("../../../g", "http://a/g#f"),
+            ("?y", "http://a/b/c/d?y#f"),
+            ("//h/g", "http://h/g#f"),
+            ("#s", "http://a/b/c/d?q#s"),
+            ("", "http://a/b/c/d?q#f"),
+            ("HTTP://h:80/x", "http://h/x#f"),
+            ("http://u:p@h/", "http://h/#f"),
+            ("a b\u{e9}", "http://a/b/c/a%20b%C3%A9#f"),
+            ("x%2Fy", "http://a/b/c/x%2Fy#f"),
+        ];
+        for (location, want) in cases {
+            assert_eq!(resolve_location(&base, location.as_bytes()).unwrap().as_str(), want, "{location:?}");
+        }
+        let bad = ["http:evil", "http:///evil", "ftp://h/", "javascript:x", "//", "/\\h", "\\\\h", "//a\\b", "a\tb"];
+        for location in bad {
+            assert!(resolve_location(&base, location.as_bytes()).is_err(), "{location:?}");
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! The chunked coding, both ways (RFC 9112 §7.1).
+//!
+//! ```text
+//! chunked-body = *chunk last-chunk trailer-section CRLF
+//! chunk        = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
+//! last-chunk   = 1*"0" [ chunk-ext ] CRLF
+//! ```
+//!
+//! One state per place in the grammar, one byte at a time outside of data. CR and LF come in
+//! pairs or not at all. Blanks behind a size are taken, since old servers pad sizes with them.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::headers::{Headers, is_field_byte};
+use crate::wire::step::{Step, at_most};
+
+/// Bytes that one chunk line may have, extensions and all.
+const LINE_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes that the trailer section may have.
+const TRAILER_BYTES_MAX: usize = 16 * 1024;
+
+/// Fields that the trailer section may have.
+const TRAILER_FIELDS_MAX: usize = 64;
+
+/// Decodes a chunked body.
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
+pub(crate) struct Chunked {
+    state: State,
+    /// Bytes of the current chunk line so far.
+    line: usize,
+    /// The trailer section so far.
+    trailer: Vec<u8>,
+}
+
+/// Where in the grammar the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    /// Before the first digit of a chunk-size.
+    Size,
+    /// Behind some digits of a chunk-size.
+    SizeDigits { size: u64 },
+    /// In the blanks behind a chunk-size.
+    SizeBlanks { size: u64 },
+    /// In a chunk-ext.
+    Extension { size: u64 },
+    /// Before the LF of a chunk line.
+    SizeLf { size: u64 },
+    /// In chunk-data.
+    Data { left: u64 },
+    /// Before the CR behind chunk-data.
+    DataCr,
+    /// Before the LF behind chunk-data.
+    DataLf,
+    /// At the start of a line of the trailer section.
+    TrailerStart,
+    /// In a trailer field.
+    Trailer,
+    /// Before the LF of a trailer field.
+    TrailerLf,
+    /// Before the very last LF.
+    LastLf,
+    /// Behind it.
+    End,
+}
+
+impl Chunked {
+    pub(crate) fn new() -> Chunked {
+        Chunked { state: State::Size, line: 0, trailer: Vec::new() }
+    }
+
+    /// See [`Decoder::step`](crate::wire::decode::Decoder::step).
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step> {
+        let mut skip = 0;
+        loop {
+            match self.state {
+                State::Data { left: 0 } => self.state = State::DataCr,
+                State::Data { left } if skip < bytes.len() => {
+                    return Ok(Step::Data { skip, len: at_most(left, bytes.len() - skip) });
+                }
+                State::End => return Ok(Step::End { skip }),
+                _ => {}
+            }
+            let Some(byte) = bytes.get(skip) else { return Ok(Step::More { skip }) };
+            skip += 1;
+            self.state = self.after(*byte)?;
+        }
+    }
+
+    pub(crate) fn advance(&mut self, taken: usize) {
+        if let State::Data { left } = &mut self.state {
+            *left -= taken as u64;
+        }
+    }
+
+    pub(crate) fn has_trailers(&self) -> bool {
+        !self.trailer.is_empty()
+    }
+
+    /// The trailer fields, after the end. Those that would frame or route are dropped
+    /// (RFC 9110 §6.5.1).
+    pub(crate) fn trailers(&self) -> Headers {
+        let mut slots = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
+        let mut trailers = Headers::new();
+        if let Ok(fields) = parse_trailers(&self.trailer, &mut slots) {
+            for field in fields.iter().filter(|field| may_be_trailer(field.name)) {
+                let _ = trailers.append(field.name, field.value); // checked when the end was reached
+            }
+        }
+        trailers
+    }
+
+    /// The state behind `byte`.
+    fn after(&mut self, byte: u8) -> Result<State> {
+        use State::*;
+        match self.state {
+            Size | SizeDigits { .. } | SizeBlanks { .. } | Extension { .. } | SizeLf { .. } => self.in_chunk_line(byte),
+            DataCr if byte == b'\r' => Ok(DataLf),
+            DataLf if byte == b'\n' => Ok(self.chunk_line()),
+            DataCr | DataLf => Err(unexpected("chunk data", byte, "CRLF must follow it")),
+            TrailerStart | Trailer | TrailerLf | LastLf => self.in_trailer(byte),
+            Data { .. } | End => unreachable!("step asks for the state behind data or the end by no byte"),
+        }
+    }
+
+    fn chunk_line(&mut self) -> State {
+        self.line = 0;
+        State::Size
+    }
+
+    fn in_chunk_line(&mut self, byte: u8) -> Result<State> {
+        use State::*;
+        self.line += 1;
+        if self.line > LINE_BYTES_MAX {
+            return Err(malformed(format!("chunk line: over {LINE_BYTES_MAX} bytes")));
+        }
+        match (self.state, byte) {
+            (Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Ok(SizeDigits { size: hex(byte) }),
+            (SizeDigits { size }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => match size.checked_mul(16) {
+                Some(size) => Ok(SizeDigits { size: size + hex(byte) }),
+                None => Err(malformed("chunk size: over 64 bits")),
+            },
+            (SizeDigits { size } | SizeBlanks { size }, b' ' | b'\t') => Ok(SizeBlanks { size }),
+            (SizeDigits { size } | SizeBlanks { size }, b';') => Ok(Extension { size }),
+            (SizeDigits { size } | SizeBlanks { size } | Extension { size }, b'\r') => Ok(SizeLf { size }),
+            (Extension { size }, byte) if is_field_byte(byte) => Ok(Extension { size }),
+            (SizeLf { size: 0 }, b'\n') => Ok(TrailerStart),
+            (SizeLf { size }, b'\n') => Ok(Data { left: size }),
+            (Extension { .. }, _) => Err(unexpected("chunk extension", byte, "it is not allowed there")),
+            (SizeLf { .. }, _) => Err(unexpected("chunk line", byte, "LF must follow CR")),
+            _ => Err(malformed(format!(
+                "chunk size: '{}' is not a hex digit (byte {} of the line)",
+                byte.escape_ascii(),
+                self.line
+            ))),
+        }
+    }
+
+    fn in_trailer(&mut self, byte: u8) -> Result<State> {
+        use State::*;
+        let state = match (self.state, byte) {
+            (TrailerStart, b'\r') => return Ok(LastLf),
+            (LastLf, b'\n') => return self.end_trailers(),
+            (Trailer, b'\r') => TrailerLf,
+            (TrailerLf, b'\n') => TrailerStart,
+            (TrailerStart | Trailer, byte) if is_field_byte(byte) => Trailer,
+            _ => return Err(unexpected("trailer section", byte, "it is not allowed there")),
+        };
+        if self.trailer.len() >= TRAILER_BYTES_MAX {
+            return Err(malformed(format!("trailer section: over {TRAILER_BYTES_MAX} bytes")));
+        }
+        self.trailer.push(byte);
+        Ok(state)
+    }
+
+    /// The whole trailer section is there.
+    fn end_trailers(&mut self) -> Result<State> {
+        if !self.trailer.is_empty() {
+            self.trailer.extend_from_slice(b"\r\n");
+            parse_trailers(&self.trailer, &mut [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX])?;
+        }
+        Ok(State::End)
+    }
+}
+
+fn parse_trailers<'a, 's>(
+    section: &'a [u8],
+    slots: &'s mut [httparse::Header<'a>],
+) -> Result<&'s [httparse::Header<'a>]> {
+    match httparse::parse_headers(section, slots) {
+        Ok(httparse::Status::Complete((_, fields))) => Ok(fields),
+        Ok(httparse::Status::Partial) => Err(malformed("trailer section: it ends inside a line")),
+        Err(error) => Err(malformed(format!("trailer section: {error}"))),
+    }
+}
+
+/// Fields that mean something else, or harm, behind a body: framing, routing, authentication,
+/// and what the content was decoded by (RFC 9110 §6.5.1).
+const NEVER_TRAILERS: [&str; 20] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "host",
+    "keep-alive",
+    "location",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "vary",
+    "via",
+    "www-authenticate",
+];
+
+fn may_be_trailer(name: &str) -> bool {
+    !NEVER_TRAILERS.iter().any(|never| never.eq_ignore_ascii_case(name))
+}
+
+fn hex(digit: u8) -> u64 {
+    u64::from(match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit - b'A' + 10,
+    })
+}
+
+fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Chunk, what)
+}
+
+fn unexpected(place: &str, byte: u8, rule: &str) -> Error {
+    malformed(format!("{place}: '{}': {rule}", byte.escape_ascii()))
+}
+
+/// What ends a chunked body without trailers.
+pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// Bytes that a chunk line may need: sixteen digits and CRLF.
+pub(crate) const SIZE_LINE_BYTES_MAX: usize = 18;
+
+/// Writes the chunk line for `size` into `line` and gives the part that was written. `size` must
+/// not be zero: that would be the last chunk.
+pub(crate) fn encode_size(size: usize, line: &mut [u8; SIZE_LINE_BYTES_MAX]) -> &[u8] {
+    line[16..].copy_from_slice(b"\r\n");
+    let mut start = 16;
+    let mut rest = size;
+    while rest > 0 {
+        start -= 1;
+        line[start] = b"0123456789abcdef"[rest % 16];
+        rest /= 16;
+    }
+    &line[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes `bytes` given in pieces of `piece` bytes: body, trailers and how much was used.
+    fn decode(bytes: &[u8], piece: usize) -> Result<Option<(Vec<u8>, Headers, usize)>> {
+        let mut chunked = Chunked::new();
+        let (mut body, mut at, mut shown) = (Vec::new(), 0, 0);
+        loop {
+            match chunked.step(&bytes[at..shown])? {
+                Step::Data { skip, len } => {
+                    body.extend_from_slice(&bytes[at + skip..at + skip + len]);
+                    at += skip + len;
+                    chunked.advance(len);
+                }
+                Step::More { .. } if shown == bytes.len() => return Ok(None),
+                Step::More { skip } => {
+                    at += skip;
+                    shown = (shown + piece).min(bytes.len());
+                }
+                Step::End { skip } => return Ok(Some((body, chunked.trailers(), at + skip))),
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_is_the_same_at_every_split() {
+        let text = b"5 ;a=\"b;\\\"\"\r\nhello\r\n00A\r\n, chunked!\r\n0\r\nX-Sum: 1\r\nContent-Length: 9\r\n\r\nnext";
+        for piece in 1..=text.len() {
+            let (body, trailers, used) = decode(text, piece).unwrap().unwrap();
+            assert_eq!(body, b"hello, chunked!", "pieces of {piece}");
+            assert_eq!(trailers.iter().collect::<Vec<_>>(), [("X-Sum", &b"1"[..])]);
+            assert_eq!(&text[used..], b"next");
+        }
+    }
+
+    #[test]
+    fn what_the_grammar_does_not_have_is_refused() {
+        let cases: [&[u8]; 21] = [
+            b"\r\n",
+            b"+5\r\nhello\r\n",
+            b"-1\r\n",
+            b"0x5\r\nhello\r\n",
+            b" 5\r\nhello\r\n",
+            b"5\nhello\n",
+            b"5\r\nhello0\r\n\r\n",
+            b"5\r\nhello\n0\r\n\r\n",
+            b"5\r\nhello\rx",
+            b"5\rhello",
+            b"5;\n",
+            b"5;a\0\r\n",
+            b"5 5\r\n",
+            b"5,5\r\n",
+            b"10000000000000000\r\n",
+            b"fffffffffffffffff\r\n",
+            b"0\r\n\n",
+            b"0\r\nA: 1\n\r\n",
+            b"0\r\nA: 1\r\n b\r\n\r\n",
+            b"0\r\nA b: 1\r\n\r\n",
+            b"0\r\n\rx",
+        ];
+        for bytes in cases {
+            for piece in 1..=bytes.len() {
+                let kind = decode(bytes, piece).err().map(|error| error.kind());
+                assert_eq!(kind, Some(ErrorKind::Chunk), "{} in {piece}s", bytes.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn every_cut_is_seen() {
+        let text = b"5;x\r\nhello\r\n0\r\nA: 1\r\n\r\n";
+        for end in 0..text.len() {
+            assert!(decode(&text[..end], end.max(1)).unwrap().is_none(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn the_limits_hold_on_both_sides() {
+        let line = |bytes: usize| [b"1;", &vec![b'x'; bytes - 4][..], b"\r\n", b"a\r\n0\r\n\r\n"].concat();
+        assert!(decode(&line(LINE_BYTES_MAX), 7).unwrap().is_some());
+        assert_eq!(decode(&line(LINE_BYTES_MAX + 1), 7).unwrap_err().kind(), ErrorKind::Chunk);
+        let trailer = |bytes: usize| [b"0\r\nA:", &vec![b'x'; bytes - 4][..], b"\r\n\r\n"].concat();
+        assert!(decode(&trailer(TRAILER_BYTES_MAX), 99).unwrap().is_some());
+        assert_eq!(decode(&trailer(TRAILER_BYTES_MAX + 1), 99).unwrap_err().kind(), ErrorKind::Chunk);
+        assert!(decode(b"ffffffffffffffff\r\nabc", 3).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_the_same() {
+        let mut text = Vec::new();
+        let data = [b"a".to_vec(), b"b".repeat(15), b"c".repeat(16), b"d".repeat(4097)];
+        for chunk in &data {
+            text.extend_from_slice(encode_size(chunk.len(), &mut [0; SIZE_LINE_BYTES_MAX]));
+            text.extend_from_slice(chunk);
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(LAST_CHUNK);
+        assert_eq!(decode(&text, 100).unwrap().unwrap().0, data.concat());
+    }
+}

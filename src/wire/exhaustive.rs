@@ -1,0 +1,688 @@
+//! Every short input there is, against the grammar of the RFCs written down once more.
+//!
+//! Bugs of a parser are small: nearly all of them show in a handful of symbols. So all inputs up
+//! to six symbols (seven in the long form) over an alphabet with one symbol of each kind go
+//! through the chunked decoder, from its start and from the places that short inputs do not reach,
+//! at every split; and values of the framing fields go through whole heads. The second opinion is
+//! [`abnf`], which takes no line from the parsers: on any input it says by itself what must come
+//! of it.
+//!
+//! The long form, by hand, since it takes some minutes and exists in a release build only:
+//! `cargo test --release --lib exhaustive -- --ignored`.
+
+use crate::error::ErrorKind;
+use crate::method::Method;
+use crate::observe::CloseReason;
+use crate::status::{StatusCode, Version};
+use crate::wire::chunked::Chunked;
+use crate::wire::framing::{Framing, Hint, Persistence, of_response, persists};
+use crate::wire::head::{Head, HeadLimits, HeadParser};
+use crate::wire::step::Step;
+
+/// One symbol of each kind: zero, another digit, a hex letter, a letter, a sign, the marks of an
+/// extension, blanks, line ends, a control byte, obs-text.
+const CHUNK_SYMBOLS: &[u8] = b"01ag+;\" \t\r\n\x01\xe9";
+
+/// The same for what may stand behind the semicolon of a chunk line.
+const EXTENSION_SYMBOLS: &[u8] = b"a1=;\"\\ \t\r\n\x7f\xe9";
+
+/// The same for a trailer section.
+const TRAILER_SYMBOLS: &[u8] = b"a0:\" \t\r\n\x01\xe9";
+
+/// Where a short input begins: what came before it, and the symbols that matter there.
+struct Context {
+    before: &'static [u8],
+    symbols: &'static [u8],
+}
+
+const START: Context = Context { before: b"", symbols: CHUNK_SYMBOLS };
+
+/// Places that lie too deep for a short input from the start.
+const DEEP: [Context; 8] = [
+    Context { before: b"5\r\nhell", symbols: CHUNK_SYMBOLS },
+    Context { before: b"5\r\nhello", symbols: CHUNK_SYMBOLS },
+    Context { before: b"5\r\nhello\r\n", symbols: CHUNK_SYMBOLS },
+    Context { before: b"0fffffffffffffff", symbols: CHUNK_SYMBOLS },
+    Context { before: b"1;", symbols: EXTENSION_SYMBOLS },
+    Context { before: b"1;a=\"", symbols: EXTENSION_SYMBOLS },
+    Context { before: b"0\r\n", symbols: TRAILER_SYMBOLS },
+    Context { before: b"0\r\na:0\r\n", symbols: TRAILER_SYMBOLS },
+];
+
+#[test]
+fn every_chunked_body_of_six_symbols_is_what_the_grammar_says_at_every_split() {
+    assert_eq!(Walk::all(&START, 6), inputs(CHUNK_SYMBOLS.len(), 6));
+}
+
+#[test]
+fn every_five_symbols_deep_in_a_chunked_body_are_what_the_grammar_says_at_every_split() {
+    for context in &DEEP {
+        assert_eq!(Walk::all(context, 5), inputs(context.symbols.len(), 5));
+    }
+}
+
+#[cfg(not(debug_assertions))] // hours
+#[test]
+#[ignore = "long: some minutes, with --release"]
+fn every_chunked_body_of_seven_symbols_is_what_the_grammar_says_at_every_split() {
+    for context in [&START].into_iter().chain(&DEEP) {
+        let length = if context.before.is_empty() { 7 } else { 6 };
+        assert_eq!(Walk::all(context, length), inputs(context.symbols.len(), length));
+    }
+}
+
+/// How many inputs of up to `length` symbols there are, the empty one counted.
+fn inputs(symbols: usize, length: u32) -> usize {
+    (0..=length).map(|length| symbols.pow(length)).sum()
+}
+
+/// Depth first through all inputs. What the decoder is behind a prefix is kept, so that an input
+/// costs one feed for each place where it may be split.
+struct Walk {
+    context: &'static Context,
+    /// The prefix, without the context.
+    bytes: Vec<u8>,
+    /// Behind each of its prefixes, the empty one first, fed byte by byte.
+    places: Vec<Place>,
+    /// What the grammar says of each of them.
+    verdicts: Vec<abnf::Verdict>,
+    inputs: usize,
+}
+
+/// A decoder and what came of the bytes so far.
+#[derive(Clone, Debug, PartialEq)]
+struct Place {
+    decoder: Chunked,
+    body: Vec<u8>,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Seen {
+    Open,
+    Refused,
+    /// It ended before the last so many bytes.
+    Ended {
+        behind: usize,
+    },
+}
+
+impl Place {
+    /// Shows the decoder the bytes at once.
+    fn feed(&mut self, mut bytes: &[u8]) {
+        loop {
+            match self.decoder.step(bytes) {
+                Ok(Step::Data { skip, len }) => {
+                    self.body.extend_from_slice(&bytes[skip..skip + len]);
+                    self.decoder.advance(len);
+                    bytes = &bytes[skip + len..];
+                }
+                Ok(Step::More { skip }) => {
+                    assert_eq!(skip, bytes.len(), "a byte was left lying");
+                    return;
+                }
+                Ok(Step::End { skip }) => {
+                    self.seen = Seen::Ended { behind: bytes.len() - skip };
+                    return;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Chunk);
+                    self.seen = Seen::Refused;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What the same bytes in other pieces must have come to as well.
+    fn is_same(&self, other: &Place) -> bool {
+        let is_over = self.seen != Seen::Open;
+        self.seen == other.seen && self.body == other.body && (is_over || self.decoder == other.decoder)
+    }
+}
+
+impl Walk {
+    /// Checks all inputs of up to `length` symbols: how many there were.
+    fn all(context: &'static Context, length: u32) -> usize {
+        let mut place = Place { decoder: Chunked::new(), body: Vec::new(), seen: Seen::Open };
+        place.feed(context.before);
+        let verdict = abnf::chunked_body(context.before, abnf::Dialect::Ours);
+        assert_eq!((place.seen, &verdict.kind), (Seen::Open, &abnf::Kind::Open), "the context is no prefix");
+        let (places, verdicts) = (vec![place], vec![verdict]);
+        let mut walk = Walk { context, bytes: Vec::new(), places, verdicts, inputs: 1 };
+        walk.below(length);
+        walk.inputs
+    }
+
+    fn below(&mut self, left: u32) {
+        if left == 0 {
+            return;
+        }
+        for symbol in self.context.symbols {
+            self.bytes.push(*symbol);
+            self.inputs += 1;
+            let place = self.place();
+            let verdict = self.verdict();
+            self.compare(&place, &verdict);
+            self.places.push(place);
+            self.verdicts.push(verdict);
+            self.below(left - 1);
+            self.places.pop();
+            self.verdicts.pop();
+            self.bytes.pop();
+        }
+    }
+
+    /// Where the decoder is behind `bytes`, which must be the same at every split. That there are
+    /// no more than two pieces is enough: the first one left it in a place that all splits of that
+    /// piece lead to.
+    fn place(&self) -> Place {
+        let last = self.bytes.len() - 1;
+        let mut place = self.places[last].clone();
+        match &mut place.seen {
+            Seen::Open => place.feed(&self.bytes[last..]),
+            Seen::Ended { behind } => *behind += 1,
+            Seen::Refused => {}
+        }
+        for split in 0..last {
+            if self.places[split].seen == Seen::Open {
+                let mut other = self.places[split].clone();
+                other.feed(&self.bytes[split..]);
+                assert!(other.is_same(&place), "{}, split at {split}:\n{other:?}\n{place:?}", self.shown());
+            }
+        }
+        place
+    }
+
+    /// What the grammar says of `bytes`; what it refused, it refuses with anything behind it.
+    fn verdict(&self) -> abnf::Verdict {
+        let before = &self.verdicts[self.bytes.len() - 1];
+        match before.kind {
+            abnf::Kind::Open => {}
+            _ => return before.clone(),
+        }
+        let text = [self.context.before, &self.bytes].concat();
+        let verdict = abnf::chunked_body(&text, abnf::Dialect::Ours);
+        let strict = abnf::chunked_body(&text, abnf::Dialect::Rfc);
+        // We take more than the RFC has, never less, and only where a size is padded or extended.
+        let is_plain = !text.iter().any(|byte| b"; \t".contains(byte));
+        if matches!(strict.kind, abnf::Kind::Complete { .. }) || is_plain {
+            assert_eq!(strict, verdict, "{}", self.shown());
+        }
+        verdict
+    }
+
+    fn compare(&self, place: &Place, verdict: &abnf::Verdict) {
+        let is_same = match (place.seen, &verdict.kind) {
+            (Seen::Open, abnf::Kind::Open) | (Seen::Refused, abnf::Kind::Refused) => true,
+            (Seen::Ended { behind }, abnf::Kind::Complete { used, trailers }) => {
+                let fields = place.decoder.trailers();
+                let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value));
+                self.context.before.len() + self.bytes.len() == used + behind
+                    && fields.eq(trailers.iter().map(|(name, value)| (&name[..], &value[..])))
+            }
+            _ => false,
+        };
+        let is_same = is_same && place.body == verdict.body;
+        assert!(is_same, "{}:\n{place:?}\n{verdict:?}", self.shown());
+    }
+
+    fn shown(&self) -> String {
+        format!("\"{}\" behind \"{}\"", self.bytes.escape_ascii(), self.context.before.escape_ascii())
+    }
+}
+
+/// A field that frames a message or a connection, with the words that mean something in it.
+struct Field {
+    name: &'static str,
+    /// The field line before it, if it takes one to see a difference.
+    other: &'static str,
+    /// The status lines that make a difference.
+    before: &'static [(Version, StatusCode)],
+    symbols: &'static [&'static [u8]],
+}
+
+const WITH_BODY: [(Version, StatusCode); 2] = [(Version::Http11, StatusCode::OK), (Version::Http10, StatusCode::OK)];
+const ALL: [(Version, StatusCode); 4] = [
+    WITH_BODY[0],
+    WITH_BODY[1],
+    (Version::Http11, StatusCode::NO_CONTENT),
+    (Version::Http11, StatusCode::NOT_MODIFIED),
+];
+
+/// Without one, every connection would end with its body.
+const LENGTH: &str = "Content-Length: 0\r\n";
+
+/// What a value may be made of.
+const FIELDS: [Field; 4] = [
+    Field { name: "Content-Length", other: "", before: &ALL, symbols: &[b"0", b"5", b",", b" ", b"\t", b"+", b"\xe9"] },
+    Field {
+        name: "Transfer-Encoding",
+        other: "",
+        before: &ALL,
+        symbols: &[b"chunked", b"Chunked", b",", b" ", b";", b"\"", b"x"],
+    },
+    Field {
+        name: "Connection",
+        other: LENGTH,
+        before: &WITH_BODY,
+        symbols: &[b"close", b"Keep-Alive", b",", b" ", b";", b"\"", b"x"],
+    },
+    Field {
+        name: "Keep-Alive",
+        other: LENGTH,
+        before: &WITH_BODY,
+        symbols: &[b"timeout", b"Max=", b"=", b",", b" ", b"0", b"5"],
+    },
+];
+
+/// One symbol of each kind that may stand in any value, or make it another line, or none.
+const ANY_SYMBOLS: &[&[u8]] = &[b"5", b"a", b"+", b";", b"\"", b",", b" ", b"\t", b"\r", b"\n", b"\x01", b"\xe9"];
+
+#[test]
+fn every_value_of_six_symbols_frames_as_the_grammar_says() {
+    for field in &FIELDS {
+        assert_eq!(check_values(field, field.symbols, 6), inputs(field.symbols.len(), 6));
+    }
+}
+
+#[test]
+fn every_value_of_four_symbols_that_may_break_lines_frames_as_the_grammar_says() {
+    for field in &FIELDS {
+        assert_eq!(check_values(field, ANY_SYMBOLS, 4), inputs(ANY_SYMBOLS.len(), 4));
+    }
+}
+
+#[cfg(not(debug_assertions))] // hours
+#[test]
+#[ignore = "long: some minutes, with --release"]
+fn every_value_of_seven_symbols_frames_as_the_grammar_says() {
+    for field in &FIELDS {
+        assert_eq!(check_values(field, field.symbols, 7), inputs(field.symbols.len(), 7));
+        assert_eq!(check_values(field, ANY_SYMBOLS, 6), inputs(ANY_SYMBOLS.len(), 6));
+    }
+}
+
+/// Builds heads around all values of up to `length` symbols: how many there were.
+fn check_values(field: &Field, symbols: &[&[u8]], length: u32) -> usize {
+    let before = format!("HTTP/1.1 200 OK\r\n{}{}:", field.other, field.name).into_bytes();
+    let mut count = 0;
+    each_value(symbols, length, &mut Vec::new(), &mut |value| {
+        count += 1;
+        check_head(&[&before, value, b"\r\n\r\n"].concat(), field.before);
+    });
+    count
+}
+
+fn each_value(symbols: &[&[u8]], left: u32, value: &mut Vec<u8>, check: &mut impl FnMut(&[u8])) {
+    check(value);
+    if left > 0 {
+        for symbol in symbols {
+            value.extend_from_slice(symbol);
+            each_value(symbols, left - 1, value, check);
+            value.truncate(value.len() - symbol.len());
+        }
+    }
+}
+
+/// How a response to GET is framed, and whether its connection persists.
+type Meaning = Result<(Framing, Persistence), ErrorKind>;
+
+/// The head in `text` means what the grammar says, with any of these in its status line.
+fn check_head(text: &[u8], status_lines: &[(Version, StatusCode)]) {
+    let limits = HeadLimits { bytes_max: 1024, fields_max: 8 };
+    let parsed = HeadParser::new(limits).parse(text).map_err(|error| error.kind());
+    match (parsed, abnf::head(text)) {
+        (Ok(parsed), Ok(theirs)) => {
+            let (mut head, used) = parsed.expect("it has an empty line");
+            assert_eq!(used, theirs.used, "the head's length: {}", text.escape_ascii());
+            assert!(head.headers.iter().map(|(name, value)| (name.as_bytes(), value)).eq(theirs.fields()));
+            for &(version, status) in status_lines {
+                (head.version, head.status) = (version, status);
+                let theirs = abnf::meaning(&theirs, version == Version::Http10, status.as_u16());
+                assert_eq!(meaning(&head), theirs, "{version} {status}: {}", text.escape_ascii());
+            }
+        }
+        (ours, theirs) => assert_eq!(ours.err(), theirs.err(), "{}", text.escape_ascii()),
+    }
+}
+
+fn meaning(head: &Head) -> Meaning {
+    let framing = of_response(&Method::GET, head).map_err(|error| error.kind())?;
+    Ok((framing, persists(head, framing, false)))
+}
+
+/// The grammar of RFC 9112 and RFC 9110, rule by rule, on bytes that are all there. Each rule takes
+/// the input and a place in it and gives the place behind what it took. What must never live here:
+/// a line, or a thought, taken over from the parsers; only the words for the outcome are theirs.
+mod abnf {
+    use super::{CloseReason, ErrorKind, Framing, Hint, Meaning, Persistence};
+
+    /// Why a rule does not match.
+    #[derive(Debug)]
+    enum Stop {
+        /// The input has ended; more might match.
+        Short,
+        /// No more can.
+        Bad,
+    }
+
+    type Parsed = Result<usize, Stop>;
+
+    #[derive(Clone, Copy, PartialEq)]
+    pub(super) enum Dialect {
+        /// As the RFC has it.
+        Rfc,
+        /// Blanks may stand behind a chunk-size, and anything behind a semicolon that a field value
+        /// may have.
+        Ours,
+    }
+
+    /// What must come of a chunked body.
+    #[derive(Clone, Debug, PartialEq)]
+    pub(super) struct Verdict {
+        pub(super) kind: Kind,
+        pub(super) body: Vec<u8>,
+    }
+
+    #[derive(Clone, Debug, PartialEq)]
+    pub(super) enum Kind {
+        Open,
+        Refused,
+        Complete { used: usize, trailers: Vec<(Vec<u8>, Vec<u8>)> },
+    }
+
+    /// chunked-body = *chunk last-chunk trailer-section CRLF
+    pub(super) fn chunked_body(input: &[u8], dialect: Dialect) -> Verdict {
+        let mut body = Vec::new();
+        let mut trailers = Vec::new();
+        let parsed = chunks(input, dialect, &mut body).and_then(|at| trailer_section(input, at, &mut trailers));
+        let kind = match parsed {
+            Ok(used) => Kind::Complete { used, trailers },
+            Err(Stop::Short) => Kind::Open,
+            Err(Stop::Bad) => Kind::Refused,
+        };
+        Verdict { kind, body }
+    }
+
+    /// *chunk last-chunk, where
+    /// chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF and last-chunk = 1*("0") [ chunk-ext ] CRLF
+    fn chunks(input: &[u8], dialect: Dialect, body: &mut Vec<u8>) -> Parsed {
+        let mut at = 0;
+        loop {
+            let (size, digits_end) = chunk_size(input, at)?;
+            at = match dialect {
+                Dialect::Rfc => chunk_ext(input, digits_end)?,
+                Dialect::Ours => our_chunk_ext(input, digits_end)?,
+            };
+            at = crlf(input, at)?;
+            if size == 0 {
+                return Ok(at);
+            }
+            let data_end = usize::try_from(size).map_or(usize::MAX, |size| at.saturating_add(size));
+            if data_end > input.len() {
+                body.extend_from_slice(&input[at..]);
+                return Err(Stop::Short);
+            }
+            body.extend_from_slice(&input[at..data_end]);
+            at = crlf(input, data_end)?;
+        }
+    }
+
+    /// chunk-size = 1*HEXDIG, of a number below 2^64
+    fn chunk_size(input: &[u8], at: usize) -> Result<(u64, usize), Stop> {
+        let first_end = one(input, at, |byte| byte.is_ascii_hexdigit())?;
+        let end = many(input, first_end, |byte| byte.is_ascii_hexdigit());
+        let zeros_end = many(input, at, |byte| byte == b'0');
+        match std::str::from_utf8(&input[zeros_end..end]) {
+            Ok("") => Ok((0, end)),
+            Ok(digits) => u64::from_str_radix(digits, 16).map(|size| (size, end)).map_err(|_| Stop::Bad),
+            Err(_) => Err(Stop::Bad),
+        }
+    }
+
+    /// chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
+    /// chunk-ext-val = token / quoted-string
+    fn chunk_ext(input: &[u8], mut at: usize) -> Parsed {
+        loop {
+            let semicolon = many(input, at, is_blank);
+            match input.get(semicolon) {
+                Some(b';') => {}
+                None if semicolon > at => return Err(Stop::Short),
+                _ => return Ok(at),
+            }
+            at = token(input, many(input, semicolon + 1, is_blank))?;
+            let equals = many(input, at, is_blank);
+            if input.get(equals) == Some(&b'=') {
+                let value = many(input, equals + 1, is_blank);
+                at = match input.get(value) {
+                    Some(b'"') => quoted_string(input, value)?,
+                    _ => token(input, value)?,
+                };
+            }
+        }
+    }
+
+    /// Ours: *( SP / HTAB ) [ ";" *( HTAB / SP / VCHAR / obs-text ) ]
+    fn our_chunk_ext(input: &[u8], at: usize) -> Parsed {
+        let at = many(input, at, is_blank);
+        match input.get(at) {
+            Some(b';') => Ok(many(input, at + 1, is_text)),
+            _ => Ok(at),
+        }
+    }
+
+    /// quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
+    fn quoted_string(input: &[u8], at: usize) -> Parsed {
+        let mut at = one(input, at, |byte| byte == b'"')?;
+        loop {
+            at = match input.get(at) {
+                Some(b'"') => return Ok(at + 1),
+                Some(b'\\') => one(input, at + 1, is_text)?,
+                _ => one(input, at, is_text)?,
+            };
+        }
+    }
+
+    /// trailer-section = *( field-line CRLF ), and the CRLF behind it. Lines are looked into when
+    /// all of them are there.
+    fn trailer_section(input: &[u8], mut at: usize, fields: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Parsed {
+        let mut lines = Vec::new();
+        loop {
+            let end = many(input, at, is_text);
+            let next = crlf(input, end)?;
+            if end == at {
+                for line in lines {
+                    fields.push(field_line(line).map_err(|_| Stop::Bad)?); // it is all there
+                }
+                return Ok(next);
+            }
+            lines.push(&input[at..end]);
+            at = next;
+        }
+    }
+
+    /// field-line = field-name ":" OWS field-value OWS
+    fn field_line(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Stop> {
+        let name_end = token(line, 0)?;
+        let colon_end = one(line, name_end, |byte| byte == b':')?;
+        Ok((line[..name_end].to_vec(), without_blanks(&line[colon_end..]).to_vec()))
+    }
+
+    /// token = 1*tchar
+    fn token(input: &[u8], at: usize) -> Parsed {
+        let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        Ok(many(input, one(input, at, is_tchar)?, is_tchar))
+    }
+
+    fn crlf(input: &[u8], at: usize) -> Parsed {
+        let at = one(input, at, |byte| byte == b'\r')?;
+        one(input, at, |byte| byte == b'\n')
+    }
+
+    fn one(input: &[u8], at: usize, is: impl Fn(u8) -> bool) -> Parsed {
+        match input.get(at) {
+            None => Err(Stop::Short),
+            Some(byte) if is(*byte) => Ok(at + 1),
+            Some(_) => Err(Stop::Bad),
+        }
+    }
+
+    fn many(input: &[u8], at: usize, is: impl Fn(u8) -> bool) -> usize {
+        at + input[at..].iter().take_while(|byte| is(**byte)).count()
+    }
+
+    fn is_blank(byte: u8) -> bool {
+        byte == b' ' || byte == b'\t'
+    }
+
+    /// HTAB / SP / VCHAR / obs-text
+    fn is_text(byte: u8) -> bool {
+        byte == b'\t' || (0x20..=0x7e).contains(&byte) || byte >= 0x80
+    }
+
+    fn without_blanks(mut bytes: &[u8]) -> &[u8] {
+        while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+            bytes = rest;
+        }
+        bytes
+    }
+
+    /// The fields of a response head, and where it ends.
+    pub(super) struct Head {
+        fields: Vec<(Vec<u8>, Vec<u8>)>,
+        pub(super) used: usize,
+    }
+
+    /// status-line CRLF *( field-line CRLF ) CRLF. A lone LF ends a line, too (RFC 9112 §2.2); a
+    /// line that begins with a blank belongs to the one before it (§5.2), but not in framing fields.
+    pub(super) fn head(text: &[u8]) -> Result<Head, ErrorKind> {
+        let (mut lines, mut used) = (Vec::new(), 0);
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            used += line.len();
+            let line = line.strip_suffix(b"\n").expect("the text ends with an empty line");
+            match line.strip_suffix(b"\r").unwrap_or(line) {
+                b"" => break,
+                line => lines.push(line),
+            }
+        }
+        let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut is_framing_folded = false;
+        for line in &lines[1..] {
+            if !line.iter().all(|byte| is_text(*byte)) {
+                return Err(ErrorKind::Head);
+            }
+            if !is_blank(line[0]) {
+                fields.push(field_line(line).map_err(|_| ErrorKind::Head)?);
+                continue;
+            }
+            let (name, value) = fields.last_mut().expect("the first field is ours");
+            is_framing_folded |= is(name, "content-length") || is(name, "transfer-encoding");
+            *value = without_blanks(&[value, &b" "[..], without_blanks(line)].concat()).to_vec();
+        }
+        if is_framing_folded {
+            return Err(ErrorKind::Framing);
+        }
+        Ok(Head { fields, used })
+    }
+
+    fn is(name: &[u8], other: &str) -> bool {
+        name.eq_ignore_ascii_case(other.as_bytes())
+    }
+
+    impl Head {
+        pub(super) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+            self.fields.iter().map(|(name, value)| (&name[..], &value[..]))
+        }
+
+        /// The value of a field: all its lines with commas between them (RFC 9110 §5.3).
+        fn value(&self, name: &str) -> Option<Vec<u8>> {
+            let lines = self.fields.iter().filter(|field| is(&field.0, name)).map(|field| &field.1[..]);
+            let lines: Vec<&[u8]> = lines.collect();
+            (!lines.is_empty()).then(|| lines.join(&b","[..]))
+        }
+
+        /// #element = [ element ] *( OWS "," OWS [ element ] ); empty ones do not count
+        /// (RFC 9110 §5.6.1.2).
+        fn elements(&self, name: &str) -> Vec<Vec<u8>> {
+            let value = self.value(name).unwrap_or_default();
+            let elements = value.split(|byte| *byte == b',').map(|element| without_blanks(element).to_vec());
+            elements.filter(|element| !element.is_empty()).collect()
+        }
+
+        fn is_option(&self, option: &str) -> bool {
+            self.elements("connection").iter().any(|element| is(element, option))
+        }
+    }
+
+    /// RFC 9112 §6.3 for a response to GET.
+    pub(super) fn meaning(head: &Head, is_http_1_0: bool, status: u16) -> Meaning {
+        let framing = framing(head, is_http_1_0, status)?;
+        Ok((framing, persistence(head, framing, is_http_1_0, status)))
+    }
+
+    fn framing(head: &Head, is_http_1_0: bool, status: u16) -> Result<Framing, ErrorKind> {
+        if status == 204 || status == 304 {
+            return Ok(Framing::Empty);
+        }
+        if head.value("transfer-encoding").is_some() {
+            // What else there may be we could not undo.
+            return match &head.elements("transfer-encoding")[..] {
+                [coding] if is(coding, "chunked") && !is_http_1_0 => Ok(Framing::Chunked),
+                _ => Err(ErrorKind::Framing),
+            };
+        }
+        match head.value("content-length") {
+            None => Ok(Framing::UntilClose),
+            Some(value) => content_length(&value).map(Framing::Length).ok_or(ErrorKind::Framing),
+        }
+    }
+
+    /// Content-Length = 1*DIGIT, or the same number again and again with commas between
+    /// (RFC 9110 §8.6). That is no #list: it has no empty elements.
+    fn content_length(value: &[u8]) -> Option<u64> {
+        let numbers: Option<Vec<u64>> =
+            value.split(|byte| *byte == b',').map(|text| number(without_blanks(text))).collect();
+        let numbers = numbers?;
+        numbers.windows(2).all(|pair| pair[0] == pair[1]).then(|| numbers[0])
+    }
+
+    /// 1*DIGIT, of a number below 2^64
+    fn number(text: &[u8]) -> Option<u64> {
+        let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+        if is_number { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
+    }
+
+    /// RFC 9112 §9.3 in the order in which we give reasons.
+    fn persistence(head: &Head, framing: Framing, is_http_1_0: bool, status: u16) -> Persistence {
+        let length = head.value("content-length");
+        let is_confused = match status {
+            204 => {
+                head.value("transfer-encoding").is_some()
+                    || length.is_some_and(|length| content_length(&length) != Some(0))
+            }
+            304 => head.value("transfer-encoding").is_some(),
+            _ => head.value("transfer-encoding").is_some() && length.is_some(),
+        };
+        let hint = Hint { timeout_secs: keep_alive(head, "timeout"), requests_left: keep_alive(head, "max") };
+        let reasons = [
+            (head.is_option("close"), CloseReason::ServerClose),
+            (is_http_1_0 && !head.is_option("keep-alive"), CloseReason::Http10),
+            (framing == Framing::UntilClose, CloseReason::UntilClose),
+            (is_confused, CloseReason::BadFraming),
+            (hint.timeout_secs == Some(0) || hint.requests_left == Some(0), CloseReason::KeepAliveHint),
+        ];
+        let reason = reasons.iter().find(|(holds, _)| *holds);
+        reason.map_or(Persistence::Keep(hint), |(_, reason)| Persistence::Close(*reason))
+    }
+
+    /// Keep-Alive = #( token [ BWS "=" BWS ( token / quoted-string ) ] ), a hint: of the parameters
+    /// with that name the last one whose value is a number (RFC 2068 §19.7.1.1).
+    fn keep_alive(head: &Head, name: &str) -> Option<u64> {
+        head.elements("keep-alive").into_iter().rev().find_map(|element| {
+            let (key, value) = element.split_at(token(&element, 0).ok()?);
+            let value = without_blanks(value).strip_prefix(b"=")?;
+            is(key, name).then(|| number(without_blanks(value)))?
+        })
+    }
+}

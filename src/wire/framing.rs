@@ -1,0 +1,308 @@
+//! Framing: where a response's body ends, and whether the connection lives on (RFC 9112 §6, §9).
+//!
+//! Two pure functions in the order of the RFC. Whoever wants to know why a body was read as it
+//! was, or why a connection was closed, reads them.
+
+use std::borrow::Cow;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::headers::TrimBlanks;
+use crate::method::Method;
+use crate::observe::CloseReason;
+use crate::status::{StatusCode, Version};
+use crate::wire::head::Head;
+
+/// Where a response's body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is none.
+    Empty,
+    /// After so many bytes.
+    Length(u64),
+    /// At the last chunk.
+    Chunked,
+    /// Where the connection ends.
+    UntilClose,
+}
+
+/// Whether the connection may carry another exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    Keep(Hint),
+    Close(CloseReason),
+}
+
+/// What the server's Keep-Alive said of the future.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hint {
+    /// `timeout=`, in seconds.
+    pub(crate) timeout_secs: Option<u64>,
+    /// `max=`: so many requests are left.
+    pub(crate) requests_left: Option<u64>,
+}
+
+/// RFC 9112 §6.3: the length of a message body, rule by rule.
+pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
+    // 1. HEAD, 1xx, 204 and 304 have no body, whatever the fields say.
+    if *method == Method::HEAD || head.status.is_informational() || is_bodiless(head.status) {
+        return Ok(Framing::Empty);
+    }
+    // 2. Nor has 2xx to CONNECT: what follows is the tunnel.
+    if *method == Method::CONNECT && head.status.is_success() {
+        return Ok(Framing::Empty);
+    }
+    // 3. and 4. Transfer-Encoding overrides Content-Length; only `chunked`, alone, can be undone.
+    if head.noted.transfer_encoding {
+        check_transfer_encoding(head)?;
+        return Ok(Framing::Chunked);
+    }
+    // 5. and 6. Content-Length, if it is one number.
+    if let Some(length) = content_length(head)? {
+        return Ok(Framing::Length(length));
+    }
+    // 8. Otherwise until close. (7. is about requests.)
+    Ok(Framing::UntilClose)
+}
+
+/// The length that the head tells of: the body's, where it is known beforehand; of HEAD, the one
+/// that GET would have (RFC 9110 §8.6).
+pub(crate) fn told_length(method: &Method, head: &Head, framing: Framing) -> Option<u64> {
+    match framing {
+        Framing::Empty if *method == Method::HEAD => content_length(head).ok().flatten(),
+        Framing::Empty => Some(0),
+        Framing::Length(length) => Some(length),
+        Framing::Chunked | Framing::UntilClose => None,
+    }
+}
+
+/// RFC 9112 §9.3: whether the connection persists after this exchange, and why not.
+pub(crate) fn persists(head: &Head, framing: Framing, request_said_close: bool) -> Persistence {
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Persistence::Close(CloseReason::Upgraded);
+    }
+    let connection = Connection::of(head);
+    if connection.close {
+        return Persistence::Close(CloseReason::ServerClose);
+    }
+    if request_said_close {
+        return Persistence::Close(CloseReason::ClientClose);
+    }
+    if head.version == Version::Http10 && !connection.keep_alive {
+        return Persistence::Close(CloseReason::Http10);
+    }
+    if framing == Framing::UntilClose {
+        return Persistence::Close(CloseReason::UntilClose);
+    }
+    if is_ambiguous(head, framing) {
+        return Persistence::Close(CloseReason::BadFraming);
+    }
+    let hint = keep_alive(head);
+    if hint.timeout_secs == Some(0) || hint.requests_left == Some(0) {
+        return Persistence::Close(CloseReason::KeepAliveHint);
+    }
+    Persistence::Keep(hint)
+}
+
+fn is_bodiless(status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
+/// Fields that cannot all be true: the server, or something on the way, is confused, and what it
+/// sends next may not be what it seems (RFC 9112 §6.1, §11.2).
+fn is_ambiguous(head: &Head, framing: Framing) -> bool {
+    let coded = head.noted.transfer_encoding;
+    match framing {
+        Framing::Chunked => head.noted.content_length,
+        Framing::Empty if head.status == StatusCode::NO_CONTENT => {
+            coded || !matches!(content_length(head), Ok(None | Some(0)))
+        }
+        Framing::Empty if head.status == StatusCode::NOT_MODIFIED => coded,
+        _ => false,
+    }
+}
+
+fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Framing, what)
+}
+
+/// RFC 9112 §6.1: `chunked` must be there once, and nothing else that we could not undo.
+fn check_transfer_encoding(head: &Head) -> Result<()> {
+    if head.version == Version::Http10 {
+        return Err(invalid("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)"));
+    }
+    let mut codings = 0;
+    for coding in list(head, "transfer-encoding") {
+        codings += 1;
+        if !coding.eq_ignore_ascii_case(b"chunked") {
+            return Err(invalid(format!("Transfer-Encoding: \"{}\" is not chunked", coding.escape_ascii())));
+        }
+    }
+    match codings {
+        1 => Ok(()),
+        0 => Err(invalid("Transfer-Encoding is empty")),
+        _ => Err(invalid("Transfer-Encoding: chunked twice")),
+    }
+}
+
+/// RFC 9110 §8.6: one number in digits; equal repetitions count once.
+fn content_length(head: &Head) -> Result<Option<u64>> {
+    let mut length = None;
+    if !head.noted.content_length {
+        return Ok(length);
+    }
+    for value in head.headers.get_all("content-length") {
+        for part in value.split(|byte| *byte == b',').map(TrimBlanks::trim_ascii_blanks) {
+            let Some(number) = decimal(part) else {
+                return Err(invalid(format!("Content-Length: \"{}\" is not a length", value.escape_ascii())));
+            };
+            if length.is_some_and(|before| before != number) {
+                return Err(invalid("Content-Length: two different lengths"));
+            }
+            length = Some(number);
+        }
+    }
+    Ok(length)
+}
+
+/// Digits, and nothing but digits, of a number below 2^64.
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, byte| match byte {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+        _ => None,
+    })
+}
+
+/// The members of a comma-separated list, over all lines of `name` (RFC 9110 §5.6.1).
+fn list<'a>(head: &'a Head, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    head.headers
+        .get_all(name)
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(TrimBlanks::trim_ascii_blanks)
+        .filter(|member| !member.is_empty())
+}
+
+/// Whether the server will close the connection after this response.
+pub(crate) fn says_close(head: &Head) -> bool {
+    Connection::of(head).close
+}
+
+/// What the Connection field said (RFC 9110 §7.6.1).
+struct Connection {
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Connection {
+    fn of(head: &Head) -> Connection {
+        let mut connection = Connection { close: false, keep_alive: false };
+        if !head.noted.connection {
+            return connection;
+        }
+        for option in list(head, "connection") {
+            connection.close |= option.eq_ignore_ascii_case(b"close");
+            connection.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+        connection
+    }
+}
+
+/// The server's Keep-Alive: a hint, so what does not parse is passed over.
+fn keep_alive(head: &Head) -> Hint {
+    let mut hint = Hint::default();
+    if !head.noted.keep_alive {
+        return hint;
+    }
+    for parameter in list(head, "keep-alive") {
+        let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
+        let (name, value) = (parameter[..equals].trim_ascii_blanks(), parameter[equals + 1..].trim_ascii_blanks());
+        if name.eq_ignore_ascii_case(b"timeout") {
+            hint.timeout_secs = decimal(value).or(hint.timeout_secs);
+        } else if name.eq_ignore_ascii_case(b"max") {
+            hint.requests_left = decimal(value).or(hint.requests_left);
+        }
+    }
+    hint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::head::{HeadLimits, HeadParser};
+
+    fn head(text: &str) -> Head {
+        let bytes = text.replace('\n', "\r\n");
+        let limits = HeadLimits { bytes_max: 4096, fields_max: 32 };
+        HeadParser::new(limits).parse(bytes.as_bytes()).unwrap().unwrap().0
+    }
+
+    fn frame(method: &Method, text: &str) -> Result<Framing, ErrorKind> {
+        of_response(method, &head(text)).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_rules_come_in_the_order_of_the_rfc() {
+        let bad = Err(ErrorKind::Framing);
+        let cases = [
+            (Method::HEAD, "HTTP/1.1 200 OK\nTransfer-Encoding: x\n\n", Ok(Framing::Empty)),
+            (Method::GET, "HTTP/1.1 204 No\nContent-Length: 5\n\n", Ok(Framing::Empty)),
+            (Method::GET, "HTTP/1.1 304 No\nContent-Length: 5\n\n", Ok(Framing::Empty)),
+            (Method::CONNECT, "HTTP/1.1 200 OK\nContent-Length: 5\n\n", Ok(Framing::Empty)),
+            (Method::CONNECT, "HTTP/1.1 407 No\nContent-Length: 5\n\n", Ok(Framing::Length(5))),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: Chunked\n\n", Ok(Framing::Chunked)),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nContent-Length: x\n\n", Ok(Framing::Chunked)),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: gzip, chunked\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked, chunked\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding:\n\n", bad),
+            (Method::GET, "HTTP/1.0 200 OK\nTransfer-Encoding: chunked\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5, 5\nContent-Length: 05\n\n", Ok(Framing::Length(5))),
+            (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5, 6\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5,\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\nContent-Length: +5\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\nContent-Length:\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 18446744073709551615\n\n", Ok(Framing::Length(u64::MAX))),
+            (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 18446744073709551616\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\n\n", Ok(Framing::UntilClose)),
+        ];
+        for (method, text, want) in cases {
+            assert_eq!(frame(&method, text), want, "{method} {text}");
+        }
+    }
+
+    #[test]
+    fn why_a_connection_ends_is_known() {
+        let close = |text: &str, framing| match persists(&head(text), framing, false) {
+            Persistence::Keep(_) => None,
+            Persistence::Close(reason) => Some(reason),
+        };
+        let length = Framing::Length(0);
+        let cases = [
+            ("HTTP/1.1 200 OK\n\n", length, None),
+            ("HTTP/1.1 200 OK\n\n", Framing::UntilClose, Some(CloseReason::UntilClose)),
+            ("HTTP/1.1 200 OK\nConnection: x\nConnection: y, CLOSE\n\n", length, Some(CloseReason::ServerClose)),
+            ("HTTP/1.1 200 OK\nConnection: closed\n\n", length, None),
+            ("HTTP/1.0 200 OK\n\n", length, Some(CloseReason::Http10)),
+            ("HTTP/1.0 200 OK\nConnection: Keep-Alive\n\n", length, None),
+            ("HTTP/1.1 200 OK\nContent-Length: 1\n\n", Framing::Chunked, Some(CloseReason::BadFraming)),
+            ("HTTP/1.1 204 No\nContent-Length: 1\n\n", Framing::Empty, Some(CloseReason::BadFraming)),
+            ("HTTP/1.1 204 No\nContent-Length: 0\n\n", Framing::Empty, None),
+            ("HTTP/1.1 304 No\nContent-Length: 9\n\n", Framing::Empty, None),
+            ("HTTP/1.1 304 No\nTransfer-Encoding: chunked\n\n", Framing::Empty, Some(CloseReason::BadFraming)),
+            ("HTTP/1.1 200 OK\nKeep-Alive: timeout=0\n\n", length, Some(CloseReason::KeepAliveHint)),
+            ("HTTP/1.1 200 OK\nKeep-Alive: timeout=5, max=0\n\n", length, Some(CloseReason::KeepAliveHint)),
+            ("HTTP/1.1 101 Up\nUpgrade: x\n\n", Framing::Empty, Some(CloseReason::Upgraded)),
+        ];
+        for (text, framing, want) in cases {
+            assert_eq!(close(text, framing), want, "{text}");
+        }
+        assert_eq!(persists(&head("HTTP/1.1 200 OK\n\n"), length, true), Persistence::Close(CloseReason::ClientClose));
+    }
+
+    #[test]
+    fn a_keep_alive_hint_is_read_leniently() {
+        let text = "HTTP/1.1 200 OK\nKeep-Alive: TIMEOUT = 5 , x, y=z, max=+1\nKeep-Alive: max=7\n\n";
+        assert_eq!(keep_alive(&head(text)), Hint { timeout_secs: Some(5), requests_left: Some(7) });
+    }
+}
