@@ -1,0 +1,226 @@
+//! What a request takes from the heap, counted: few allocations for a head, none for a body, and
+//! no buffer for a connection that is idle.
+//!
+//! The counters belong to the thread, so the peer's threads do not disturb them: the client does
+//! all this work on the thread that calls it.
+// A global allocator cannot be written without `unsafe`; the library itself has none.
+#![allow(unsafe_code)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::Read;
+
+use longwire::{Client, Response};
+use support::peer::{LIMIT, Peer, ok};
+
+/// The system's allocator, with a count.
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static LIVE_BYTES: Cell<i64> = const { Cell::new(0) };
+}
+
+fn count(allocations: u64, bytes: i64) {
+    // A thread that ends may free after its counters are gone: that is not counted.
+    let _ = ALLOCATIONS.try_with(|counter| counter.set(counter.get() + allocations));
+    let _ = LIVE_BYTES.try_with(|counter| counter.set(counter.get() + bytes));
+}
+
+fn bytes(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+// SAFETY: each method hands its arguments to `System`, which upholds the contract of
+// `GlobalAlloc`, and gives back what `System` gave. Counting neither allocates (the counters are
+// `const` and have no destructor) nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, bytes(layout.size()));
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(1, bytes(layout.size()));
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is the same.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, bytes(size) - bytes(layout.size()));
+        // SAFETY: `old` came from `System` with this layout, for all of ours do.
+        unsafe { System.realloc(old, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        count(0, -bytes(layout.size()));
+        // SAFETY: `old` came from `System` with this layout, for all of ours do.
+        unsafe { System.dealloc(old, layout) }
+    }
+}
+
+/// How many allocations of this thread `act` makes, a growing one counted at each step.
+fn allocations<T>(act: impl FnOnce() -> T) -> (T, u64) {
+    let before = ALLOCATIONS.get();
+    let result = act();
+    (result, ALLOCATIONS.get() - before)
+}
+
+fn read_all(response: &mut Response, buffer: &mut [u8]) -> usize {
+    let mut total = 0;
+    loop {
+        match response.read(buffer).expect("a whole body") {
+            0 => return total,
+            count => total += count,
+        }
+    }
+}
+
+const LARGE: usize = 1 << 20;
+
+fn with_length(content: &str) -> Vec<u8> {
+    ok(content).into_bytes()
+}
+
+/// Chunks of many sizes, so that their lines fall anywhere in a buffer.
+fn chunked(content: &str) -> Vec<u8> {
+    let mut answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let mut rest = content.as_bytes();
+    for size in (1..).step_by(613) {
+        let (chunk, after) = rest.split_at(rest.len().min(size));
+        answer.extend(format!("{:x}\r\n", chunk.len()).as_bytes());
+        answer.extend(chunk);
+        answer.extend(b"\r\n");
+        rest = after;
+        if chunk.is_empty() {
+            return answer;
+        }
+    }
+    unreachable!("the content has an end");
+}
+
+#[test]
+fn the_counter_counts() {
+    let (_, counted) = allocations(|| std::hint::black_box(Vec::<u8>::with_capacity(10)));
+    assert_eq!(counted, 1);
+    let live = LIVE_BYTES.get();
+    let held = std::hint::black_box(vec![0u8; 1000]);
+    assert_eq!(LIVE_BYTES.get() - live, 1000);
+    drop(held);
+    assert_eq!(LIVE_BYTES.get(), live);
+}
+
+#[test]
+fn reading_a_body_allocates_nothing_after_its_head() {
+    let content = "x".repeat(LARGE);
+    for (framing, answer) in [("Content-Length", with_length(&content)), ("chunked", chunked(&content))] {
+        let peer = Peer::answering(answer);
+        let client = Client::new();
+        let url = peer.url("/");
+        for size in [64, 1000, 4096, 8192, 65_536, 2 * LARGE] {
+            let mut buffer = vec![0; size];
+            let mut response = client.get(&url).send().expect("a head");
+            let (total, counted) = allocations(|| read_all(&mut response, &mut buffer));
+            assert_eq!(total, LARGE);
+            // The first connection to come home makes room for itself in the pool.
+            if response.connection().reused() {
+                assert_eq!(counted, 0, "{framing}, reads of {size}");
+            }
+        }
+        assert_eq!(peer.connections(), 1);
+    }
+}
+
+#[test]
+fn a_small_get_on_a_kept_connection_takes_at_most_eight_allocations() {
+    const WARM_UP: u64 = 5;
+    const COUNTED: u64 = 100;
+    let peer = Peer::answering(
+        "HTTP/1.1 200 OK\r\nServer: test\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+         Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello",
+    );
+    let client = Client::new();
+    let url = peer.url("/path?query=1");
+    let mut buffer = [0; 4096];
+    let mut once = || {
+        let mut response = client.get(url.as_str()).send().expect("an answer");
+        assert_eq!(read_all(&mut response, &mut buffer), 5);
+    };
+    (0..WARM_UP).for_each(|_| once());
+    let ((), counted) = allocations(|| (0..COUNTED).for_each(|_| once()));
+    println!("allocations per small keep-alive GET: {:.2}", counted as f64 / COUNTED as f64);
+    assert!(counted <= 8 * COUNTED, "{counted} in {COUNTED} requests");
+    assert_eq!(peer.connections(), 1);
+}
+
+/// Opens so many connections at once, lets all become idle, and says what this thread holds.
+fn live_with_idle(client: &Client, url: &str, connections: usize) -> i64 {
+    let open: Vec<Response> = (0..connections).map(|_| client.get(url).send().expect("a head")).collect();
+    for response in open {
+        assert_eq!(response.bytes().expect("a body").len(), 5);
+    }
+    assert_eq!(client.pool_stats().idle, connections);
+    LIVE_BYTES.get()
+}
+
+#[test]
+fn an_idle_connection_holds_no_buffer() {
+    const FEW: usize = 32;
+    const MANY: usize = 96;
+    const BYTES_MAX: i64 = 1024;
+    let peer = Peer::answering(ok("hello"));
+    let client = Client::builder().max_idle_per_host(MANY).max_idle(MANY).build();
+    let url = peer.url("/");
+    let empty = LIVE_BYTES.get();
+    // What is not there once per connection, spare buffers above all, is there with few already.
+    let few = live_with_idle(&client, &url, FEW);
+    let many = live_with_idle(&client, &url, MANY);
+    let each = (many - few) / bytes(MANY - FEW);
+    println!("live bytes per idle connection: {each} (with {FEW}: {})", few - empty);
+    assert!(each <= BYTES_MAX, "{each} bytes for an idle connection");
+    client.close_idle();
+    assert_eq!(client.pool_stats().idle, 0);
+    let left = LIVE_BYTES.get() - empty;
+    assert!(left < few - empty, "closing them gives something back");
+}
+
+#[test]
+fn bytes_of_known_length_are_one_allocation_of_just_that_length() {
+    for length in [1, 5000, 100_000] {
+        let peer = Peer::answering(with_length(&"x".repeat(length)));
+        let client = Client::new();
+        for _ in 0..3 {
+            let response = client.get(peer.url("/")).send().expect("a head");
+            let reused = response.connection().reused();
+            let (content, counted) = allocations(|| response.bytes().expect("a body"));
+            assert_eq!(content.len(), length);
+            assert_eq!(content.capacity(), length);
+            if reused {
+                assert_eq!(counted, 1, "for {length} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_of_unknown_length_grow_in_few_steps() {
+    let peer = Peer::start(|mut conn, _| {
+        while conn.request().is_some() {
+            conn.send(chunked(&"x".repeat(LARGE)));
+        }
+        conn.wait_closed(LIMIT);
+    });
+    let client = Client::new();
+    for _ in 0..2 {
+        let response = client.get(peer.url("/")).send().expect("a head");
+        let (content, counted) = allocations(|| response.bytes().expect("a body"));
+        assert_eq!(content.len(), LARGE);
+        assert!(counted <= 20, "{counted} steps to a megabyte");
+    }
+}

@@ -1,0 +1,290 @@
+//! Servers that answer before the request is complete, and `Expect: 100-continue`
+//! (RFC 9110 §10.1.1, RFC 9112 §9.5).
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use longwire::{Client, CloseReason, Response, SendBody};
+
+use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
+
+const LARGE: usize = 20_000_000;
+
+/// A fraction of what a hanging client would take: the peer's patience, or the read timeout.
+const AT_ONCE: Duration = Duration::from_secs(9);
+
+/// Sends a large body to a peer that reads a little of it, says 413, and does `then`.
+fn too_large(then: impl Fn(Conn) + Send + Sync + 'static) {
+    let peer = Peer::start(move |mut conn, _| {
+        conn.head();
+        conn.exactly(100_000);
+        conn.send(answer("413 Content Too Large", "", "too large"));
+        then(conn);
+    });
+    for _ in 0..3 {
+        let client = Client::new();
+        let begin = Instant::now();
+        let response = client.post(peer.url("/")).body(vec![0; LARGE]).send().unwrap();
+        assert_eq!(response.status(), 413);
+        assert_eq!(response.text().unwrap(), "too large");
+        assert!(begin.elapsed() < AT_ONCE);
+        let stats = client.pool_stats();
+        assert_eq!((stats.idle, stats.in_use), (0, 0));
+        assert_eq!(stats.closed.get(CloseReason::UploadUnfinished), 1, "{stats:?}");
+    }
+}
+
+#[test]
+fn a_413_is_an_answer_when_the_server_stops_reading_and_stays_open() {
+    too_large(|conn| conn.hold());
+}
+
+#[test]
+fn a_413_is_an_answer_when_the_server_closes() {
+    too_large(Conn::close);
+}
+
+#[test]
+fn a_413_is_an_answer_when_the_server_half_closes() {
+    too_large(|mut conn| {
+        conn.half_close();
+        conn.hold();
+    });
+}
+
+#[cfg(target_os = "linux")] // elsewhere a reset may take along what had arrived before
+#[test]
+fn a_413_is_an_answer_when_the_server_resets() {
+    too_large(Conn::reset);
+}
+
+#[test]
+fn an_answer_stops_the_upload_while_the_server_reads_on() {
+    const LENGTH: u64 = 2_000_000_000;
+    for (status, fields) in [("413 Content Too Large", ""), ("200 OK", "Connection: close\r\n")] {
+        let peer = Peer::start(move |mut conn, _| {
+            conn.head();
+            conn.send(answer(status, fields, ""));
+            let mut read = 0;
+            loop {
+                let length = conn.read_some().len();
+                read += length as u64;
+                if length == 0 {
+                    break;
+                }
+            }
+            conn.note(if read < LENGTH { "stopped" } else { "all was sent" });
+        });
+        let body = SendBody::sized_reader(io::repeat(0).take(LENGTH), LENGTH);
+        let response = Client::new().post(peer.url("/")).body(body).send().unwrap();
+        assert_eq!(response.status().to_string(), status[..3]);
+        response.bytes().unwrap();
+        assert!(peer.noted(0, "stopped"), "{status}");
+    }
+}
+
+/// Counts what is read of it.
+struct Counted(Arc<AtomicUsize>);
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.fetch_add(buffer.len(), Ordering::Relaxed);
+        buffer.fill(b'x');
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn a_413_stops_an_upload_from_a_reader_without_end() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.head();
+        conn.send(answer("413 Content Too Large", "", "too large"));
+        conn.hold();
+    });
+    let read = Arc::new(AtomicUsize::new(0));
+    let body = SendBody::reader(Counted(Arc::clone(&read)));
+    let response = Client::new().post(peer.url("/")).body(body).send().unwrap();
+    assert_eq!(response.status(), 413);
+    assert_eq!(response.text().unwrap(), "too large");
+    assert!(read.load(Ordering::Relaxed) > 0);
+}
+
+/// So many bytes, of which the first is given only when the peer has answered.
+struct Patient<'p> {
+    peer: &'p Peer,
+    left: usize,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        assert!(self.peer.noted(0, "answered"));
+        let length = buffer.len().min(self.left);
+        self.left -= length;
+        Ok(length)
+    }
+}
+
+#[test]
+fn an_early_2xx_does_not_stop_the_upload() {
+    let peer = Peer::start(|mut conn, _| {
+        let request = conn.head().expect("a head");
+        conn.send(ok("early"));
+        conn.note("answered");
+        let body = conn.body(&request);
+        conn.note(format!("{:?}", body.map(|body| body.len())));
+        conn.request();
+    });
+    let body = SendBody::sized_reader(Patient { peer: &peer, left: 2_300_000 }, 2_300_000);
+    let client = Client::new();
+    let response = client.post(peer.url("/")).body(body).send().unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.text().unwrap(), "early");
+    assert!(peer.noted(0, "Some(2300000)"));
+    assert_eq!(client.pool_stats().idle, 1);
+}
+
+#[test]
+fn an_early_2xx_that_says_close_stops_the_upload() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.head();
+        conn.send(answer("200 OK", "Connection: close\r\n", "enough"));
+        conn.hold();
+    });
+    let client = Client::new();
+    let begin = Instant::now();
+    let response = client.post(peer.url("/")).body(vec![0; LARGE]).send().unwrap();
+    assert_eq!(response.text().unwrap(), "enough");
+    assert!(begin.elapsed() < AT_ONCE);
+    assert_eq!(client.pool_stats().idle, 0);
+    assert_eq!(client.pool_stats().closed.total(), 1);
+}
+
+/// Sends back what it reads, as it reads it.
+fn echo() -> Peer {
+    Peer::start(|mut conn, _| {
+        let request = conn.head().expect("a head");
+        let length = request.header("content-length").unwrap_or("0").to_owned();
+        conn.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"));
+        loop {
+            let bytes = conn.read_some();
+            if bytes.is_empty() || !conn.send(bytes) {
+                return;
+            }
+        }
+    })
+}
+
+#[test]
+fn a_server_that_echoes_does_not_deadlock_with_us() {
+    let peer = echo();
+    let client = Client::builder().read_timeout(LIMIT).write_timeout(LIMIT).build();
+    let begin = Instant::now();
+    let mut response = client.post(peer.url("/")).body(vec![7; LARGE]).send().unwrap();
+    assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
+    assert_eq!(response.status(), 200);
+    let mut some = [0; 100_000];
+    response.read_exact(&mut some).unwrap();
+    assert!(some.iter().all(|byte| *byte == 7));
+}
+
+#[test]
+fn a_small_echo_comes_back_whole() {
+    let peer = echo();
+    let client = Client::new();
+    let body: Vec<u8> = (0..100_000u32).map(|number| number as u8).collect();
+    let response = client.post(peer.url("/")).body(&body).send().unwrap();
+    assert!(response.bytes().unwrap() == body);
+    assert_eq!(client.pool_stats().idle, 1);
+}
+
+/// How long a silent server is waited for before the body goes anyway.
+const WAIT: Duration = Duration::from_millis(300);
+
+fn expecting(peer: &Peer) -> (Client, longwire::Result<Response>) {
+    let client = Client::new();
+    let request = client.post(peer.url("/")).body("the body");
+    let outcome = request.expect_continue(WAIT).send();
+    (client, outcome)
+}
+
+#[test]
+fn a_100_lets_the_body_go() {
+    let peer = Peer::start(|mut conn, _| {
+        let request = conn.head().expect("a head");
+        assert_eq!(request.header("expect"), Some("100-continue"));
+        assert_eq!(request.header("content-length"), Some("8"));
+        assert!(conn.is_quiet(Duration::from_millis(200)), "the body was not waited for");
+        conn.send("HTTP/1.1 100 Continue\r\nX-Why: not\r\n\r\n");
+        let body = conn.body(&request);
+        conn.send(ok(&String::from_utf8_lossy(&body.unwrap_or_default())));
+        conn.request();
+    });
+    let client = Client::new();
+    let request = client.post(peer.url("/")).body("the body").expect_continue(LIMIT);
+    assert_eq!(request.send().unwrap().text().unwrap(), "the body");
+    assert_eq!(client.pool_stats().idle, 1);
+}
+
+#[test]
+fn a_server_that_says_nothing_gets_the_body_after_a_while() {
+    let peer = Peer::start(|mut conn, _| {
+        let request = conn.request().expect("a request");
+        conn.send(ok(&String::from_utf8_lossy(&request.body)));
+        conn.request();
+    });
+    let begin = Instant::now();
+    let (client, outcome) = expecting(&peer);
+    assert!(begin.elapsed() >= WAIT);
+    assert_eq!(outcome.unwrap().text().unwrap(), "the body");
+    assert_eq!(client.pool_stats().idle, 1);
+}
+
+#[test]
+fn a_late_100_is_passed_over() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.request();
+        conn.send(format!("HTTP/1.1 100 Continue\r\n\r\n{}", ok("x")));
+        conn.request();
+    });
+    let (client, outcome) = expecting(&peer);
+    assert_eq!(outcome.unwrap().text().unwrap(), "x");
+    assert_eq!(client.pool_stats().idle, 1);
+}
+
+#[test]
+fn a_final_answer_keeps_the_body_back() {
+    for status in ["417 Expectation Failed", "401 Unauthorized", "500 Internal Server Error"] {
+        let peer = Peer::start(move |mut conn, _| {
+            conn.head();
+            conn.send(answer(status, "", "no"));
+            let rest = conn.read_some();
+            conn.note(if rest.is_empty() { "nothing came" } else { "the body came" });
+        });
+        let client = Client::new();
+        let request = client.post(peer.url("/")).body("the body").expect_continue(LIMIT);
+        let response = request.send().unwrap();
+        assert_eq!(response.status().to_string(), status[..3]);
+        assert_eq!(response.text().unwrap(), "no");
+        assert!(peer.noted(0, "nothing came"), "{status}");
+        assert_eq!(client.pool_stats().closed.get(CloseReason::UploadUnfinished), 1);
+        assert_eq!(peer.connections(), 1);
+    }
+}
+
+#[test]
+fn nothing_is_expected_without_a_body() {
+    let peer = Peer::start(|mut conn, _| {
+        while let Some(request) = conn.request() {
+            conn.send(ok(request.header("expect").unwrap_or("nothing")));
+        }
+    });
+    let client = Client::new();
+    for request in [client.get(peer.url("/")), client.post(peer.url("/"))] {
+        let begin = Instant::now();
+        let response = request.expect_continue(LIMIT).send().unwrap();
+        assert_eq!(response.text().unwrap(), "nothing");
+        assert!(begin.elapsed() < AT_ONCE);
+    }
+}
