@@ -56,14 +56,14 @@ impl<'a> Answers<'a> {
     }
 
     /// Waits for the final head, from `now` on.
-    pub(crate) fn wait(&mut self, conn: &mut Conn, mut now: Instant) -> Result<Head> {
+    pub(crate) fn wait(&mut self, conn: &mut Conn, now: Instant) -> Result<Head> {
         let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
+        let mut now = Some(now);
         loop {
             if let Some(head) = self.arrived(conn)? {
                 return Ok(head);
             }
-            self.fill(conn, header_deadline, now)?;
-            now = Instant::now();
+            self.fill(conn, header_deadline, now.take().unwrap_or_else(Instant::now))?;
         }
     }
 

@@ -47,16 +47,16 @@ const DROP_BYTES_MAX: usize = 64 * 1024;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Body {
-    state: State,
-    trailers: Headers,
-}
+pub struct Body(State);
+
+/// Of a body that has none, or not yet.
+static NO_TRAILERS: Headers = Headers::new();
 
 enum State {
     Open(Open),
     /// After 101: the connection waits to be taken over.
     Switched(Lease),
-    Ended(BodyEnd),
+    Ended(BodyEnd, Headers),
     Failed(Error),
 }
 
@@ -75,7 +75,7 @@ impl Body {
     /// done with already.
     pub(crate) fn new(lease: Lease, decoder: Decoder, afterwards: Afterwards) -> Body {
         let is_empty = decoder.remaining() == Some(0);
-        let mut body = Body { state: State::Open(Open { lease, decoder, afterwards }), trailers: Headers::new() };
+        let mut body = Body(State::Open(Open { lease, decoder, afterwards }));
         if is_empty {
             body.finish();
         }
@@ -84,11 +84,11 @@ impl Body {
 
     /// After 101, the connection is for whoever takes it.
     pub(crate) fn switched(lease: Lease) -> Body {
-        Body { state: State::Switched(lease), trailers: Headers::new() }
+        Body(State::Switched(lease))
     }
 
     pub(crate) fn take_switched(mut self) -> Option<Conn> {
-        match std::mem::replace(&mut self.state, State::Ended(BodyEnd::Empty)) {
+        match std::mem::replace(&mut self.0, State::Ended(BodyEnd::Empty, Headers::new())) {
             State::Switched(lease) => lease.into_conn(),
             _ => None,
         }
@@ -97,7 +97,10 @@ impl Body {
     /// The trailer fields (RFC 9112 §7.1.2): empty until a chunked body has ended, and for all
     /// others. Fields that would frame or route a message are not among them.
     pub fn trailers(&self) -> &Headers {
-        &self.trailers
+        match &self.0 {
+            State::Ended(_, trailers) => trailers,
+            State::Open(_) | State::Switched(_) | State::Failed(_) => &NO_TRAILERS,
+        }
     }
 
     /// Whether all of the body was read.
@@ -107,8 +110,8 @@ impl Body {
 
     /// How the body's end was known, once it was reached.
     pub fn ended(&self) -> Option<BodyEnd> {
-        match self.state {
-            State::Ended(end) => Some(end),
+        match self.0 {
+            State::Ended(end, _) => Some(end),
             State::Switched(_) => Some(BodyEnd::Empty),
             State::Open(_) | State::Failed(_) => None,
         }
@@ -116,9 +119,9 @@ impl Body {
 
     /// How many bytes are still to be read, where that is known.
     pub fn remaining(&self) -> Option<u64> {
-        match &self.state {
+        match &self.0 {
             State::Open(open) => open.decoder.remaining(),
-            State::Ended(_) | State::Switched(_) => Some(0),
+            State::Ended(..) | State::Switched(_) => Some(0),
             State::Failed(_) => None,
         }
     }
@@ -128,7 +131,7 @@ impl Body {
         if into.is_empty() {
             return Ok(0);
         }
-        while let State::Open(open) = &mut self.state {
+        while let State::Open(open) = &mut self.0 {
             if !open.lease.arrived().is_empty() || into.len() < open.lease.buffer_size() {
                 break;
             }
@@ -146,7 +149,7 @@ impl Body {
     /// Reads many bytes at once into the room that `collected` has, where the length is known and
     /// no deadline has to be watched. `false`: read in another way.
     pub(crate) fn pull_many(&mut self, collected: &mut Vec<u8>) -> Result<bool> {
-        let State::Open(open) = &mut self.state else { return Ok(false) };
+        let State::Open(open) = &mut self.0 else { return Ok(false) };
         let Decoder::Length { left } = open.decoder else { return Ok(false) };
         // The last byte is read by a read that asks for more, so that stray bytes are seen.
         let count = at_most(left - 1, collected.capacity() - collected.len());
@@ -165,9 +168,9 @@ impl Body {
     /// Body bytes that lie in the buffer, read for if there are none; none at all is the end.
     pub(crate) fn ready(&mut self) -> Result<&[u8]> {
         let count = loop {
-            let open = match &mut self.state {
+            let open = match &mut self.0 {
                 State::Open(open) => open,
-                State::Ended(_) | State::Switched(_) => break 0,
+                State::Ended(..) | State::Switched(_) => break 0,
                 State::Failed(error) => return Err(error.clone()),
             };
             match open.lease.check_cancelled().and_then(|()| open.look()) {
@@ -181,7 +184,7 @@ impl Body {
                 Err(error) => return Err(self.fail(error)),
             }
         };
-        match &self.state {
+        match &self.0 {
             State::Open(open) => Ok(&open.lease.arrived()[..count]),
             _ => Ok(&[]),
         }
@@ -189,7 +192,7 @@ impl Body {
 
     /// Uses up `count` of the ready bytes; with the last one, the connection goes home.
     fn take(&mut self, count: usize) {
-        let State::Open(open) = &mut self.state else { return };
+        let State::Open(open) = &mut self.0 else { return };
         open.lease.consume(count);
         open.decoder.advance(count);
         self.settle();
@@ -197,7 +200,7 @@ impl Body {
 
     /// Looks whether the end has arrived already. An error that shows up is for the next read.
     fn settle(&mut self) {
-        let State::Open(open) = &mut self.state else { return };
+        let State::Open(open) = &mut self.0 else { return };
         match open.look() {
             Ok(Found::End) => self.finish(),
             Ok(Found::Data(_) | Found::Nothing) => {}
@@ -208,7 +211,7 @@ impl Body {
     /// Reads from the socket into the caller's buffer, and takes the framing out there: how many
     /// bytes of body that gave, 0 at the end, or `None` if it was framing alone.
     fn pull_straight(&mut self, into: &mut [u8]) -> Result<Option<usize>> {
-        let State::Open(open) = &mut self.state else { return Ok(None) };
+        let State::Open(open) = &mut self.0 else { return Ok(None) };
         // The last byte comes with a read that asks for more, so that stray bytes are seen.
         let is_last = open.decoder.remaining() == Some(into.len() as u64);
         let room = into.len() - usize::from(is_last);
@@ -237,24 +240,23 @@ impl Body {
 
     /// The body is complete: the connection goes home, or is closed for the reason known.
     fn finish(&mut self) {
-        let ended = State::Ended(match &self.state {
-            State::Open(open) => open.decoder.end(),
+        let ended = match &self.0 {
+            State::Open(open) => State::Ended(open.decoder.end(), open.decoder.trailers()),
             _ => return,
-        });
-        if let State::Open(open) = std::mem::replace(&mut self.state, ended) {
-            self.trailers = open.decoder.trailers();
+        };
+        if let State::Open(open) = std::mem::replace(&mut self.0, ended) {
             open.go_home();
         }
     }
 
     /// From here on every read gives this error. The connection is closed.
     fn fail(&mut self, error: Error) -> Error {
-        let peer = match &self.state {
-            State::Open(open) => open.lease.peer,
+        let peer = match &self.0 {
+            State::Open(open) => open.lease.peer(),
             _ => None,
         };
         let error = error.at(Stage::Body).with_fate(Fate::ResponseStarted).with_peer(peer);
-        self.state = State::Failed(error.clone());
+        self.0 = State::Failed(error.clone());
         error
     }
 }
@@ -369,7 +371,7 @@ impl BufRead for Body {
 
     /// Uses up bytes that `fill_buf` has given; more than those are not used.
     fn consume(&mut self, count: usize) {
-        if let State::Open(open) = &mut self.state {
+        if let State::Open(open) = &mut self.0 {
             if let Ok(Found::Data(ready)) = open.look() {
                 self.take(count.min(ready));
             }
@@ -379,20 +381,20 @@ impl BufRead for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.state, State::Ended(BodyEnd::Empty)) {
+        match std::mem::replace(&mut self.0, State::Ended(BodyEnd::Empty, Headers::new())) {
             State::Open(open) => open.abandon(),
             State::Switched(lease) => lease.close(CloseReason::Upgraded),
-            State::Ended(_) | State::Failed(_) => {}
+            State::Ended(..) | State::Failed(_) => {}
         }
     }
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
+        let state = match &self.0 {
             State::Open(open) => return write!(f, "Body(open, remaining: {:?})", open.decoder.remaining()),
             State::Switched(_) => "Body(switched protocols)".to_owned(),
-            State::Ended(end) => format!("Body(ended: {end:?})"),
+            State::Ended(end, _) => format!("Body(ended: {end:?})"),
             State::Failed(error) => format!("Body(failed: {error})"),
         };
         f.write_str(&state)

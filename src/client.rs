@@ -66,10 +66,11 @@ impl Client {
         let deadline = Deadline::of("timeout", request.options.timeout.unwrap_or(settings.timeout), now);
         let mut redirects = Redirects::new(request.options.max_redirects.unwrap_or(settings.max_redirects));
         loop {
-            let parts = self.exchange(&mut request, deadline, now).map_err(|error| {
+            let parts = match self.exchange(&mut request, deadline, now) {
+                Ok(parts) => parts,
                 // A hop that fails does not undo what the ones before have done.
-                error.with_url(&request.url).with_fate_at_least(redirects.fate())
-            })?;
+                Err(error) => return Err(error.with_url(&request.url).with_fate_at_least(redirects.fate())),
+            };
             let follows = redirects
                 .follow(&mut request, &parts.head, settings)
                 .map_err(|error| error.with_peer(parts.connection.peer_addr()).with_url(&request.url))?;
@@ -161,15 +162,15 @@ impl Client {
         let settings = &self.0.settings;
         let lease = self.lease(request, deadline, now, false)?;
         let was_reused = lease.exchanges > 1;
-        match exchange::run(lease, request, settings) {
-            Err(error) if may_retry(request, &error, was_reused) => {
-                settings.observe(|| Event::Retry { error: &error });
-                let again = request.body.rewind().and_then(|()| self.lease(request, deadline, Instant::now(), true));
-                let again = again.and_then(|lease| exchange::run(lease, request, settings));
-                again.map_err(|second| second.with_fate_at_least(error.fate()))
-            }
-            outcome => outcome,
+        let first = exchange::run(lease, request, settings);
+        let Err(error) = &first else { return first };
+        if !may_retry(request, error, was_reused) {
+            return first;
         }
+        settings.observe(|| Event::Retry { error });
+        let again = request.body.rewind().and_then(|()| self.lease(request, deadline, Instant::now(), true));
+        let again = again.and_then(|lease| exchange::run(lease, request, settings));
+        again.map_err(|second| second.with_fate_at_least(error.fate()))
     }
 
     fn lease(&self, request: &Request<'_>, deadline: Deadline, now: Instant, fresh: bool) -> Result<Lease> {

@@ -29,7 +29,7 @@ pub(crate) fn run(mut lease: Lease, request: &mut Request<'_>, settings: &Settin
         (false, 0) => Fate::NotSent,
         (false, _) => Fate::MaybeProcessed,
     };
-    let peer = lease.peer;
+    let peer = lease.peer();
     let failure = |error: Error| error.with_fate(fate).with_peer(peer);
     let Received { head, is_cut_short, sent, at } = received.map_err(failure)?;
     let framing = framing::of_response(&request.method, &head).and_then(|framing| match framing {

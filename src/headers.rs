@@ -59,12 +59,14 @@ pub(crate) struct Field {
 pub(crate) const INDEX_BYTES: usize = 16;
 
 impl Field {
-    /// Writes the field's entry into the index.
-    pub(crate) fn write(self, entry: &mut [u8]) {
+    /// The field's entry in the index.
+    pub(crate) fn entry(self) -> [u8; INDEX_BYTES] {
         let offsets = [self.name.start, self.name.end, self.value.start, self.value.end];
+        let mut entry = [0; INDEX_BYTES];
         for (place, offset) in entry.chunks_exact_mut(4).zip(offsets) {
             place.copy_from_slice(&offset.to_ne_bytes());
         }
+        entry
     }
 
     fn read(entry: &[u8]) -> Field {
@@ -129,6 +131,12 @@ impl Headers {
             .map(|field| field.value.of(&self.text))
     }
 
+    /// The value of the field in that place, counted from 0, of those that came together.
+    pub(crate) fn value_at(&self, number: usize) -> Option<&[u8]> {
+        let entry = self.index.of(&self.text).chunks_exact(INDEX_BYTES).nth(number)?;
+        Some(Field::read(entry).value.of(&self.text))
+    }
+
     /// Whether there is a field called `name`.
     pub fn contains(&self, name: &str) -> bool {
         self.get_bytes(name).is_some()
@@ -149,7 +157,7 @@ impl Headers {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.index.start == self.index.end && self.added.is_empty()
     }
 
     /// Adds a field behind the others, whether or not the name is there already.

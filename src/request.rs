@@ -114,6 +114,9 @@ impl<'b> Request<'b> {
         if self.method == Method::TRACE && !self.body.is_none() {
             return Err(invalid("TRACE must not have a body (RFC 9110 §9.3.8)"));
         }
+        if headers.is_empty() {
+            return Ok(());
+        }
         for value in headers.get_all("content-length") {
             let announced = crate::wire::framing::decimal(value);
             if announced.is_none() || announced != self.body.length() {
@@ -128,7 +131,7 @@ impl<'b> Request<'b> {
 
     /// Whether it asks for the connection to be closed.
     pub(crate) fn says_close(&self) -> bool {
-        self.headers.get_all("connection").any(|value| value.eq_ignore_ascii_case(b"close"))
+        !self.headers.is_empty() && self.headers.get_all("connection").any(|value| value.eq_ignore_ascii_case(b"close"))
     }
 
     /// Whether it may be sent again although the server may have acted on it.

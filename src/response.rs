@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -10,7 +11,7 @@ use url::Url;
 use crate::body::Body;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
-use crate::net::conn::Conn;
+use crate::net::conn::{Conn, Opening};
 use crate::net::stream::Stream;
 use crate::observe::Timings;
 use crate::status::{StatusCode, Version};
@@ -75,37 +76,25 @@ pub(crate) struct ResponseParts {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
-    peer: Option<SocketAddr>,
-    local: Option<SocketAddr>,
+    opening: Arc<Opening>,
     exchange: u32,
-    resolve_took: Duration,
-    connect_took: Duration,
-    opened: Instant,
     received: Instant,
 }
 
 impl ConnectionInfo {
     /// Of a connection on which a head was received just now.
     pub(crate) fn of(conn: &Conn, received: Instant) -> ConnectionInfo {
-        ConnectionInfo {
-            peer: conn.peer,
-            local: conn.local,
-            exchange: conn.exchanges,
-            resolve_took: conn.resolve_took,
-            connect_took: conn.connect_took,
-            opened: conn.opened,
-            received,
-        }
+        ConnectionInfo { opening: conn.opening.clone(), exchange: conn.exchanges, received }
     }
 
     /// The server's address; `None` for transports that have none.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.peer
+        self.opening.peer
     }
 
     /// Our own address; `None` for transports that have none.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local
+        self.opening.local
     }
 
     /// Whether another exchange had used the connection before.
@@ -120,7 +109,7 @@ impl ConnectionInfo {
 
     /// How long the connection had been open when the response head came.
     pub fn age(&self) -> Duration {
-        self.received.saturating_duration_since(self.opened)
+        self.received.saturating_duration_since(self.opening.at)
     }
 }
 
@@ -182,8 +171,8 @@ impl Response {
         let ResponseParts { connection, begun, sent, .. } = &self.parts;
         let opening = |took| if connection.reused() { Duration::ZERO } else { took };
         Timings {
-            resolve: opening(connection.resolve_took),
-            connect: opening(connection.connect_took),
+            resolve: opening(connection.opening.resolve_took),
+            connect: opening(connection.opening.connect_took),
             tls: Duration::ZERO,
             send: sent.saturating_duration_since(*begun),
             wait: connection.received.saturating_duration_since(*sent),
@@ -293,7 +282,7 @@ impl Response {
     /// [`ErrorKind::InvalidRequest`] if the response is not a 101.
     pub fn upgrade(self) -> Result<Upgraded> {
         let refused = self.failure(ErrorKind::InvalidRequest, format!("a {} is no upgrade", self.status()));
-        let peer = self.parts.connection.peer;
+        let peer = self.parts.connection.peer_addr();
         let Some(conn) = self.parts.body.take_switched() else { return Err(refused) };
         let taken = conn.into_parts().map_err(|error| {
             error.at(Stage::Body).with_fate(Fate::ResponseStarted).with_peer(peer).with_url(&self.url)
@@ -303,7 +292,7 @@ impl Response {
 
     fn failure(&self, kind: ErrorKind, what: String) -> Error {
         let error = Error::new(kind, what).at(Stage::Body).with_fate(Fate::ResponseStarted);
-        error.with_peer(self.parts.connection.peer)
+        error.with_peer(self.parts.connection.peer_addr())
     }
 
     fn collect(&mut self) -> Result<Vec<u8>> {

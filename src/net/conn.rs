@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -17,14 +18,9 @@ const PROBE_AFTER: Duration = Duration::from_millis(1);
 pub(crate) struct Conn {
     line: Line,
     buffer: Buffer,
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) local: Option<SocketAddr>,
-    pub(crate) opened: Instant,
+    pub(crate) opening: Arc<Opening>,
     /// Exchanges begun, the one under way included.
     pub(crate) exchanges: u32,
-    /// How long the name and the connection took.
-    pub(crate) resolve_took: Duration,
-    pub(crate) connect_took: Duration,
     /// Requests that the server will still take, where it has said so.
     pub(crate) requests_left: Option<u64>,
     /// Bytes of the request under way that have left.
@@ -38,6 +34,17 @@ pub(crate) struct Conn {
     rest: Rest,
 }
 
+/// How a connection came about: shared with the responses that come on it.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) at: Instant,
+    /// How long the look-up of the name took, and then the rest.
+    pub(crate) resolve_took: Duration,
+    pub(crate) connect_took: Duration,
+}
+
 /// What an idle connection waits for.
 struct Rest {
     since: Instant,
@@ -48,18 +55,17 @@ struct Rest {
 }
 
 impl Conn {
-    pub(crate) fn new(socket: Socket) -> Conn {
+    /// A connection that was begun at `started` and is open now.
+    pub(crate) fn new(socket: Socket, started: Instant, resolve_took: Duration) -> Conn {
         let now = Instant::now();
         let line = Line::new(socket);
+        let (peer, local) = (line.peer(), line.local_addr());
+        let connect_took = (now - started).saturating_sub(resolve_took);
         Conn {
-            peer: line.peer(),
-            local: line.local_addr(),
+            opening: Arc::new(Opening { peer, local, at: now, resolve_took, connect_took }),
             line,
             buffer: Buffer::none(),
-            opened: now,
             exchanges: 0,
-            resolve_took: Duration::ZERO,
-            connect_took: Duration::ZERO,
             requests_left: None,
             sent: 0,
             is_stray: false,
@@ -122,6 +128,10 @@ impl Conn {
             Ok(Some(0)) | Err(_) => Err(CloseReason::PeerClosed),
             Ok(Some(_)) => Err(CloseReason::StrayBytes),
         }
+    }
+
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.opening.peer
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -49,11 +49,9 @@ impl Dialer {
         if let Some(token) = token {
             token.check().map_err(|error| error.at(Stage::Connect))?;
         }
-        let mut conn = Conn::new(socket);
-        conn.resolve_took = resolve_took;
-        conn.connect_took = started.elapsed() - resolve_took;
+        let conn = Conn::new(socket, started, resolve_took);
         if let Some(observer) = &self.observer {
-            observer.event(&Event::Connected { peer: conn.peer, took: conn.connect_took });
+            observer.event(&Event::Connected { peer: conn.peer(), took: conn.opening.connect_took });
         }
         Ok(conn)
     }

@@ -117,6 +117,8 @@ pub(crate) struct Pool {
 struct Shared {
     ids: HashMap<Arc<str>, HostId>,
     hosts: Vec<Host>,
+    /// The host that was asked for last; the next request is often for the same.
+    latest: HostId,
     /// Entries of `hosts` that stand for no host.
     vacant: Vec<HostId>,
     /// When to look at which host next. An entry counts if the host's `look` says the same.
@@ -183,7 +185,7 @@ impl Pool {
         while let Held::Conn(conn) = &mut lease.held {
             match conn.probe(want.now) {
                 Ok(()) => {
-                    let (peer, exchange) = (conn.peer, conn.exchanges + 1);
+                    let (peer, exchange) = (conn.peer(), conn.exchanges + 1);
                     self.observe(|| Event::Reused { peer, exchange });
                     conn.begin(want.limits, want.now);
                     return Ok(lease);
@@ -279,14 +281,15 @@ impl Pool {
     fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: Return) {
         let now = Instant::now();
         conn.lie_down(now, self.retires(&conn, now, how.server_timeout), how.unproven);
-        let (peer, this) = (conn.peer, std::ptr::from_ref(&*conn));
+        let (peer, this) = (conn.peer(), std::ptr::from_ref(&*conn));
         let mut closing = Closing::new();
         let mut shared = self.lock();
         shared.keep_spare(buffer);
         shared.expire(now, &mut closing);
         shared.put(host, conn);
         shared.trim(host, &self.limits, &mut closing);
-        let kept = shared.hosts[host].idle.iter().any(|conn| std::ptr::eq(&**conn, this));
+        let is_told = self.observer.is_some();
+        let kept = is_told && shared.hosts[host].idle.iter().any(|conn| std::ptr::eq(&**conn, this));
         if closing.is_empty() {
             self.vacate(shared, host);
         } else {
@@ -303,14 +306,16 @@ impl Pool {
 
     /// When a connection that goes to rest now must not be used any more, and why.
     fn retires(&self, conn: &Conn, now: Instant, server_timeout: Option<Duration>) -> (Instant, CloseReason) {
-        let server = server_timeout.map(|timeout| match timeout.checked_sub(RETIRE_BEFORE) {
-            None | Some(Duration::ZERO) => timeout / 2,
-            Some(rest) => rest,
-        });
-        let rest = [server, self.limits.idle_timeout].into_iter().flatten().min().unwrap_or(NEVER);
-        let age = self.limits.age_max.map_or(NEVER, |age| age.saturating_sub(now - conn.opened));
+        let mut rest = self.limits.idle_timeout.unwrap_or(NEVER).min(NEVER);
+        if let Some(timeout) = server_timeout {
+            rest = rest.min(match timeout.checked_sub(RETIRE_BEFORE) {
+                None | Some(Duration::ZERO) => timeout / 2,
+                Some(earlier) => earlier,
+            });
+        }
+        let age = self.limits.age_max.map_or(NEVER, |age| age.saturating_sub(now - conn.opening.at));
         let reason = if age < rest { CloseReason::Aged } else { CloseReason::Idle };
-        (now.checked_add(rest.min(age).min(NEVER)).unwrap_or(now), reason)
+        (now.checked_add(rest.min(age)).unwrap_or(now), reason)
     }
 
     /// A place becomes free.
@@ -323,7 +328,9 @@ impl Pool {
     }
 
     fn close_all(&self, closing: Closing) {
-        self.tell(close(closing));
+        if !closing.is_empty() {
+            self.tell(close(closing));
+        }
     }
 
     fn tell(&self, closed: Vec<(Option<SocketAddr>, CloseReason)>) {
@@ -345,7 +352,7 @@ impl Pool {
 
 /// Closes the connections; what is left is to be told.
 fn close(closing: Closing) -> Vec<(Option<SocketAddr>, CloseReason)> {
-    closing.into_iter().map(|(conn, reason)| (conn.peer, reason)).collect()
+    closing.into_iter().map(|(conn, reason)| (conn.peer(), reason)).collect()
 }
 
 impl Drop for Pool {
@@ -358,7 +365,11 @@ impl Drop for Pool {
 impl Shared {
     /// The host's entry, made if there is none.
     fn id(&mut self, origin: &str) -> HostId {
+        if self.hosts.get(self.latest).is_some_and(|host| *host.origin == *origin) {
+            return self.latest;
+        }
         if let Some(id) = self.ids.get(origin) {
+            self.latest = *id;
             return *id;
         }
         let id = self.vacant.pop().unwrap_or(self.hosts.len());
@@ -618,7 +629,7 @@ impl Lease {
     fn replace(&mut self, reason: CloseReason) {
         let Held::Conn(mut conn) = std::mem::replace(&mut self.held, Held::Place) else { return };
         let (buffer, _) = conn.finish();
-        let peer = conn.peer;
+        let peer = conn.peer();
         drop(conn);
         let mut shared = self.pool.lock();
         shared.stats.reused -= 1;
@@ -642,7 +653,7 @@ impl Lease {
         let unfit = match state {
             Err(reason) => Some(reason),
             Ok(()) if conn.requests_left == Some(0) => Some(CloseReason::KeepAliveHint),
-            Ok(()) if age_max.is_some_and(|age| conn.opened.elapsed() >= age) => Some(CloseReason::Aged),
+            Ok(()) if age_max.is_some_and(|age| conn.opening.at.elapsed() >= age) => Some(CloseReason::Aged),
             Ok(()) => None,
         };
         let Held::Conn(conn) = std::mem::replace(&mut self.held, Held::Nothing) else { return };
@@ -679,7 +690,7 @@ impl Lease {
 
     /// Closes the socket before anybody can take the place.
     fn end(&self, conn: BoxedConn, buffer: Buffer, reason: CloseReason) {
-        let peer = conn.peer;
+        let peer = conn.peer();
         drop(conn);
         let mut shared = self.pool.lock();
         shared.stats.closed.0[reason as usize] += 1;

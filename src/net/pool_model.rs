@@ -262,7 +262,7 @@ impl World {
 }
 
 fn port(conn: &Conn) -> usize {
-    conn.peer.unwrap().port().into()
+    conn.peer().unwrap().port().into()
 }
 
 impl Book {

@@ -10,7 +10,7 @@ use crate::headers::TrimBlanks;
 use crate::method::Method;
 use crate::observe::CloseReason;
 use crate::status::{StatusCode, Version};
-use crate::wire::head::Head;
+use crate::wire::head::{Head, Lines};
 
 /// Where a response's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
         return Ok(Framing::Empty);
     }
     // 3. and 4. Transfer-Encoding overrides Content-Length; only `chunked`, alone, can be undone.
-    if head.noted.transfer_encoding {
+    if head.noted.transfer_encoding != Lines::None {
         check_transfer_encoding(head)?;
         return Ok(Framing::Chunked);
     }
@@ -110,9 +110,9 @@ fn is_bodiless(status: StatusCode) -> bool {
 /// Fields that cannot all be true: the server, or something on the way, is confused, and what it
 /// sends next may not be what it seems (RFC 9112 §6.1, §11.2).
 fn is_ambiguous(head: &Head, framing: Framing) -> bool {
-    let coded = head.noted.transfer_encoding;
+    let coded = head.noted.transfer_encoding != Lines::None;
     match framing {
-        Framing::Chunked => head.noted.content_length,
+        Framing::Chunked => head.noted.content_length != Lines::None,
         Framing::Empty if head.status == StatusCode::NO_CONTENT => {
             coded || !matches!(content_length(head), Ok(None | Some(0)))
         }
@@ -131,37 +131,39 @@ fn check_transfer_encoding(head: &Head) -> Result<()> {
         return Err(invalid("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)"));
     }
     let mut codings = 0;
-    for coding in list(head, "transfer-encoding") {
-        codings += 1;
-        if !coding.eq_ignore_ascii_case(b"chunked") {
-            return Err(invalid(format!("Transfer-Encoding: \"{}\" is not chunked", coding.escape_ascii())));
+    let mut other = None;
+    head.each(head.noted.transfer_encoding, "transfer-encoding", |value| {
+        for coding in members(value) {
+            codings += 1;
+            if !coding.eq_ignore_ascii_case(b"chunked") {
+                other = Some(format!("Transfer-Encoding: \"{}\" is not chunked", coding.escape_ascii()));
+            }
         }
-    }
-    match codings {
-        1 => Ok(()),
-        0 => Err(invalid("Transfer-Encoding is empty")),
-        _ => Err(invalid("Transfer-Encoding: chunked twice")),
+    });
+    match (other, codings) {
+        (Some(other), _) => Err(invalid(other)),
+        (None, 1) => Ok(()),
+        (None, 0) => Err(invalid("Transfer-Encoding is empty")),
+        (None, _) => Err(invalid("Transfer-Encoding: chunked twice")),
     }
 }
 
 /// RFC 9110 §8.6: one number in digits; equal repetitions count once.
 fn content_length(head: &Head) -> Result<Option<u64>> {
-    let mut length = None;
-    if !head.noted.content_length {
-        return Ok(length);
-    }
-    for value in head.headers.get_all("content-length") {
-        for part in value.split(|byte| *byte == b',').map(TrimBlanks::trim_ascii_blanks) {
-            let Some(number) = decimal(part) else {
-                return Err(invalid(format!("Content-Length: \"{}\" is not a length", value.escape_ascii())));
+    let mut length = Ok(None);
+    head.each(head.noted.content_length, "content-length", |value| {
+        for part in value.split(|byte| *byte == b',') {
+            length = match (&length, decimal(part.trim_ascii_blanks())) {
+                (Err(_), _) => return,
+                (_, None) => Err(invalid(format!("Content-Length: \"{}\" is not a length", value.escape_ascii()))),
+                (Ok(Some(before)), Some(number)) if *before != number => {
+                    Err(invalid("Content-Length: two different lengths"))
+                }
+                (Ok(_), Some(number)) => Ok(Some(number)),
             };
-            if length.is_some_and(|before| before != number) {
-                return Err(invalid("Content-Length: two different lengths"));
-            }
-            length = Some(number);
         }
-    }
-    Ok(length)
+    });
+    length
 }
 
 /// Digits, and nothing but digits, of a number below 2^64.
@@ -175,13 +177,9 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The members of a comma-separated list, over all lines of `name` (RFC 9110 §5.6.1).
-fn list<'a>(head: &'a Head, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    head.headers
-        .get_all(name)
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .map(TrimBlanks::trim_ascii_blanks)
-        .filter(|member| !member.is_empty())
+/// The members of one line of a comma-separated list (RFC 9110 §5.6.1).
+fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b',').map(TrimBlanks::trim_ascii_blanks).filter(|member| !member.is_empty())
 }
 
 /// Whether the server will close the connection after this response.
@@ -198,13 +196,12 @@ struct Connection {
 impl Connection {
     fn of(head: &Head) -> Connection {
         let mut connection = Connection { close: false, keep_alive: false };
-        if !head.noted.connection {
-            return connection;
-        }
-        for option in list(head, "connection") {
-            connection.close |= option.eq_ignore_ascii_case(b"close");
-            connection.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-        }
+        head.each(head.noted.connection, "connection", |value| {
+            for option in members(value) {
+                connection.close |= option.eq_ignore_ascii_case(b"close");
+                connection.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            }
+        });
         connection
     }
 }
@@ -212,18 +209,17 @@ impl Connection {
 /// The server's Keep-Alive: a hint, so what does not parse is passed over.
 fn keep_alive(head: &Head) -> Hint {
     let mut hint = Hint::default();
-    if !head.noted.keep_alive {
-        return hint;
-    }
-    for parameter in list(head, "keep-alive") {
-        let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
-        let (name, value) = (parameter[..equals].trim_ascii_blanks(), parameter[equals + 1..].trim_ascii_blanks());
-        if name.eq_ignore_ascii_case(b"timeout") {
-            hint.timeout_secs = decimal(value).or(hint.timeout_secs);
-        } else if name.eq_ignore_ascii_case(b"max") {
-            hint.requests_left = decimal(value).or(hint.requests_left);
+    head.each(head.noted.keep_alive, "keep-alive", |value| {
+        for parameter in members(value) {
+            let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
+            let (name, value) = (parameter[..equals].trim_ascii_blanks(), parameter[equals + 1..].trim_ascii_blanks());
+            if name.eq_ignore_ascii_case(b"timeout") {
+                hint.timeout_secs = decimal(value).or(hint.timeout_secs);
+            } else if name.eq_ignore_ascii_case(b"max") {
+                hint.requests_left = decimal(value).or(hint.requests_left);
+            }
         }
-    }
+    });
     hint
 }
 

@@ -35,25 +35,39 @@ pub(crate) struct Head {
     raw_bytes: usize,
 }
 
-/// Which of the fields that frame a message are there. Noted while the head is parsed, so that
-/// nobody looks for what is not there.
+/// Where the fields that frame a message are. Noted while the head is parsed, so that nobody has
+/// to look for them.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Noted {
-    pub(crate) content_length: bool,
-    pub(crate) transfer_encoding: bool,
-    pub(crate) connection: bool,
-    pub(crate) keep_alive: bool,
+    pub(crate) content_length: Lines,
+    pub(crate) transfer_encoding: Lines,
+    pub(crate) connection: Lines,
+    pub(crate) keep_alive: Lines,
+}
+
+/// The lines of one field.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) enum Lines {
+    #[default]
+    None,
+    /// One: the number of this field, counted from 0.
+    One(u16),
+    Several,
 }
 
 impl Noted {
-    fn note(&mut self, name: &str) {
-        match name.len() {
-            10 if name.eq_ignore_ascii_case("connection") => self.connection = true,
-            10 if name.eq_ignore_ascii_case("keep-alive") => self.keep_alive = true,
-            14 if name.eq_ignore_ascii_case("content-length") => self.content_length = true,
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.transfer_encoding = true,
-            _ => {}
-        }
+    fn note(&mut self, name: &str, number: usize) {
+        let lines = match name.len() {
+            10 if name.eq_ignore_ascii_case("connection") => &mut self.connection,
+            10 if name.eq_ignore_ascii_case("keep-alive") => &mut self.keep_alive,
+            14 if name.eq_ignore_ascii_case("content-length") => &mut self.content_length,
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => &mut self.transfer_encoding,
+            _ => return,
+        };
+        *lines = match u16::try_from(number) {
+            Ok(number) if *lines == Lines::None => Lines::One(number),
+            _ => Lines::Several,
+        };
     }
 }
 
@@ -61,6 +75,15 @@ impl Head {
     /// The reason phrase, as far as it is UTF-8.
     pub(crate) fn reason(&self) -> &str {
         std::str::from_utf8(self.reason.of(self.headers.block())).unwrap_or_default()
+    }
+
+    /// Shows every value of the field called `name`, whose `lines` were noted.
+    pub(crate) fn each(&self, lines: Lines, name: &str, show: impl FnMut(&[u8])) {
+        match lines {
+            Lines::None => {}
+            Lines::One(number) => self.headers.value_at(number.into()).into_iter().for_each(show),
+            Lines::Several => self.headers.get_all(name).for_each(show),
+        }
     }
 
     /// The head as it came.
@@ -265,17 +288,16 @@ fn to_head(bytes: &[u8], response: &httparse::Response<'_, '_>, leniency: Lenien
     let index = raw.len()..raw.len() + response.headers.len() * INDEX_BYTES;
     let mut text = Vec::with_capacity(index.end);
     text.extend_from_slice(raw);
-    text.resize(index.end, 0);
     let mut rewritten = Rewritten { start: index.end, text: Vec::new() };
     let mut noted = Noted::default();
-    for (header, entry) in response.headers.iter().zip(text[index.clone()].chunks_exact_mut(INDEX_BYTES)) {
-        noted.note(header.name);
+    for (number, header) in response.headers.iter().enumerate() {
         let name = span_in(bytes, header.name.as_bytes());
         let value = match leniency.folds {
             true => unfold(bytes, header, &mut rewritten)?,
             false => span_in(bytes, header.value),
         };
-        Field { name, value }.write(entry);
+        noted.note(header.name, number);
+        text.extend_from_slice(&Field { name, value }.entry());
     }
     let reason = match response.reason {
         Some("") | None => raw_reason(bytes, &mut rewritten),
