@@ -56,6 +56,7 @@ impl<'a> Answers<'a> {
     }
 
     /// Waits for the final head, from `now` on.
+    #[inline]
     pub(crate) fn wait(&mut self, conn: &mut Conn, now: Instant) -> Result<Head> {
         let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
         let mut now = Some(now);
@@ -98,6 +99,7 @@ impl<'a> Answers<'a> {
     }
 
     /// The final head, if it is in the buffer. Interim ones are used up.
+    #[inline]
     fn arrived(&mut self, conn: &mut Conn) -> Result<Option<Head>> {
         while !conn.arrived().is_empty() {
             self.has_begun = true;
@@ -135,6 +137,7 @@ impl<'a> Answers<'a> {
     }
 
     /// Reads more of a head.
+    #[inline]
     fn fill(&mut self, conn: &mut Conn, until: Deadline, now: Instant) -> Result<()> {
         let is_inside = !conn.arrived().is_empty();
         let stage = if is_inside { Stage::Head } else { Stage::Wait };

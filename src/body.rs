@@ -166,6 +166,7 @@ impl Body {
     }
 
     /// Body bytes that lie in the buffer, read for if there are none; none at all is the end.
+    #[inline]
     pub(crate) fn ready(&mut self) -> Result<&[u8]> {
         let count = loop {
             let open = match &mut self.0 {
@@ -191,6 +192,7 @@ impl Body {
     }
 
     /// Uses up `count` of the ready bytes; with the last one, the connection goes home.
+    #[inline]
     fn take(&mut self, count: usize) {
         let State::Open(open) = &mut self.0 else { return };
         open.lease.consume(count);
@@ -199,6 +201,7 @@ impl Body {
     }
 
     /// Looks whether the end has arrived already. An error that shows up is for the next read.
+    #[inline]
     fn settle(&mut self) {
         let State::Open(open) = &mut self.0 else { return };
         match open.look() {
@@ -239,6 +242,7 @@ impl Body {
     }
 
     /// The body is complete: the connection goes home, or is closed for the reason known.
+    #[inline]
     fn finish(&mut self) {
         let ended = match &self.0 {
             State::Open(open) => State::Ended(open.decoder.end(), open.decoder.trailers()),
@@ -270,6 +274,7 @@ enum Found {
 
 impl Open {
     /// Takes framing out of the front of what has arrived.
+    #[inline]
     fn look(&mut self) -> Result<Found> {
         let (skip, found) = match self.decoder.step(self.lease.arrived())? {
             Step::Data { skip, len } => (skip, Found::Data(len)),
@@ -324,6 +329,7 @@ impl Open {
             }
         }
     }
+    #[inline]
 
     fn go_home(self) {
         match self.afterwards {

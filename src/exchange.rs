@@ -58,6 +58,7 @@ struct Received {
     sent: Instant,
     at: Instant,
 }
+#[inline]
 
 fn converse(
     conn: &mut Conn,
@@ -82,11 +83,13 @@ fn converse(
 }
 
 /// RFC 9110 §10.1.1: only a request with content may expect.
+#[inline]
 fn expectation(request: &Request<'_>) -> Option<Duration> {
     request.options.expect_continue.filter(|_| request.body.length() != Some(0))
 }
 
 /// Writes the request's head, piece by piece.
+#[inline]
 pub(crate) fn encode(request: &Request<'_>, headers: &Headers, settings: &Settings, put: &mut impl FnMut(&[u8])) {
     let says_length = request.method.expects_content() || request.headers.contains("content-length");
     let head = RequestHead {
@@ -102,6 +105,7 @@ pub(crate) fn encode(request: &Request<'_>, headers: &Headers, settings: &Settin
 }
 
 /// What becomes of the connection once the body is complete.
+#[inline]
 fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, is_cut_short: bool) -> Afterwards {
     if is_cut_short {
         return Err(CloseReason::UploadUnfinished);

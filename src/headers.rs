@@ -43,6 +43,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    #[inline]
     pub(crate) fn of(self, text: &[u8]) -> &[u8] {
         &text[self.start as usize..self.end as usize]
     }
@@ -60,6 +61,7 @@ pub(crate) const INDEX_BYTES: usize = 16;
 
 impl Field {
     /// The field's entry in the index.
+    #[inline]
     pub(crate) fn entry(self) -> [u8; INDEX_BYTES] {
         let offsets = [self.name.start, self.name.end, self.value.start, self.value.end];
         let mut entry = [0; INDEX_BYTES];
@@ -106,6 +108,7 @@ impl Headers {
     }
 
     /// The whole block, fields and what lies between them.
+    #[inline]
     pub(crate) fn block(&self) -> &[u8] {
         &self.text
     }
@@ -116,6 +119,7 @@ impl Headers {
     }
 
     /// The first value of `name`.
+    #[inline]
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
         if self.text.is_empty() {
             return None;
@@ -138,6 +142,7 @@ impl Headers {
     }
 
     /// Whether there is a field called `name`.
+    #[inline]
     pub fn contains(&self, name: &str) -> bool {
         self.get_bytes(name).is_some()
     }
@@ -156,6 +161,7 @@ impl Headers {
     }
 
     /// Whether there is none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.index.start == self.index.end && self.added.is_empty()
     }

@@ -54,6 +54,7 @@ impl<'b> Request<'b> {
     /// # Errors
     /// [`ErrorKind::InvalidUrl`], [`ErrorKind::UnsupportedScheme`], or
     /// [`ErrorKind::InvalidRequest`] for CONNECT, which is a proxy's business.
+    #[inline]
     pub fn new(method: Method, url: impl IntoUrl) -> Result<Request<'b>> {
         let url = url.into_url()?;
         if method == Method::CONNECT {
@@ -109,6 +110,7 @@ impl<'b> Request<'b> {
     }
 
     /// What can only be checked when all is there; `headers` are those that will be sent.
+    #[inline]
     pub(crate) fn check(&self, headers: &Headers) -> Result<()> {
         self.body.check()?;
         if self.method == Method::TRACE && !self.body.is_none() {
@@ -130,6 +132,7 @@ impl<'b> Request<'b> {
     }
 
     /// Whether it asks for the connection to be closed.
+    #[inline]
     pub(crate) fn says_close(&self) -> bool {
         !self.headers.is_empty() && self.headers.get_all("connection").any(|value| value.eq_ignore_ascii_case(b"close"))
     }

@@ -63,6 +63,7 @@ impl<'b> SendBody<'b> {
     }
 
     /// The length, where it is known.
+    #[inline]
     pub(crate) fn length(&self) -> Option<u64> {
         match &self.0 {
             Kind::Empty | Kind::Unusable(_) => Some(0),
@@ -71,12 +72,14 @@ impl<'b> SendBody<'b> {
             Kind::Reader { length, .. } => *length,
         }
     }
+    #[inline]
 
     pub(crate) fn is_none(&self) -> bool {
         matches!(self.0, Kind::Empty)
     }
 
     /// How the head announces it. `expected`: whether absence is said aloud.
+    #[inline]
     pub(crate) fn announced(&self, expected: bool) -> Announced {
         match (&self.0, self.length()) {
             (Kind::Empty, _) if !expected => Announced::Nothing,
@@ -104,6 +107,7 @@ impl<'b> SendBody<'b> {
     }
 
     /// What is wrong with it, where that is known beforehand.
+    #[inline]
     pub(crate) fn check(&self) -> Result<()> {
         match &self.0 {
             Kind::Unusable(error) => Err(error.clone()),

@@ -41,6 +41,7 @@ pub(crate) enum Upload {
 }
 
 /// Sends the head that was put into the connection's buffer, and the body.
+#[inline]
 pub(crate) fn send(
     conn: &mut Conn,
     body: &mut SendBody<'_>,

@@ -85,6 +85,7 @@ fn parse(text: &str) -> Result<Url> {
 }
 
 /// The last checks, on a URL that is parsed.
+#[inline]
 fn admit(url: Url) -> Result<Url> {
     if !is_http(url.scheme()) {
         return Err(unsupported(url.scheme()));
@@ -198,22 +199,26 @@ pub(crate) fn hide_userinfo<'t>(text: &'t str, mark: &str) -> Cow<'t, str> {
     }
     (shown + rest).into()
 }
+#[inline]
 
 pub(crate) fn has_userinfo(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
 /// `scheme://host:port`, the default port left out: what a connection is for (RFC 9110 §4.3.1).
+#[inline]
 pub(crate) fn origin(url: &Url) -> &str {
     &url[..Position::BeforePath]
 }
 
 /// `host:port` as the Host field has it (RFC 9110 §7.2).
+#[inline]
 pub(crate) fn authority(url: &Url) -> &str {
     &url[Position::BeforeHost..Position::AfterPort]
 }
 
 /// The request target in origin-form (RFC 9112 §3.2.1).
+#[inline]
 pub(crate) fn target(url: &Url) -> &str {
     &url[Position::BeforePath..Position::AfterQuery]
 }

@@ -18,25 +18,30 @@ impl Buffer {
     }
 
     /// No buffer at all: what an idle connection has.
+    #[inline]
     pub(crate) const fn none() -> Buffer {
         Buffer { block: Vec::new(), start: 0, end: 0, size: 0 }
     }
 
     /// The unused bytes.
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.block[self.start..self.end]
     }
+    #[inline]
 
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// How many bytes it has when it has not grown.
+    #[inline]
     pub(crate) fn size(&self) -> usize {
         self.size
     }
 
     /// Uses `count` bytes up.
+    #[inline]
     pub(crate) fn consume(&mut self, count: usize) {
         self.start += count;
         debug_assert!(self.start <= self.end, "more was used than had arrived");
@@ -46,6 +51,7 @@ impl Buffer {
     }
 
     /// Forgets what is in it, and what it had grown by.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
         if self.block.len() > self.size {
@@ -56,6 +62,7 @@ impl Buffer {
 
     /// Room for more, never empty: what is unused is moved to the front, and where that does not
     /// help the block doubles.
+    #[inline]
     pub(crate) fn room(&mut self) -> &mut [u8] {
         if self.end == self.block.len() {
             if self.start > 0 {
@@ -69,6 +76,7 @@ impl Buffer {
     }
 
     /// `count` bytes were put into the room.
+    #[inline]
     pub(crate) fn filled(&mut self, count: usize) {
         self.end += count;
         debug_assert!(self.end <= self.block.len(), "more arrived than there was room for");

@@ -81,6 +81,7 @@ impl Conn {
     }
 
     /// An exchange begins.
+    #[inline]
     pub(crate) fn begin(&mut self, limits: Limits, now: Instant) {
         self.begun = now;
         self.exchanges += 1;
@@ -90,6 +91,7 @@ impl Conn {
 
     /// The exchange is over: the buffer is given up. `Err` says why the connection cannot be used
     /// for another.
+    #[inline]
     pub(crate) fn finish(&mut self) -> (Buffer, Result<(), CloseReason>) {
         let untouched = self.line.finish();
         let is_stray = self.is_stray || !self.buffer.is_empty();
@@ -104,10 +106,12 @@ impl Conn {
 
     /// Goes to rest until it `retires` at the latest. `unproven`: the last exchange had no body,
     /// so that bytes which came in its stead may still be under way.
+    #[inline]
     pub(crate) fn lie_down(&mut self, now: Instant, retires: (Instant, CloseReason), unproven: bool) {
         let probe = unproven || self.is_unseen || self.exchanges < 2;
         self.rest = Rest { since: now, retires: retires.0, retires_because: retires.1, probe };
     }
+    #[inline]
 
     pub(crate) fn retires(&self) -> Instant {
         self.rest.retires
@@ -119,6 +123,7 @@ impl Conn {
 
     /// Looks whether the connection is still open and silent. Costs nothing where it has proved
     /// itself just now.
+    #[inline]
     pub(crate) fn probe(&mut self, now: Instant) -> Result<(), CloseReason> {
         if !self.rest.probe && now.saturating_duration_since(self.rest.since) < PROBE_AFTER {
             return Ok(());
@@ -129,28 +134,34 @@ impl Conn {
             Ok(Some(_)) => Err(CloseReason::StrayBytes),
         }
     }
+    #[inline]
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.opening.peer
     }
+    #[inline]
 
     pub(crate) fn limits(&self) -> &Limits {
         self.line.limits()
     }
 
     /// Bytes of the request under way that have left this machine.
+    #[inline]
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
     /// What has arrived and is not used yet.
+    #[inline]
     pub(crate) fn arrived(&self) -> &[u8] {
         self.buffer.bytes()
     }
+    #[inline]
 
     pub(crate) fn consume(&mut self, count: usize) {
         self.buffer.consume(count);
     }
+    #[inline]
 
     pub(crate) fn buffer_size(&self) -> usize {
         self.buffer.size()
@@ -167,11 +178,13 @@ impl Conn {
     }
 
     /// An error if the request was cancelled.
+    #[inline]
     pub(crate) fn check_cancelled(&self) -> Result<()> {
         self.line.check_cancelled()
     }
 
     /// Reads once into the buffer; 0 is the end of the connection.
+    #[inline]
     pub(crate) fn fill(&mut self, until: Deadline, now: Instant) -> Result<usize> {
         let room = self.buffer.room();
         let count = self.line.read(room, until, now)?;
@@ -190,6 +203,7 @@ impl Conn {
     }
 
     /// Reads once past the buffer, which must be empty.
+    #[inline]
     pub(crate) fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
         debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
         let count = self.line.read(into, Deadline::none(), Instant::now())?;
@@ -211,12 +225,14 @@ impl Conn {
     }
 
     /// Puts bytes together in the buffer, to be sent by `send_with`.
+    #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         self.buffer.put(bytes);
     }
 
     /// Sends what was put into the buffer, and `body` behind it, in one write where the socket
     /// takes it.
+    #[inline]
     pub(crate) fn send_with(&mut self, body: &[u8]) -> Result<()> {
         let sent = send_all(&mut self.line, self.buffer.bytes(), body, self.begun, &mut self.sent);
         self.buffer.clear();

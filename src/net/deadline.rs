@@ -25,6 +25,7 @@ pub struct Deadline {
 
 impl Deadline {
     /// Waits for ever.
+    #[inline]
     pub const fn none() -> Deadline {
         Deadline { at: None, setting: "", span: Duration::ZERO }
     }
@@ -35,6 +36,7 @@ impl Deadline {
     }
 
     /// The deadline that the setting of that name makes, counted from `now`.
+    #[inline]
     pub(crate) fn of(setting: &'static str, span: Option<Duration>, now: Instant) -> Deadline {
         match span {
             Some(span) => Deadline { at: now.checked_add(span), setting, span },
@@ -43,25 +45,30 @@ impl Deadline {
     }
 
     /// How long is left: `None` without a limit, zero when it has passed.
+    #[inline]
     pub fn left(&self) -> Option<Duration> {
         self.left_at(Instant::now())
     }
+    #[inline]
 
     pub(crate) fn left_at(&self, now: Instant) -> Option<Duration> {
         Some(self.at?.saturating_duration_since(now))
     }
 
     /// Whether there is none.
+    #[inline]
     pub(crate) fn is_none(&self) -> bool {
         self.at.is_none()
     }
 
     /// Whether it has passed.
+    #[inline]
     pub fn passed(&self) -> bool {
         self.left() == Some(Duration::ZERO)
     }
 
     /// Whichever of the two comes first.
+    #[inline]
     pub(crate) fn or_sooner(self, other: Deadline) -> Deadline {
         match (self.at, other.at) {
             (Some(a), Some(b)) if b < a => other,

@@ -78,6 +78,7 @@ impl Line {
     }
 
     /// A request begins: from here on its limits hold, and its token can stop it.
+    #[inline]
     pub(crate) fn begin(&mut self, limits: Limits) {
         if let Some(token) = &limits.token {
             match self.socket.canceller() {
@@ -92,6 +93,7 @@ impl Line {
     }
 
     /// The request is over. Whether the socket is as it was: a cancel may have shut it down.
+    #[inline]
     pub(crate) fn finish(&mut self) -> bool {
         let was_cancelled = match self.registration.take() {
             Some(registration) => {
@@ -105,6 +107,7 @@ impl Line {
         self.is_blind = false;
         !was_cancelled
     }
+    #[inline]
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
@@ -112,6 +115,7 @@ impl Line {
 
     /// Reads once; `Ok(0)` is the end of the connection. Waits for `read_timeout` from `now`, and
     /// not beyond `until` or the request's deadline.
+    #[inline]
     pub(crate) fn read(&mut self, buf: &mut [u8], until: Deadline, now: Instant) -> Result<usize> {
         let until = until.or_sooner(self.limits.deadline);
         let silence = self.limits.read_timeout;
@@ -183,11 +187,13 @@ impl Line {
 
     /// Writes once, at least one byte. Waits for `write_timeout` from `now`, and not beyond the
     /// deadline.
+    #[inline]
     pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>], now: Instant) -> Result<usize> {
         self.persist(now, |socket| socket.write(bufs))
     }
 
     /// Sees to it that what was written is on its way, within `write_timeout`.
+    #[inline]
     pub(crate) fn flush(&mut self) -> Result<()> {
         if self.socket.is_plain_tcp() {
             return Ok(()); // nothing is held back
@@ -215,6 +221,7 @@ impl Line {
     }
 
     /// Does a write, or what counts as one, for as long as the limits allow from `now` on.
+    #[inline]
     fn persist(&mut self, now: Instant, mut write: impl FnMut(&mut Socket) -> io::Result<usize>) -> Result<usize> {
         let mut left = sooner(self.limits.deadline.left_at(now), self.limits.write_timeout);
         loop {
@@ -230,6 +237,7 @@ impl Line {
     }
 
     /// Does a write, or what counts as one: `None` if nothing could be done before we woke up.
+    #[inline]
     fn try_write(
         &mut self,
         left: Option<Duration>,
@@ -255,6 +263,7 @@ impl Line {
     }
 
     /// An error if the request was cancelled: asked before any end or error is believed.
+    #[inline]
     pub(crate) fn check_cancelled(&self) -> Result<()> {
         match &self.limits.token {
             Some(token) => token.check().map_err(|error| error.with_peer(self.peer)),
@@ -272,6 +281,7 @@ impl Line {
             Ok(()) => error.with_peer(self.peer),
         }
     }
+    #[inline]
 
     fn arm_read(&mut self, left: Option<Duration>) -> io::Result<()> {
         let tick = self.tick(self.read_tick, left);
@@ -281,6 +291,7 @@ impl Line {
         }
         Ok(())
     }
+    #[inline]
 
     fn arm_write(&mut self, left: Option<Duration>) -> io::Result<()> {
         let tick = self.tick(self.write_tick, left);
@@ -292,6 +303,7 @@ impl Line {
     }
 
     /// The tick to be armed with, where `left` is left: the one that `is` set if it will do.
+    #[inline]
     fn tick(&self, is: Option<Duration>, left: Option<Duration>) -> Option<Duration> {
         let tick = match (is, left) {
             (Some(is), Some(left)) if is <= left && is >= left / 4 => Some(is),

@@ -278,6 +278,7 @@ impl Pool {
     }
 
     /// A connection comes back. Others may have to go for it, or it itself.
+    #[inline]
     fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: Return) {
         let now = Instant::now();
         conn.lie_down(now, self.retires(&conn, now, how.server_timeout), how.unproven);
@@ -305,6 +306,7 @@ impl Pool {
     }
 
     /// When a connection that goes to rest now must not be used any more, and why.
+    #[inline]
     fn retires(&self, conn: &Conn, now: Instant, server_timeout: Option<Duration>) -> (Instant, CloseReason) {
         let mut rest = self.limits.idle_timeout.unwrap_or(NEVER).min(NEVER);
         if let Some(timeout) = server_timeout {
@@ -319,6 +321,7 @@ impl Pool {
     }
 
     /// A place becomes free.
+    #[inline]
     fn vacate(&self, mut shared: MutexGuard<'_, Shared>, host: HostId) {
         let somebody_waits = shared.vacate(host);
         drop(shared);
@@ -344,6 +347,7 @@ impl Pool {
             observer.event(&event());
         }
     }
+    #[inline]
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -364,6 +368,7 @@ impl Drop for Pool {
 
 impl Shared {
     /// The host's entry, made if there is none.
+    #[inline]
     fn id(&mut self, origin: &str) -> HostId {
         if self.hosts.get(self.latest).is_some_and(|host| *host.origin == *origin) {
             return self.latest;
@@ -385,6 +390,7 @@ impl Shared {
 
     /// What is to be held at a place, if it is this one's turn and there is a place: the newest
     /// idle connection, or none where there is room for a new one.
+    #[inline]
     fn find(
         &mut self,
         id: HostId,
@@ -413,6 +419,7 @@ impl Shared {
     }
 
     /// The newest idle connection, for somebody who has a place already; with a buffer.
+    #[inline]
     fn take_newest(&mut self, id: HostId, limits: &PoolLimits) -> Held {
         let Some(mut conn) = self.hosts[id].idle.pop() else { return Held::Place };
         self.stats.idle -= 1;
@@ -450,6 +457,7 @@ impl Shared {
     }
 
     /// Puts a connection among the idle ones.
+    #[inline]
     fn put(&mut self, id: HostId, conn: BoxedConn) {
         let retires = conn.retires();
         self.hosts[id].idle.push(conn);
@@ -459,6 +467,7 @@ impl Shared {
 
     /// Closes idle connections that are too many, the newest one last. Where somebody waits, it
     /// will be taken at once, and nothing is too much.
+    #[inline]
     fn trim(&mut self, id: HostId, limits: &PoolLimits, closing: &mut Closing) {
         let host = &mut self.hosts[id];
         if !host.queue.is_empty() {
@@ -472,6 +481,7 @@ impl Shared {
     }
 
     /// Sees to it that the host is looked at by `when`.
+    #[inline]
     fn look_at(&mut self, id: HostId, when: Instant) {
         let host = &mut self.hosts[id];
         if host.look.is_none_or(|look| when < look) {
@@ -485,6 +495,7 @@ impl Shared {
     }
 
     /// Takes the idle connections that have retired by `now`.
+    #[inline]
     fn expire(&mut self, now: Instant, closing: &mut Closing) {
         while let Some(id) = self.next_look(Some(now)) {
             for conn in self.hosts[id].take_retired(now) {
@@ -514,6 +525,7 @@ impl Shared {
     }
 
     /// Takes the earliest look out of the heap, if it is due by `now`.
+    #[inline]
     fn next_look(&mut self, now: Option<Instant>) -> Option<HostId> {
         loop {
             let Reverse((when, id)) = *self.looks.peek()?;
@@ -564,6 +576,7 @@ impl Shared {
         self.looks.clear();
         self.spares.clear();
     }
+    #[inline]
 
     fn keep_spare(&mut self, mut buffer: Buffer) {
         buffer.clear();
@@ -641,6 +654,7 @@ impl Lease {
     }
 
     /// Gives the connection back for the next exchange, if it is fit for one.
+    #[inline]
     pub(crate) fn release(mut self, how: Return) {
         let Held::Conn(conn) = &mut self.held else { return };
         conn.requests_left = match (conn.requests_left, how.requests_left) {
@@ -702,6 +716,7 @@ impl Lease {
 
 impl Deref for Lease {
     type Target = Conn;
+    #[inline]
 
     fn deref(&self) -> &Conn {
         match &self.held {
@@ -714,6 +729,7 @@ impl Deref for Lease {
 }
 
 impl DerefMut for Lease {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Conn {
         match &mut self.held {
             Held::Conn(conn) => conn,

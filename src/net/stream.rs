@@ -155,6 +155,7 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
+    #[inline]
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => (&**stream).read(buf),
@@ -169,6 +170,7 @@ impl Socket {
             Socket::Other(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
+    #[inline]
 
     pub(crate) fn is_plain_tcp(&self) -> bool {
         matches!(self, Socket::Tcp(_))
@@ -180,6 +182,7 @@ impl Socket {
             Socket::Other(stream) => plausible(stream.try_read(buf), buf.len()),
         }
     }
+    #[inline]
 
     pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {

@@ -74,11 +74,21 @@ impl Chunked {
         let mut skip = 0;
         loop {
             match self.state {
-                State::Data { left: 0 } => self.state = State::DataCr,
+                State::Data { left: 0 } => {
+                    self.state = State::DataCr;
+                    continue;
+                }
                 State::Data { left } if skip < bytes.len() => {
                     return Ok(Step::Data { skip, len: at_most(left, bytes.len() - skip) });
                 }
                 State::End => return Ok(Step::End { skip }),
+                State::DataCr | State::Size => {
+                    if let Some((length, size)) = plain_line(&bytes[skip..], self.state == State::DataCr) {
+                        skip += length;
+                        self.state = State::Data { left: size };
+                        continue;
+                    }
+                }
                 _ => {}
             }
             let Some(byte) = bytes.get(skip) else { return Ok(Step::More { skip }) };
@@ -221,6 +231,25 @@ const NEVER_TRAILERS: [&str; 20] = [
 
 fn may_be_trailer(name: &str) -> bool {
     !NEVER_TRAILERS.iter().any(|never| never.eq_ignore_ascii_case(name))
+}
+
+/// Digits of a chunk size that are read at once: none of that many is over 64 bits.
+const PLAIN_DIGITS_MAX: usize = 8;
+
+/// A chunk line as nearly all are, `40 CRLF`, behind the CRLF of the chunk before it: how long it
+/// is, and the size. `None`: it is another, or not all there, or the last; that is for the states
+/// to say. (This halves the cost of small chunks.)
+fn plain_line(bytes: &[u8], is_behind_data: bool) -> Option<(usize, u64)> {
+    let line = if is_behind_data { bytes.strip_prefix(b"\r\n")? } else { bytes };
+    let mut size = 0;
+    for (digits, byte) in line.iter().take(PLAIN_DIGITS_MAX + 1).enumerate() {
+        let Some(digit) = (*byte as char).to_digit(16) else {
+            let is_whole = size > 0 && line[digits..].starts_with(b"\r\n");
+            return is_whole.then_some((bytes.len() - line.len() + digits + 2, size));
+        };
+        size = size << 4 | u64::from(digit);
+    }
+    None
 }
 
 fn hex(digit: u8) -> u64 {

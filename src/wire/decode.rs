@@ -24,6 +24,7 @@ pub(crate) enum Decoder {
 }
 
 impl Decoder {
+    #[inline]
     pub(crate) fn new(framing: Framing) -> Decoder {
         match framing {
             Framing::Empty => Decoder::Empty,
@@ -34,6 +35,7 @@ impl Decoder {
     }
 
     /// What `bytes`, the next to have arrived, are.
+    #[inline]
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step> {
         let left = match self {
             Decoder::Empty | Decoder::Length { left: 0 } => return Ok(Step::End { skip: 0 }),
@@ -48,6 +50,7 @@ impl Decoder {
     }
 
     /// `taken` of the bytes that the last step called data were taken.
+    #[inline]
     pub(crate) fn advance(&mut self, taken: usize) {
         match self {
             Decoder::Length { left } => *left -= taken as u64,
@@ -67,6 +70,7 @@ impl Decoder {
     }
 
     /// How many bytes of body are still to come, where that is known.
+    #[inline]
     pub(crate) fn remaining(&self) -> Option<u64> {
         match self {
             Decoder::Length { left } => Some(*left),
@@ -76,6 +80,7 @@ impl Decoder {
     }
 
     /// How the end is known, once it is reached.
+    #[inline]
     pub(crate) fn end(&self) -> BodyEnd {
         match self {
             Decoder::Length { .. } => BodyEnd::Length,
@@ -86,6 +91,7 @@ impl Decoder {
     }
 
     /// The trailer fields, after the end.
+    #[inline]
     pub(crate) fn trailers(&self) -> Headers {
         match self {
             Decoder::Chunked(chunked) if chunked.has_trailers() => chunked.trailers(),

@@ -42,6 +42,7 @@ pub(crate) struct Hint {
 }
 
 /// RFC 9112 §6.3: the length of a message body, rule by rule.
+#[inline]
 pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
     // 1. HEAD, 1xx, 204 and 304 have no body, whatever the fields say.
     if *method == Method::HEAD || head.status.is_informational() || is_bodiless(head.status) {
@@ -66,6 +67,7 @@ pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
 
 /// The length that the head tells of: the body's, where it is known beforehand; of HEAD, the one
 /// that GET would have (RFC 9110 §8.6).
+#[inline]
 pub(crate) fn told_length(method: &Method, head: &Head, framing: Framing) -> Option<u64> {
     match framing {
         Framing::Empty if *method == Method::HEAD => content_length(head).ok().flatten(),
@@ -76,6 +78,7 @@ pub(crate) fn told_length(method: &Method, head: &Head, framing: Framing) -> Opt
 }
 
 /// RFC 9112 §9.3: whether the connection persists after this exchange, and why not.
+#[inline]
 pub(crate) fn persists(head: &Head, framing: Framing, request_said_close: bool) -> Persistence {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Persistence::Close(CloseReason::Upgraded);
@@ -109,6 +112,7 @@ fn is_bodiless(status: StatusCode) -> bool {
 
 /// Fields that cannot all be true: the server, or something on the way, is confused, and what it
 /// sends next may not be what it seems (RFC 9112 §6.1, §11.2).
+#[inline]
 fn is_ambiguous(head: &Head, framing: Framing) -> bool {
     let coded = head.noted.transfer_encoding != Lines::None;
     match framing {
@@ -149,6 +153,7 @@ fn check_transfer_encoding(head: &Head) -> Result<()> {
 }
 
 /// RFC 9110 §8.6: one number in digits; equal repetitions count once.
+#[inline]
 fn content_length(head: &Head) -> Result<Option<u64>> {
     let mut length = Ok(None);
     head.each(head.noted.content_length, "content-length", |value| {
@@ -167,6 +172,7 @@ fn content_length(head: &Head) -> Result<Option<u64>> {
 }
 
 /// Digits, and nothing but digits, of a number below 2^64.
+#[inline]
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

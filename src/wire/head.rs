@@ -56,6 +56,7 @@ pub(crate) enum Lines {
 }
 
 impl Noted {
+    #[inline]
     fn note(&mut self, name: &str, number: usize) {
         let lines = match name.len() {
             10 if name.eq_ignore_ascii_case("connection") => &mut self.connection,
@@ -116,6 +117,7 @@ impl HeadParser {
     }
 
     /// Looks at all bytes that have arrived; the head and its length, once it is complete.
+    #[inline]
     pub(crate) fn parse(&mut self, arrived: &[u8]) -> Result<Option<(Head, usize)>> {
         let lead = leading_empty_lines(arrived)?;
         let bytes = &arrived[lead..];
@@ -149,6 +151,7 @@ impl HeadParser {
     }
 
     /// Whether a parse is worth while.
+    #[inline]
     fn look(&mut self, bytes: &[u8]) -> Seen {
         if bytes.is_empty() {
             return Seen::Nothing;
@@ -198,6 +201,7 @@ fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 }
 
 /// How many bytes of empty lines stand before the status line.
+#[inline]
 fn leading_empty_lines(bytes: &[u8]) -> Result<usize> {
     let mut at = 0;
     for _ in 0..=EMPTY_LINES_MAX {
@@ -211,6 +215,7 @@ fn leading_empty_lines(bytes: &[u8]) -> Result<usize> {
 }
 
 /// The head at the start of `bytes`, or `None` if it is not all there.
+#[inline]
 fn parse_whole(bytes: &[u8], limits: HeadLimits) -> Result<Option<Head>> {
     if limits.fields_max <= FIELDS_ON_STACK {
         let mut slots = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
@@ -279,6 +284,7 @@ fn as_version_1_1(bytes: &[u8]) -> Option<Vec<u8>> {
 fn start_of(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes[..bytes.len().min(24)].escape_ascii())
 }
+#[inline]
 
 fn to_head(bytes: &[u8], response: &httparse::Response<'_, '_>, leniency: Leniency<'_>) -> Result<Head> {
     let code = response.code.unwrap_or_default();
@@ -323,6 +329,7 @@ impl Rewritten {
 }
 
 /// Where `part`, which lies in `whole`, begins and ends.
+#[inline]
 fn span_in(whole: &[u8], part: &[u8]) -> Span {
     if part.is_empty() {
         return Span { start: 0, end: 0 };
