@@ -126,16 +126,11 @@ impl Chunked {
         match self.state {
             Size | SizeDigits { .. } | SizeBlanks { .. } | Extension { .. } | SizeLf { .. } => self.in_chunk_line(byte),
             DataCr if byte == b'\r' => Ok(DataLf),
-            DataLf if byte == b'\n' => Ok(self.chunk_line()),
+            DataLf if byte == b'\n' => Ok(Size),
             DataCr | DataLf => Err(unexpected("chunk data", byte, "CRLF must follow it")),
             TrailerStart | Trailer | TrailerLf | LastLf => self.in_trailer(byte),
             Data { .. } | End => unreachable!("step asks for the state behind data or the end by no byte"),
         }
-    }
-
-    fn chunk_line(&mut self) -> State {
-        self.line = 0;
-        State::Size
     }
 
     fn in_chunk_line(&mut self, byte: u8) -> Result<State> {
@@ -154,8 +149,10 @@ impl Chunked {
             (SizeDigits { size } | SizeBlanks { size }, b';') => Ok(Extension { size }),
             (SizeDigits { size } | SizeBlanks { size } | Extension { size }, b'\r') => Ok(SizeLf { size }),
             (Extension { size }, byte) if is_field_byte(byte) => Ok(Extension { size }),
-            (SizeLf { size: 0 }, b'\n') => Ok(TrailerStart),
-            (SizeLf { size }, b'\n') => Ok(Data { left: size }),
+            (SizeLf { size }, b'\n') => {
+                self.line = 0;
+                Ok(if size == 0 { TrailerStart } else { Data { left: size } })
+            }
             (Extension { .. }, _) => Err(unexpected("chunk extension", byte, "it is not allowed there")),
             (SizeLf { .. }, _) => Err(unexpected("chunk line", byte, "LF must follow CR")),
             _ => Err(malformed(format!(
