@@ -157,6 +157,10 @@ fn check_transfer_encoding(head: &Head) -> Result<()> {
 fn content_length(head: &Head) -> Result<Option<u64>> {
     let mut length = Ok(None);
     head.each(head.noted.content_length, "content-length", |value| {
+        if let (Ok(None), Some(number)) = (&length, decimal(value)) {
+            length = Ok(Some(number)); // one number, as nearly always: there is no list to take apart
+            return;
+        }
         for part in value.split(|byte| *byte == b',') {
             length = match (&length, decimal(part.trim_ascii_blanks())) {
                 (Err(_), _) => return,
