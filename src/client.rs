@@ -162,15 +162,16 @@ impl Client {
         let settings = &self.0.settings;
         let lease = self.lease(request, deadline, now, false)?;
         let was_reused = lease.exchanges > 1;
-        let first = exchange::run(lease, request, settings);
-        let Err(error) = &first else { return first };
-        if !may_retry(request, error, was_reused) {
-            return first;
+        let mut outcome = exchange::run(lease, request, settings);
+        if let Err(error) = &outcome {
+            if may_retry(request, error, was_reused) {
+                settings.observe(|| Event::Retry { error });
+                let again = request.body.rewind().and_then(|()| self.lease(request, deadline, Instant::now(), true));
+                let again = again.and_then(|lease| exchange::run(lease, request, settings));
+                outcome = again.map_err(|second| second.with_fate_at_least(error.fate()));
+            }
         }
-        settings.observe(|| Event::Retry { error });
-        let again = request.body.rewind().and_then(|()| self.lease(request, deadline, Instant::now(), true));
-        let again = again.and_then(|lease| exchange::run(lease, request, settings));
-        again.map_err(|second| second.with_fate_at_least(error.fate()))
+        outcome
     }
 
     fn lease(&self, request: &Request<'_>, deadline: Deadline, now: Instant, fresh: bool) -> Result<Lease> {
