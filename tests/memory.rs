@@ -2,13 +2,13 @@
 //! request on a kept connection. Linux only, for it reads /proc and runs strace.
 #![cfg(target_os = "linux")]
 
+#[path = "support/counted.rs"]
+mod counted;
 mod support;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -143,32 +143,11 @@ fn a_tight_loop_of_gets_stays_on_one_connection() {
     drop(own);
 }
 
-/// Runs the loop above under strace and counts all its system calls, of all its threads.
-fn system_calls(requests: u32, url: &str) -> usize {
-    let name = format!("longwire-strace-{}-{requests}", std::process::id());
-    let trace = std::env::temp_dir().join(name);
-    let run = Command::new("strace")
-        .args(["-f", "-o"])
-        .arg(&trace)
-        .arg(std::env::current_exe().expect("the path of this program"))
-        .args(["--exact", "a_tight_loop_of_gets_stays_on_one_connection"])
-        .env(URL_VARIABLE, url)
-        .env(REQUESTS_VARIABLE, requests.to_string())
-        .output()
-        .expect("strace is installed");
-    let said = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
-    let calls = calls_in(&trace);
-    fs::remove_file(&trace).expect("remove the trace");
-    calls
-}
-
-/// One line per call; a call that another thread interrupted has a second line, "resumed".
-fn calls_in(trace: &Path) -> usize {
-    let trace = fs::read(trace).expect("the trace");
-    let trace = String::from_utf8_lossy(&trace);
-    let calls = trace.lines().filter(|line| line.contains('(') && !line.contains(" resumed>"));
-    calls.count()
+/// Of the loop above, run as a child.
+fn system_calls(requests: u32, url: &str) -> u64 {
+    let requests = requests.to_string();
+    let variables = [(URL_VARIABLE, url), (REQUESTS_VARIABLE, &requests)];
+    counted::system_calls("a_tight_loop_of_gets_stays_on_one_connection", &variables)
 }
 
 #[test]

@@ -1,0 +1,41 @@
+//! This test program again, as a child that runs one of its tests under a tool which counts.
+//! The peer stays in the parent, so that what is counted is the client's alone. Linux only.
+#![allow(dead_code, unreachable_pub)] // each test file uses a part of it
+
+use std::process::{Command, Output};
+use std::{env, fs, process};
+
+/// All system calls of the child, of all its threads, by strace.
+pub fn system_calls(test: &str, variables: &[(&str, &str)]) -> u64 {
+    let trace = env::temp_dir().join(format!("longwire-strace-{}-{test}", process::id()));
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o"]).arg(&trace);
+    run(command, test, variables);
+    let text = fs::read(&trace).expect("the trace");
+    fs::remove_file(&trace).expect("remove the trace");
+    // One line per call; a call that another thread interrupted has a second line, "resumed".
+    let text = String::from_utf8_lossy(&text);
+    let calls = text.lines().filter(|line| line.contains('(') && !line.contains(" resumed>"));
+    calls.count() as u64
+}
+
+/// The instructions that the child executes from the entry of this function (a pattern of its
+/// path) to its return, by callgrind: in user space only.
+pub fn instructions(test: &str, function: &str, variables: &[(&str, &str)]) -> u64 {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(format!("--toggle-collect={function}"));
+    let said = run(command, test, variables);
+    let said = String::from_utf8_lossy(&said.stderr);
+    let figure = said.lines().find_map(|line| line.split_once("Collected : "));
+    let figure = figure.and_then(|(_, figure)| figure.trim().parse().ok());
+    figure.filter(|figure| *figure > 0).unwrap_or_else(|| panic!("{function} was not counted: {said}"))
+}
+
+fn run(mut command: Command, test: &str, variables: &[(&str, &str)]) -> Output {
+    command.arg(env::current_exe().expect("the path of this program"));
+    command.args(["--exact", test]).envs(variables.iter().copied());
+    let run = command.output().unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&run.stderr));
+    run
+}
