@@ -1,0 +1,184 @@
+//! The limit: a loop over a bare socket. The request is constant, the head is looked at for two
+//! fields, the body is handed out where it lies in the caller's buffer. No URL, no pool, no limits,
+//! no defence: it can talk to this server only.
+
+use std::io::{IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use memchr::memchr;
+
+use crate::clients::Client;
+
+pub struct Raw {
+    host: String,
+    path: String,
+    get: Vec<u8>,
+    idle: Option<TcpStream>,
+}
+
+struct Head {
+    /// Where the body begins in the buffer.
+    end: usize,
+    length: Option<usize>,
+    closes: bool,
+}
+
+impl Clone for Raw {
+    fn clone(&self) -> Raw {
+        Raw { host: self.host.clone(), path: self.path.clone(), get: self.get.clone(), idle: None }
+    }
+}
+
+impl Client for Raw {
+    fn new(url: &str) -> Raw {
+        let rest = url.strip_prefix("http://").expect("an http URL");
+        let (host, path) = rest.split_at(rest.find('/').expect("a path"));
+        let get = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: raw/1\r\nAccept: */*\r\n\r\n");
+        Raw { host: host.to_owned(), path: path.to_owned(), get: get.into_bytes(), idle: None }
+    }
+
+    fn get(&mut self, buffer: &mut [u8]) -> usize {
+        let mut stream = self.connection();
+        stream.write_all(&self.get).expect("the server reads");
+        let (head, filled) = read_head(&mut stream, buffer);
+        let bytes = match head.length {
+            Some(length) => read_length(&mut stream, buffer, filled - head.end, length),
+            None => read_chunks(&mut stream, buffer, head.end, filled),
+        };
+        self.keep(stream, &head);
+        bytes
+    }
+
+    fn collect(&mut self, _deadline: Option<Duration>) -> Vec<u8> {
+        let mut stream = self.connection();
+        stream.write_all(&self.get).expect("the server reads");
+        let mut first = [0; 8192];
+        let (head, filled) = read_head(&mut stream, &mut first);
+        let length = head.length.expect("a length");
+        let mut body = Vec::with_capacity(length);
+        body.extend_from_slice(&first[head.end..filled]);
+        let left = (length - body.len()) as u64;
+        let read = Read::by_ref(&mut stream).take(left).read_to_end(&mut body).expect("the server writes");
+        assert_eq!(read as u64, left, "cut");
+        self.keep(stream, &head);
+        body
+    }
+
+    fn post(&mut self, body: &[u8]) -> Vec<u8> {
+        let mut stream = self.connection();
+        let (path, host) = (&self.path, &self.host);
+        let mut fields = [0; 256];
+        let mut rest = &mut fields[..];
+        write!(rest, "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n", body.len()).expect("room");
+        let left = rest.len();
+        let head = &fields[..fields.len() - left];
+        let sent = stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]).expect("the server reads");
+        stream.write_all(&body[sent.checked_sub(head.len()).expect("a whole head")..]).expect("the server reads");
+        let mut buffer = [0; 8192];
+        let (head, filled) = read_head(&mut stream, &mut buffer);
+        assert_eq!(head.length, Some(filled - head.end), "an answer in one piece");
+        self.keep(stream, &head);
+        buffer[head.end..filled].to_vec()
+    }
+}
+
+impl Raw {
+    fn connection(&mut self) -> TcpStream {
+        self.idle.take().unwrap_or_else(|| {
+            let stream = TcpStream::connect(&self.host).expect("the server listens");
+            stream.set_nodelay(true).expect("an open socket");
+            stream
+        })
+    }
+
+    fn keep(&mut self, stream: TcpStream, head: &Head) {
+        if !head.closes {
+            self.idle = Some(stream);
+        }
+    }
+}
+
+fn fill(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
+    let count = stream.read(buffer).expect("the server writes");
+    assert!(count > 0, "cut");
+    count
+}
+
+/// Gives the head, and how much of the buffer is filled.
+fn read_head(stream: &mut TcpStream, buffer: &mut [u8]) -> (Head, usize) {
+    let mut filled = 0;
+    loop {
+        filled += fill(stream, &mut buffer[filled..]);
+        if let Some(head) = parse_head(&buffer[..filled]) {
+            return (head, filled);
+        }
+    }
+}
+
+/// `None` as long as the blank line is not there.
+fn parse_head(bytes: &[u8]) -> Option<Head> {
+    let mut head = Head { end: memchr(b'\n', bytes)? + 1, length: None, closes: false };
+    assert_eq!(&bytes[9..12], b"200");
+    loop {
+        let line = &bytes[head.end..];
+        let line = &line[..memchr(b'\n', line)?];
+        head.end += line.len() + 1;
+        if line.len() <= 1 {
+            return Some(head);
+        }
+        if let Some(value) = line.strip_prefix(b"Content-Length: ") {
+            let digits = value.iter().take_while(|byte| byte.is_ascii_digit());
+            head.length = Some(digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0')));
+        }
+        head.closes |= line.starts_with(b"Connection: close");
+    }
+}
+
+fn read_length(stream: &mut TcpStream, buffer: &mut [u8], begun: usize, length: usize) -> usize {
+    let mut left = length - begun;
+    while left > 0 {
+        let room = buffer.len().min(left);
+        left -= fill(stream, &mut buffer[..room]);
+    }
+    length
+}
+
+fn read_chunks(stream: &mut TcpStream, buffer: &mut [u8], mut start: usize, mut end: usize) -> usize {
+    let mut total = 0;
+    loop {
+        let line = loop {
+            if let Some(length) = memchr(b'\n', &buffer[start..end]) {
+                break length;
+            }
+            (start, end) = refill(stream, buffer, start, end);
+        };
+        let digits = &buffer[start..start + line - 1];
+        let mut size = digits.iter().fold(0, |size, digit| {
+            size * 16 + usize::from(if *digit <= b'9' { digit - b'0' } else { (digit | 32) - b'a' + 10 })
+        });
+        start += line + 1;
+        let is_last = size == 0;
+        total += size;
+        while size > end - start {
+            size -= end - start;
+            (start, end) = refill(stream, buffer, end, end);
+        }
+        start += size;
+        while end - start < 2 {
+            (start, end) = refill(stream, buffer, start, end);
+        }
+        start += 2;
+        if is_last {
+            assert_eq!(start, end);
+            return total;
+        }
+    }
+}
+
+/// Moves what is left to the front and reads more behind it.
+fn refill(stream: &mut TcpStream, buffer: &mut [u8], start: usize, end: usize) -> (usize, usize) {
+    buffer.copy_within(start..end, 0);
+    let kept = end - start;
+    (0, kept + fill(stream, &mut buffer[kept..]))
+}

@@ -1,0 +1,150 @@
+//! One sample: one client does one work, in a process of its own, and says how long it took.
+
+use std::sync::Barrier;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+use std::{fs, process, thread};
+
+use crate::clients::{self, Attohttpc, Client, Longwire, Minreq, Reqwest, Ureq};
+use crate::raw::Raw;
+use crate::works::{Act, Work};
+
+/// Far longer than any sample takes: a client that hangs ends here.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Nanoseconds per operation: by the clock, and of processor time of this process.
+#[derive(Clone, Copy)]
+pub struct Sample {
+    pub wall: f64,
+    pub cpu: f64,
+}
+
+impl Sample {
+    /// The line that the child prints and the parent reads.
+    pub fn parse(line: &str) -> Option<Sample> {
+        let (wall, cpu) = line.trim().split_once(' ')?;
+        Some(Sample { wall: wall.parse().ok()?, cpu: cpu.parse().ok()? })
+    }
+}
+
+/// The child's whole life.
+pub fn run(client: &str, work: &Work, url: &str, share: usize) {
+    let _done = watch();
+    let count = (clients::count(client, work) / share).max(1);
+    let sample = match client {
+        "raw" => measure::<Raw>(work, url, count),
+        "longwire" => measure::<Longwire>(work, url, count),
+        "ureq" => measure::<Ureq>(work, url, count),
+        "minreq" => measure::<Minreq>(work, url, count),
+        "attohttpc" => measure::<Attohttpc>(work, url, count),
+        "reqwest" => measure::<Reqwest>(work, url, count),
+        _ => panic!("no client {client}"),
+    };
+    println!("{} {}", sample.wall, sample.cpu);
+}
+
+/// Ends the process if what is given back is not dropped in time.
+fn watch() -> Sender<()> {
+    let (done, waiting) = mpsc::channel();
+    thread::spawn(move || {
+        if waiting.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("took longer than {LIMIT:?}");
+            process::exit(1);
+        }
+    });
+    done
+}
+
+fn measure<C: Client>(work: &Work, url: &str, count: usize) -> Sample {
+    let client = C::new(url);
+    let warm_up = (count / 10).min(100);
+    match work.act {
+        Act::Threads { threads } => measure_threads(&client, work, threads, count, warm_up),
+        _ => {
+            let mut worker = Worker::new(client, work);
+            worker.repeat(warm_up);
+            let (before, start) = (cpu_ns(), Instant::now());
+            worker.repeat(count);
+            Sample::of(start.elapsed(), cpu_ns() - before, count)
+        }
+    }
+}
+
+fn measure_threads<C: Client>(client: &C, work: &Work, threads: usize, count: usize, warm_up: usize) -> Sample {
+    let together = Barrier::new(threads + 1);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let (client, together) = (client.clone(), &together);
+            scope.spawn(move || {
+                let mut worker = Worker::new(client, work);
+                worker.repeat(warm_up);
+                together.wait();
+                worker.repeat(count);
+                together.wait(); // the end
+                together.wait(); // the time has been read: a thread that is gone has no processor time to tell
+            });
+        }
+        together.wait();
+        let (before, start) = (cpu_ns(), Instant::now());
+        together.wait();
+        let sample = Sample::of(start.elapsed(), cpu_ns() - before, threads * count);
+        together.wait();
+        sample
+    })
+}
+
+impl Sample {
+    fn of(wall: Duration, cpu: u64, operations: usize) -> Sample {
+        let each = |total: f64| total / operations as f64;
+        Sample { wall: each(wall.as_nanos() as f64), cpu: each(cpu as f64) }
+    }
+}
+
+/// A client at work, and the buffers that belong to its caller.
+struct Worker<'w, C> {
+    client: C,
+    work: &'w Work,
+    buffer: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl<'w, C: Client> Worker<'w, C> {
+    fn new(client: C, work: &'w Work) -> Self {
+        let (buffer, body) = match work.act {
+            Act::Get { buffer } | Act::GetParsed { buffer } => (buffer, 0),
+            Act::Threads { .. } => (8192, 0),
+            Act::Post { bytes } => (0, bytes),
+            Act::Collect { .. } => (0, 0),
+        };
+        Worker { client, work, buffer: vec![0; buffer], body: vec![b'x'; body] }
+    }
+
+    fn repeat(&mut self, count: usize) {
+        for _ in 0..count {
+            let Worker { client, work, buffer, body } = self;
+            let bytes = match work.act {
+                Act::Get { .. } | Act::Threads { .. } => client.get(buffer),
+                Act::GetParsed { .. } => client.get_parsed(buffer),
+                Act::Collect { deadline } => client.collect(deadline).len(),
+                Act::Post { .. } => number(&client.post(body)),
+            };
+            assert_eq!(bytes, work.bytes);
+        }
+    }
+}
+
+/// The server answers a POST with how many bytes came.
+fn number(answer: &[u8]) -> usize {
+    std::str::from_utf8(answer).ok().and_then(|digits| digits.parse().ok()).expect("a number")
+}
+
+/// Processor time of all live threads of this process; 0 where the system does not tell.
+fn cpu_ns() -> u64 {
+    thread::yield_now(); // the system brings its account up to date
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let times = tasks.filter_map(|task| {
+        let told = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        told.split(' ').next()?.parse::<u64>().ok()
+    });
+    times.sum()
+}

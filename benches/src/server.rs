@@ -1,0 +1,171 @@
+//! The server on loopback, in a process of its own: every answer is made ready beforehand, so that
+//! it costs the same whoever asks. Some blocking threads, each: accept, answer until the end, again.
+//!
+//! It prints its port, and ends when its standard input does.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use memchr::memmem;
+
+pub const SMALL_BODY: &str = r#"{"ok":true,"id":12345,"v":"abcdefghijklmnop"}"#;
+pub const FIELDS_BODY: &str = "hello, world!";
+pub const EVENT: &str = "id: 12345678\ndata: {\"delta\":\"hello\",\"index\":0}\n\n";
+pub const EVENTS: usize = 200_000;
+
+const MIB: usize = 1 << 20;
+const EVENTS_AT_ONCE: usize = 500;
+const THREADS: usize = 24;
+const HEAD: &str = "HTTP/1.1 200 OK\r\nServer: loop/1\r\nDate: Tue, 15 Nov 2022 08:12:31 GMT\r\n\
+    Content-Type: application/json\r\nCache-Control: no-cache\r\nX-Request-Id: 7f1c2d3e4b5a6978\r\n";
+
+/// As many fields as a public API sends.
+const FIELDS: &str = "HTTP/1.1 200 OK\r\n\
+    Server: nginx/1.24.0\r\n\
+    Date: Tue, 15 Nov 2022 08:12:31 GMT\r\n\
+    Content-Type: application/json; charset=utf-8\r\n\
+    Content-Length: 13\r\n\
+    Connection: keep-alive\r\n\
+    Vary: Accept-Encoding, Origin, X-Requested-With\r\n\
+    Cache-Control: public, max-age=60, s-maxage=60, stale-while-revalidate=30\r\n\
+    ETag: W/\"d41d8cd98f00b204e9800998ecf8427e-0001\"\r\n\
+    Last-Modified: Mon, 14 Nov 2022 23:59:59 GMT\r\n\
+    Expires: Tue, 15 Nov 2022 08:13:31 GMT\r\n\
+    X-Request-Id: 4f9b3a6e-2c1d-4e8f-9a7b-0c1d2e3f4a5b\r\n\
+    X-RateLimit-Limit: 5000\r\n\
+    X-RateLimit-Remaining: 4987\r\n\
+    X-RateLimit-Reset: 1668500000\r\n\
+    X-RateLimit-Used: 13\r\n\
+    X-RateLimit-Resource: core\r\n\
+    Access-Control-Allow-Origin: *\r\n\
+    Access-Control-Expose-Headers: ETag, Link, Location, Retry-After, X-RateLimit-Limit\r\n\
+    Strict-Transport-Security: max-age=31536000; includeSubdomains; preload\r\n\
+    X-Frame-Options: deny\r\n\
+    X-Content-Type-Options: nosniff\r\n\
+    X-XSS-Protection: 0\r\n\
+    Referrer-Policy: origin-when-cross-origin, strict-origin-when-cross-origin\r\n\
+    Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; base-uri 'self'\r\n\
+    Set-Cookie: session=Zm9vYmFyYmF6cXV4; Path=/; HttpOnly; SameSite=Lax\r\n";
+
+/// A first part, a block so many times, and a last part.
+struct Answer {
+    first: Vec<u8>,
+    block: Arc<Vec<u8>>,
+    times: usize,
+    last: &'static [u8],
+    closes: bool,
+}
+
+impl Answer {
+    fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
+        stream.write_all(&self.first)?;
+        for _ in 0..self.times {
+            stream.write_all(&self.block)?;
+        }
+        stream.write_all(self.last)
+    }
+}
+
+fn small(first: String, closes: bool) -> Answer {
+    Answer { first: first.into_bytes(), block: Arc::default(), times: 0, last: b"", closes }
+}
+
+fn with_length(mebibytes: usize, block: &Arc<Vec<u8>>) -> Answer {
+    let first = format!("{HEAD}Content-Length: {}\r\n\r\n", mebibytes * MIB).into_bytes();
+    Answer { first, block: Arc::clone(block), times: mebibytes, last: b"", closes: false }
+}
+
+/// `times` the content, each time in chunks of `size`.
+fn in_chunks(content: &[u8], size: usize, times: usize) -> Answer {
+    let mut block = Vec::new();
+    for chunk in content.chunks(size) {
+        block.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        block.extend_from_slice(chunk);
+        block.extend_from_slice(b"\r\n");
+    }
+    let first = format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    Answer { first, block: Arc::new(block), times, last: b"0\r\n\r\n", closes: false }
+}
+
+fn answers() -> HashMap<&'static str, Answer> {
+    let plain: Arc<Vec<u8>> = Arc::new((0..MIB).map(|at| (at % 251) as u8).collect());
+    let length = format!("{HEAD}Content-Length: {}\r\n", SMALL_BODY.len());
+    let events = EVENT.repeat(EVENTS_AT_ONCE);
+    HashMap::from([
+        ("/small", small(format!("{length}\r\n{SMALL_BODY}"), false)),
+        ("/close", small(format!("{length}Connection: close\r\n\r\n{SMALL_BODY}"), true)),
+        ("/fields", small(format!("{FIELDS}\r\n{FIELDS_BODY}"), false)),
+        ("/length-1g", with_length(1024, &plain)),
+        ("/length-10m", with_length(10, &plain)),
+        ("/chunks-16k", in_chunks(&plain, 16 * 1024, 1024)),
+        ("/chunks-64", in_chunks(&plain, 64, 64)),
+        ("/events", in_chunks(events.as_bytes(), EVENT.len(), EVENTS / EVENTS_AT_ONCE)),
+    ])
+}
+
+/// Serves until standard input ends.
+pub fn run() -> io::Result<()> {
+    let listener = Arc::new(TcpListener::bind(("127.0.0.1", 0))?);
+    let answers = Arc::new(answers());
+    println!("{}", listener.local_addr()?.port());
+    for _ in 0..THREADS {
+        let (listener, answers) = (Arc::clone(&listener), Arc::clone(&answers));
+        thread::spawn(move || {
+            let mut buffer = vec![0; 256 * 1024];
+            while let Ok((stream, _)) = listener.accept() {
+                // A client that goes away in the middle is its own affair: it is asked to say so.
+                let _ = serve(stream, &answers, &mut buffer);
+            }
+        });
+    }
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    Ok(())
+}
+
+fn serve(mut stream: TcpStream, answers: &HashMap<&str, Answer>, buffer: &mut [u8]) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    loop {
+        let mut filled = 0;
+        let head = loop {
+            match stream.read(&mut buffer[filled..])? {
+                0 => return Ok(()),
+                count => filled += count,
+            }
+            if let Some(at) = memmem::find(&buffer[..filled], b"\r\n\r\n") {
+                break String::from_utf8_lossy(&buffer[..at + 2]).into_owned();
+            }
+        };
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let sent_bytes: usize = field(&head, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
+        let mut left = (head.len() + 2 + sent_bytes).saturating_sub(filled);
+        while left > 0 {
+            match stream.read(buffer)? {
+                0 => return Ok(()),
+                count => left -= count,
+            }
+        }
+        let mut closes = field(&head, "connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        match answers.get(path) {
+            Some(answer) => {
+                answer.send(&mut stream)?;
+                closes |= answer.closes;
+            }
+            None => {
+                let said = sent_bytes.to_string();
+                stream.write_all(format!("{HEAD}Content-Length: {}\r\n\r\n{said}", said.len()).as_bytes())?;
+            }
+        }
+        if closes {
+            return Ok(());
+        }
+    }
+}
+
+fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    let fields = head.lines().filter_map(|line| line.split_once(':'));
+    let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
+    values.next()
+}

@@ -1,0 +1,82 @@
+//! All samples of a run, what is made of them, and the tables.
+
+use std::fmt::Write;
+
+use crate::clients::NAMES;
+use crate::sample::Sample;
+use crate::works::Work;
+
+const RAW: usize = 0;
+
+pub struct Results {
+    pub works: Vec<&'static Work>,
+    /// By work, client and round.
+    samples: Vec<[Vec<Option<Sample>>; NAMES.len()]>,
+}
+
+/// Over the rounds, of the ratio to `raw` in the same round.
+pub struct Ratio {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Results {
+    pub fn new(works: &[&'static Work], rounds: usize) -> Results {
+        let samples = works.iter().map(|_| std::array::from_fn(|_| vec![None; rounds])).collect();
+        Results { works: works.to_vec(), samples }
+    }
+
+    pub fn record(&mut self, work: usize, client: usize, round: usize, sample: Option<Sample>) {
+        self.samples[work][client][round] = sample;
+    }
+
+    /// `None` if the client cannot do this work, or has failed in a round.
+    pub fn wall(&self, work: usize, client: usize) -> Option<Ratio> {
+        self.ratio(work, client, |sample| sample.wall)
+    }
+
+    fn ratio(&self, work: usize, client: usize, what: fn(&Sample) -> f64) -> Option<Ratio> {
+        let rounds = self.samples[work][client].iter().zip(&self.samples[work][RAW]);
+        let ratios = rounds.map(|(sample, raw)| Some(what(sample.as_ref()?) / what(raw.as_ref()?)));
+        let mut ratios: Vec<f64> = ratios.collect::<Option<_>>()?;
+        ratios.sort_by(f64::total_cmp);
+        Some(Ratio { median: median(&ratios), least: ratios[0], most: ratios[ratios.len() - 1] })
+    }
+
+    /// Microseconds per operation of the bare loop: what the ratios are ratios of.
+    fn raw_us(&self, work: usize, what: fn(&Sample) -> f64) -> Option<f64> {
+        let mut times: Vec<f64> = self.samples[work][RAW].iter().flatten().map(|sample| what(sample) / 1e3).collect();
+        times.sort_by(f64::total_cmp);
+        (!times.is_empty()).then(|| median(&times))
+    }
+
+    pub fn tables(&self) -> String {
+        let mut text = String::from("Time by the clock, against `raw` in the same round: median (least to most).\n\n");
+        self.table(&mut text, |sample| sample.wall);
+        text.push_str("\nProcessor time of the client's process alone, in the same way.\n\n");
+        self.table(&mut text, |sample| sample.cpu);
+        text
+    }
+
+    fn table(&self, text: &mut String, what: fn(&Sample) -> f64) {
+        let _ = writeln!(text, "| work | raw, µs | {} |", NAMES[RAW + 1..].join(" | "));
+        let _ = writeln!(text, "|---|{}", "--:|".repeat(NAMES.len()));
+        for (row, work) in self.works.iter().enumerate() {
+            let raw = self.raw_us(row, what).map_or("failed".to_owned(), |us| format!("{us:.1}"));
+            let _ = write!(text, "| {} | {raw} |", work.title);
+            for client in RAW + 1..NAMES.len() {
+                let _ = match self.ratio(row, client, what) {
+                    Some(Ratio { median, least, most }) => write!(text, " {median:.2} ({least:.2}-{most:.2}) |"),
+                    None => write!(text, " n/a |"),
+                };
+            }
+            text.push('\n');
+        }
+    }
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+}
