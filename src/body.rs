@@ -146,14 +146,14 @@ impl Body {
         Ok(count)
     }
 
-    /// Reads many bytes at once into the room that `collected` has, where the length is known and
-    /// no deadline has to be watched. `false`: read in another way.
+    /// Reads many bytes at once into the room that `collected` has, where the length is known.
+    /// `false`: read in another way.
     pub(crate) fn pull_many(&mut self, collected: &mut Vec<u8>) -> Result<bool> {
         let State::Open(open) = &mut self.0 else { return Ok(false) };
         let Decoder::Length { left } = open.decoder else { return Ok(false) };
         // The last byte is read by a read that asks for more, so that stray bytes are seen.
         let count = at_most(left - 1, collected.capacity() - collected.len());
-        if count == 0 || !open.lease.may_read_many() {
+        if count == 0 || !open.lease.arrived().is_empty() {
             return Ok(false);
         }
         let filled = collected.len();

@@ -444,6 +444,25 @@ fn read_timeout_is_not_hit_by_a_body_that_drips() {
 }
 
 #[test]
+fn read_timeout_is_silence_within_a_body_that_is_collected() {
+    let limit = ms(1500);
+    let peer = Peer::start(move |mut conn, _| {
+        conn.request();
+        conn.send(LENGTH_HEAD);
+        for _ in 0..9 {
+            conn.send(vec![b'x'; 10_000]);
+            conn.pause(limit / 5);
+        }
+        conn.wait_closed(LIMIT);
+    });
+    let client = Client::builder().read_timeout(limit).build();
+    let start = Instant::now();
+    let failed = failing(|| client.get(peer.url("/")).send()?.bytes());
+    assert_limit(&failed, Stage::Body, "read_timeout", limit);
+    assert!(start.elapsed() > limit * 2, "the peer did not pause");
+}
+
+#[test]
 fn read_timeout_of_a_request_stands_over_the_clients() {
     let peer = silent_after("");
     let client = Client::builder().read_timeout(LIMIT).build();

@@ -211,11 +211,6 @@ impl Conn {
         Ok(count)
     }
 
-    /// Whether `read_many_past_buffer` may be asked.
-    pub(crate) fn may_read_many(&self) -> bool {
-        self.buffer.is_empty() && self.line.may_read_many()
-    }
-
     /// Reads `count` bytes past the buffer, which must be empty, behind those in `into`; fewer come
     /// before the end of the connection.
     pub(crate) fn read_many_past_buffer(&mut self, into: &mut Vec<u8>, count: usize) -> Result<()> {

@@ -55,12 +55,6 @@ impl Deadline {
         Some(self.at?.saturating_duration_since(now))
     }
 
-    /// Whether there is none.
-    #[inline]
-    pub(crate) fn is_none(&self) -> bool {
-        self.at.is_none()
-    }
-
     /// Whether it has passed.
     #[inline]
     pub fn passed(&self) -> bool {

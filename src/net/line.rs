@@ -4,7 +4,7 @@
 //! decides. It is armed with half of what is left and stays armed while it lies between a quarter
 //! and the whole of that, so that equal requests cost no system call for it.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -142,33 +142,12 @@ impl Line {
     }
 
     /// Reads `count` bytes behind those in `into`, or as many as come before the end of the
-    /// connection. The standard library's loop fills the vector, without zeroing it first; it
-    /// cannot look at the clock, so this is for requests without a deadline.
+    /// connection. The standard library's loop fills the vector, in reads as large as they come.
     pub(crate) fn read_many(&mut self, into: &mut Vec<u8>, count: usize) -> Result<()> {
-        let end = into.len() + count;
-        let mut silent = Duration::ZERO;
-        loop {
-            let left = self.limits.read_timeout.map(|limit| limit.saturating_sub(silent));
-            if left == Some(Duration::ZERO) {
-                let limit = Deadline::of("read_timeout", self.limits.read_timeout, Instant::now());
-                return Err(self.failure(limit.error(READING)));
-            }
-            self.arm_read(left).map_err(|error| self.broken("socket timeout", error))?;
-            let before = into.len();
-            match self.socket.read_many(into, end - before) {
-                Ok(()) => return self.check_cancelled(),
-                Err(error) if is_wake_up(&error) => self.check_cancelled()?,
-                Err(error) => return Err(self.broken("read", error)),
-            }
-            // The tick that has passed was silent from its beginning to its end.
-            let tick = self.read_tick.unwrap_or_default();
-            silent = if into.len() > before { tick } else { silent + tick };
+        match Reads(self).take(count as u64).read_to_end(into) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::try_from(error).unwrap_or_else(|error| self.broken("read", error))),
         }
-    }
-
-    /// Whether `read_many` may be asked: no deadline, and a stream that can be trusted.
-    pub(crate) fn may_read_many(&self) -> bool {
-        self.limits.deadline.is_none() && self.socket.is_plain_tcp()
     }
 
     /// Reads what has arrived, without waiting: `None` if that is nothing.
@@ -323,6 +302,16 @@ impl Line {
 
     pub(crate) fn into_socket(self) -> Socket {
         self.socket
+    }
+}
+
+/// A line as the standard library reads it: every read under the clock, and none that it would
+/// begin again by itself.
+struct Reads<'l>(&'l mut Line);
+
+impl Read for Reads<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.0.read(buf, Deadline::none(), Instant::now())?)
     }
 }
 

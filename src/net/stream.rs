@@ -163,15 +163,6 @@ impl Socket {
         }
     }
 
-    /// Reads `count` bytes behind those in `into`, or to the end; only plain TCP can.
-    pub(crate) fn read_many(&mut self, into: &mut Vec<u8>, count: usize) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream) => (&**stream).take(count as u64).read_to_end(into).map(drop),
-            Socket::Other(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-    #[inline]
-
     pub(crate) fn is_plain_tcp(&self) -> bool {
         matches!(self, Socket::Tcp(_))
     }

@@ -30,6 +30,11 @@ fn pausing() -> Peer {
                 "/never" => {
                     conn.wait_closed(LIMIT);
                 }
+                "/half" => {
+                    conn.send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n");
+                    conn.send(vec![b'x'; 100_000]);
+                    conn.wait_closed(LIMIT);
+                }
                 "/upload" => {
                     let length = conn.body(&request).map_or(0, |body| body.len());
                     conn.send(ok(&length.to_string()));
@@ -68,6 +73,11 @@ fn slow_requests_come_through() {
     let never = client.get(format!("{url}/never")).read_timeout(SHORT);
     let failed = failing(|| never.send());
     assert_limit(&failed, Stage::Wait, "read_timeout", SHORT);
+
+    let limit = ms(2000); // more than the pause before the head
+    let half = client.get(format!("{url}/half")).read_timeout(limit).send().expect("a head");
+    let failed = failing(|| half.bytes());
+    assert_limit(&failed, Stage::Body, "read_timeout", limit);
     drop(own);
 }
 
@@ -78,7 +88,7 @@ fn kill(child: &Child, signal: &str) {
 }
 
 #[test]
-fn signals_neither_break_a_request_nor_make_a_limit_early() {
+fn signals_neither_break_a_request_nor_move_a_limit() {
     const STORM_MIN: u32 = 5;
     let peer = pausing();
     let mut child = Command::new(std::env::current_exe().expect("the path of this program"))
