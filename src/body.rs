@@ -244,10 +244,8 @@ impl Body {
     /// The body is complete: the connection goes home, or is closed for the reason known.
     #[inline]
     fn finish(&mut self) {
-        let ended = match &self.0 {
-            State::Open(open) => State::Ended(open.decoder.end(), open.decoder.trailers()),
-            _ => return,
-        };
+        let State::Open(open) = &self.0 else { return };
+        let ended = State::Ended(open.decoder.end(), open.decoder.trailers());
         if let State::Open(open) = std::mem::replace(&mut self.0, ended) {
             open.go_home();
         }

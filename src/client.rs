@@ -166,7 +166,7 @@ impl Client {
         if let Err(error) = &outcome {
             if may_retry(request, error, was_reused) {
                 settings.observe(|| Event::Retry { error });
-                let again = request.body.rewind().and_then(|()| self.lease(request, deadline, Instant::now(), true));
+                let again = self.lease(request, deadline, Instant::now(), true);
                 let again = again.and_then(|lease| exchange::run(lease, request, settings));
                 outcome = again.map_err(|second| second.with_fate_at_least(error.fate()));
             }

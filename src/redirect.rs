@@ -64,7 +64,6 @@ impl Redirects {
                 head.status
             )));
         }
-        request.body.rewind().map_err(|error| error.at(Stage::Redirect).with_fate(Fate::ResponseStarted))?;
         if uri::origin(&next) != uri::origin(&request.url) {
             leave_behind(request, &settings.followed);
         }

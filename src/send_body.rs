@@ -88,22 +88,9 @@ impl<'b> SendBody<'b> {
         }
     }
 
-    /// Whether all of it can be sent again.
+    /// Whether all of it can be sent again: sending begins where the body does, each time.
     pub(crate) fn is_replayable(&self) -> bool {
         !matches!(self.0, Kind::Reader { is_touched: true, .. })
-    }
-
-    /// Back to the start, before it is sent again.
-    pub(crate) fn rewind(&mut self) -> Result<()> {
-        match &mut self.0 {
-            Kind::Empty | Kind::Bytes(_) | Kind::Reader { is_touched: false, .. } => Ok(()),
-            Kind::File { file, start, .. } => match file.seek(SeekFrom::Start(*start)) {
-                Ok(_) => Ok(()),
-                Err(error) => Err(Error::from_io(ErrorKind::Body, "rewinding the file", error)),
-            },
-            Kind::Reader { .. } => Err(Error::new(ErrorKind::Body, "a reader's body cannot be sent again")),
-            Kind::Unusable(error) => Err(error.clone()),
-        }
     }
 
     /// What is wrong with it, where that is known beforehand.

@@ -243,10 +243,7 @@ impl Socket {
     /// The stream alone, for whoever takes the connection over.
     pub(crate) fn into_stream(self) -> io::Result<Box<dyn Stream>> {
         match self {
-            Socket::Tcp(stream) => match Arc::try_unwrap(stream) {
-                Ok(stream) => Ok(Box::new(stream)),
-                Err(shared) => Ok(Box::new(shared.try_clone()?)),
-            },
+            Socket::Tcp(stream) => Ok(Box::new(Arc::try_unwrap(stream).or_else(|shared| shared.try_clone())?)),
             Socket::Other(stream) => Ok(stream),
         }
     }
