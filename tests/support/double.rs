@@ -1,5 +1,6 @@
 //! Stand-ins given to the client itself: a transport in memory that can refuse or break a write at
-//! an exact byte, and an observer that writes down what it is told.
+//! an exact byte, one whose every answer is a function, and an observer that writes down what it is
+//! told.
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
 use std::collections::VecDeque;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use longwire::{CancelToken, Connect, Deadline, Event, Observer, Result, Stream, Target};
+use longwire::{CancelToken, Client, Connect, Deadline, Event, Observer, Result, Stream, Target};
 
 /// What a transport in memory does with a request.
 pub enum Reply {
@@ -239,6 +240,102 @@ fn is_whole(request: &[u8]) -> bool {
     };
     let field = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     body.len() >= field.map_or(0, |length| length.parse().expect("the client's own number"))
+}
+
+type Reads = Box<dyn FnMut(&mut [u8]) -> io::Result<usize> + Send + Sync>;
+type Writes = Box<dyn FnMut(&[u8]) -> io::Result<usize> + Send + Sync>;
+
+/// A transport whose every answer is a function: takes what is written, is silent when tried.
+pub struct Double {
+    pub reads: Reads,
+    pub tries: Reads,
+    pub writes: Writes,
+    pub flushes: Box<dyn FnMut() -> io::Result<()> + Send + Sync>,
+    pub closes: Box<dyn FnMut() + Send + Sync>,
+}
+
+impl Double {
+    pub fn new(reads: impl FnMut(&mut [u8]) -> io::Result<usize> + Send + Sync + 'static) -> Double {
+        Double {
+            reads: Box::new(reads),
+            tries: Box::new(|_| Err(ErrorKind::WouldBlock.into())),
+            writes: Box::new(|bytes| Ok(bytes.len())),
+            flushes: Box::new(|| Ok(())),
+            closes: Box::new(|| {}),
+        }
+    }
+
+    /// Gives one piece with each read, and then the end.
+    pub fn giving(pieces: impl IntoIterator<Item = impl Into<Vec<u8>>>) -> Double {
+        let pieces: Vec<Vec<u8>> = pieces.into_iter().map(Into::into).collect();
+        let mut pieces = pieces.into_iter();
+        Double::new(move |buffer| Ok(pieces.next().map_or(0, |piece| copy(&piece, buffer))))
+    }
+
+    pub fn trying(mut self, tries: impl FnMut(&mut [u8]) -> io::Result<usize> + Send + Sync + 'static) -> Double {
+        self.tries = Box::new(tries);
+        self
+    }
+}
+
+/// Puts a piece into the buffer, which must have room for it.
+pub fn copy(piece: &[u8], buffer: &mut [u8]) -> usize {
+    buffer[..piece.len()].copy_from_slice(piece);
+    piece.len()
+}
+
+impl Read for Double {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.reads)(buffer)
+    }
+}
+
+impl Write for Double {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.writes)(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (self.flushes)()
+    }
+}
+
+impl Stream for Double {
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.tries)(buffer)
+    }
+
+    fn set_timeouts(&mut self, _: Option<Duration>, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        None
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+impl Drop for Double {
+    fn drop(&mut self) {
+        (self.closes)();
+    }
+}
+
+/// Connects by a function.
+pub struct By<F>(pub F);
+
+impl<F: Fn() -> Result<Double> + Send + Sync> Connect for By<F> {
+    fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
+        Ok(Box::new((self.0)()?))
+    }
+}
+
+/// A client whose every connection is such a double.
+pub fn over(open: impl Fn() -> Double + Send + Sync + 'static) -> Client {
+    Client::builder().connector(By(move || Ok(open()))).build()
 }
 
 /// An observer that keeps a line for each event: short ones for their order, and whole ones
