@@ -87,10 +87,14 @@ impl Body {
         Body(State::Switched(lease))
     }
 
+    /// The connection after a 101; any other body is dropped.
     pub(crate) fn take_switched(mut self) -> Option<Conn> {
         match std::mem::replace(&mut self.0, State::Ended(BodyEnd::Empty, Headers::new())) {
             State::Switched(lease) => lease.into_conn(),
-            _ => None,
+            state => {
+                self.state = state;
+                None
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Connections that become something else (101), that are not TCP (unix sockets, transports of
 //! the caller's own), and what an observer is told of them all.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind as IoKind, Read, Write};
 use std::time::Duration;
 
 use longwire::{Client, CloseReason, ErrorKind, Fate};
@@ -36,12 +36,17 @@ fn an_upgrade_hands_out_the_connection_with_the_bytes_behind_the_head() {
     assert_eq!(response.status(), 101);
     let mut upgraded = response.upgrade().unwrap();
     assert_eq!(upgraded.peer_addr(), Some(peer.addr()));
+    assert!(format!("{upgraded:?}").contains(&peer.addr().to_string()), "{upgraded:?}");
     let mut word = [0; 5];
     upgraded.read_exact(&mut word).unwrap();
     assert_eq!(&word, b"hello");
     upgraded.write_all(b"again").unwrap();
+    upgraded.flush().unwrap();
     upgraded.read_exact(&mut word).unwrap();
     assert_eq!(&word, b"again");
+    upgraded.set_timeouts(Some(Duration::from_millis(50)), None).unwrap();
+    let silence = upgraded.read(&mut word).unwrap_err().kind();
+    assert!([IoKind::WouldBlock, IoKind::TimedOut].contains(&silence), "{silence}");
 
     let stats = client.pool_stats();
     assert_eq!((stats.idle, stats.in_use), (0, 0));
@@ -78,6 +83,30 @@ fn an_upgrade_that_was_not_asked_for_is_an_error() {
     assert_eq!(error.kind(), ErrorKind::Head);
     assert_eq!(error.fate(), Fate::ResponseStarted);
     assert_eq!(client.pool_stats().closed.get(CloseReason::Failed), 1);
+}
+
+#[test]
+fn a_switched_connection_that_nobody_takes_is_closed() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.request();
+        conn.send(SWITCH);
+        conn.request();
+    });
+    let client = Client::new();
+    let request = client.get(peer.url("/")).header("Connection", "upgrade");
+    drop(request.header("Upgrade", "echo").send().unwrap());
+    assert!(peer.saw_close(0));
+    assert_eq!(client.pool_stats().closed.get(CloseReason::Upgraded), 1);
+    assert_eq!(client.pool_stats().in_use, 0);
+}
+
+#[test]
+fn what_is_no_upgrade_is_dropped_like_any_response() {
+    let client = Client::builder().connector(Memory::answering(ok("no"))).build();
+    let error = client.get("http://a.test/").send().unwrap().upgrade().map(drop).unwrap_err();
+    assert_eq!((error.kind(), error.fate()), (ErrorKind::InvalidRequest, Fate::ResponseStarted));
+    let stats = client.pool_stats();
+    assert_eq!((stats.idle, stats.closed.total()), (1, 0), "its body had arrived: {stats:?}");
 }
 
 #[test]
