@@ -172,6 +172,24 @@ fn a_resolver_that_fails_is_a_resolve_error_with_its_cause() {
     assert!(said.contains("no lost.test here"), "why? {said}");
 }
 
+/// A resolver with a mistake in it.
+struct Panicking;
+
+impl Resolve for Panicking {
+    fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        panic!("a mistake in the resolver (this is what the test wants)")
+    }
+}
+
+#[test]
+fn a_resolver_that_panics_is_a_resolve_error_each_time() {
+    let client = Client::builder().resolver(Panicking).build();
+    for _ in 0..LOOK_UPS_MAX + 1 {
+        let error = refused(client.get("http://a.test/").send(), ErrorKind::Resolve);
+        assert_eq!((error.stage(), error.fate()), (Stage::Resolve, Fate::NotSent));
+    }
+}
+
 #[test]
 fn a_name_without_addresses_is_a_resolve_error() {
     let builder = Client::builder().resolver(Names::default());

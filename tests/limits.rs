@@ -15,7 +15,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use double::Memory;
-use longwire::{Client, ClientBuilder, Error, ErrorKind, Result};
+use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Result, Stage};
 use support::peer::{Peer, answer, ok};
 
 /// A generous bound: what is linear takes a fraction of it, on any machine.
@@ -48,6 +48,18 @@ fn a_head_may_have_max_head_size_bytes_and_not_one_more() {
         assert_eq!(fetch(client, head_of(limit)).unwrap(), "body", "{limit}");
         assert_eq!(refused(client, head_of(limit + 1)), ErrorKind::HeadTooLarge, "{limit}");
     }
+}
+
+#[test]
+fn a_body_that_ends_with_the_connection_is_refused_where_framing_is_required() {
+    let over = |fields: &str| {
+        let peer = Peer::answering(format!("HTTP/1.1 200 OK\r\n{fields}\r\nbody"));
+        let client = Client::builder().require_framing(true).build();
+        client.get(peer.url("/")).send()
+    };
+    let error = over("").expect_err("its end is not announced");
+    assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Framing, Stage::Head, Fate::ResponseStarted));
+    assert_eq!(over("Content-Length: 4\r\n").unwrap().text().unwrap(), "body");
 }
 
 #[test]

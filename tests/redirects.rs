@@ -4,6 +4,8 @@
 //! Here are sites of one or two raw servers on loopback; two ports of one host are two origins.
 //! Which header fields another origin may see is in `redirects/origins.rs`.
 
+#[path = "support/double.rs"]
+mod double;
 #[path = "redirects/origins.rs"]
 mod origins;
 mod support;
@@ -13,6 +15,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use double::{Memory, Reply};
 use longwire::{Client, ErrorKind, Method, Response, Result, SendBody, Stage, Url};
 use support::peer::{LIMIT, Peer, Req, answer, ok};
 
@@ -411,6 +414,25 @@ fn https_without_tls_is_an_error() {
     let sent = Client::new().get(site.url("/")).send();
     let error = sent.expect_err("there is no TLS here");
     assert_eq!(error.kind(), ErrorKind::UnsupportedScheme, "{error}");
+}
+
+#[test]
+fn from_https_to_http_is_followed_only_where_that_is_allowed() {
+    let answers = || {
+        Memory::new(|connection, _| match connection {
+            0 => Reply::Answer(redirect("302 Found", "http://a.test/plain")),
+            _ => Reply::Answer(ok("plain").into()),
+        })
+    };
+    let refusing = Client::builder().connector(answers()).build();
+    assert_refused(refusing.get("https://a.test/").send(), "from https to http");
+    assert_eq!(refusing.pool_stats().opened, 1);
+
+    let answers = answers();
+    let allowing = Client::builder().connector(answers.clone()).allow_https_downgrade(true).build();
+    let response = allowing.get("https://a.test/").send().expect("the goal");
+    assert_eq!(response.url().as_str(), "http://a.test/plain");
+    assert_eq!(answers.log().connects, ["a.test:443", "a.test:80"]);
 }
 
 #[test]

@@ -135,6 +135,19 @@ fn at_most_so_many_stay_idle_in_all() {
 }
 
 #[test]
+fn the_one_that_was_idle_for_longest_makes_room_and_not_the_one_that_was_opened_first() {
+    let [one, two, three] = [(); 3].map(|()| Peer::answering(ok("x")));
+    let client = Client::builder().max_idle(2).build();
+    for peer in [&one, &two, &one, &three] {
+        text(&client, peer.url("/"));
+    }
+    assert!(two.saw_close(0));
+    text(&client, one.url("/"));
+    assert_eq!([&one, &two, &three].map(|peer| peer.connections()), [1, 1, 1]);
+    assert_eq!(client.pool_stats().closed.get(CloseReason::PoolFull), 1);
+}
+
+#[test]
 fn sixty_four_stay_idle_in_all_unless_told_otherwise() {
     let peers: Vec<Peer> = (0..9).map(|_| Peer::answering(ok("x"))).collect();
     let client = Client::new();
