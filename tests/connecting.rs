@@ -6,6 +6,8 @@
 #[path = "support/silent.rs"]
 mod silent;
 mod support;
+#[path = "connecting/threads.rs"]
+mod threads;
 
 use std::error::Error as _;
 use std::io;

@@ -41,7 +41,7 @@ impl Dialer {
             let stream = connector.connect(target, deadline, &token);
             (Socket::Other(stream.map_err(|error| error.at(Stage::Connect))?), Duration::ZERO)
         } else if let Some(path) = &self.unix_socket {
-            (unix(path.clone(), deadline, token)?, Duration::ZERO)
+            (unix(path.clone(), deadline, token).map_err(|error| error.at(Stage::Connect))?, Duration::ZERO)
         } else {
             let (addresses, resolve_took) = self.addresses(target, deadline, token)?;
             (tcp(&addresses, deadline, token).map_err(|error| error.at(Stage::Connect))?, resolve_took)
@@ -188,17 +188,16 @@ fn unix(path: PathBuf, deadline: Deadline, token: Option<&CancelToken>) -> Resul
         .name("longwire-connect".into())
         .spawn(move || drop(answer.send(News::Answer(UnixStream::connect(path)))))
         .map_err(|error| Error::from_io(ErrorKind::Connect, "no thread for the attempt", error))?;
-    match wait_for(&news, deadline) {
-        Ok(Some(Ok(stream))) => Ok(Socket::Other(Box::new(stream) as Box<dyn Stream>)),
-        Ok(Some(Err(error))) => Err(Error::from_io(ErrorKind::Connect, what, error).at(Stage::Connect)),
-        Ok(None) => Err(deadline.error("connecting").at(Stage::Connect)),
-        Err(cancelled) => Err(cancelled.at(Stage::Connect)),
+    match wait_for(&news, deadline)? {
+        Some(Ok(stream)) => Ok(Socket::Other(Box::new(stream) as Box<dyn Stream>)),
+        Some(Err(error)) => Err(Error::from_io(ErrorKind::Connect, what, error)),
+        None => Err(deadline.error("connecting")),
     }
 }
 
 #[cfg(not(unix))]
 fn unix(_: PathBuf, _: Deadline, _: Option<&CancelToken>) -> Result<Socket> {
-    Err(Error::new(ErrorKind::Connect, "there are no unix sockets on this system").at(Stage::Connect))
+    Err(Error::new(ErrorKind::Connect, "there are no unix sockets on this system"))
 }
 
 #[cfg(test)]
