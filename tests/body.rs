@@ -512,6 +512,32 @@ fn what_is_no_chunk_is_an_error_and_stays_one() {
 
 // ---- collecting ----
 
+/// Takes so many bytes, and then no more.
+struct Full(usize);
+
+impl io::Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.0);
+        self.0 -= count;
+        if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_copy_that_cannot_be_written_is_the_writers_error() {
+    for framing in FRAMINGS {
+        let peer = serving(framing.answer(&[b'x'; 50_000]), false);
+        let error = get(&peer).copy_to(&mut Full(20_000)).expect_err("there is no more room");
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Io, Stage::Body), "{error}");
+        assert!(error.url().is_some(), "{error:?}");
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::StorageFull);
+    }
+}
+
 #[test]
 fn bytes_text_and_copy_to_give_the_whole_body() {
     let content: Vec<u8> = content(200_000).iter().map(|byte| byte % 128).collect();

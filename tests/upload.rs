@@ -270,6 +270,39 @@ fn a_reader_that_fails_is_a_body_error_with_its_cause() {
     }
 }
 
+/// Claims to have given more than there was room for.
+struct Boastful;
+
+impl Read for Boastful {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(buffer.len() + 1)
+    }
+}
+
+#[test]
+fn a_reader_that_claims_more_than_it_was_given_room_for_is_a_body_error() {
+    for body in [SendBody::reader(Boastful), SendBody::sized_reader(Boastful, 300_000)] {
+        assert_eq!(broken_upload(body).kind(), ErrorKind::Body);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_is_a_body_error() {
+    let (full, empty) = (Temporary::new("full", b"full"), Temporary::new("empty", b""));
+    let for_writing = |file: &Temporary| File::options().write(true).open(&file.0).expect("the temporary file");
+    assert_eq!(broken_upload(SendBody::from(for_writing(&full))).kind(), ErrorKind::Body);
+    let directory = File::open(env::temp_dir()).expect("a directory");
+    assert_eq!(broken_upload(SendBody::from(directory)).kind(), ErrorKind::Body);
+
+    // How long this one is cannot be found out: that is said before anything is done.
+    let body = SendBody::from(for_writing(&empty));
+    assert_eq!(format!("{body:?}"), "Unusable(0 bytes)");
+    let error = Client::new().put("http://a.test/").body(body).send().unwrap_err();
+    assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Body, Stage::Request, Fate::NotSent));
+    assert_eq!(format!("{:?}", SendBody::from(full.open())), "File(4 bytes)");
+}
+
 #[test]
 fn a_server_that_closes_during_the_upload_is_an_error_and_not_asked_again() {
     let peer = Peer::start(|mut conn, _| {

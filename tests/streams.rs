@@ -1,0 +1,131 @@
+//! What goes wrong while a request is sent over a stream of the caller's own, or over a unix
+//! socket (`streams/unix.rs`): what the server had said meanwhile counts.
+
+#[path = "support/double.rs"]
+mod double;
+mod support;
+#[cfg(unix)]
+#[path = "streams/unix.rs"]
+mod unix;
+
+use std::io::{Cursor, ErrorKind as IoKind, Read};
+use std::thread;
+use std::time::Duration;
+
+use double::{Double, copy, over};
+use longwire::{Client, CloseReason, Error, ErrorKind, Fate, Stage};
+use support::peer::{answer, ok};
+
+const URL: &str = "http://double.test/";
+
+/// More than is sent without a look at what the server says.
+const BODY: &[u8] = &[b'x'; 3 << 20];
+
+/// A stream that takes so many bytes; what `then` says of further writes.
+fn taking(bytes: usize, mut double: Double, then: impl Fn() -> IoKind + Send + Sync + 'static) -> Double {
+    let mut left = bytes;
+    double.writes = Box::new(move |bytes| match left.min(bytes.len()) {
+        0 => Err(then().into()),
+        count => {
+            left -= count;
+            Ok(count)
+        }
+    });
+    double
+}
+
+/// The answer's text, its connection closed for this reason.
+#[track_caller]
+fn answered(client: &Client, reason: CloseReason) -> (u16, String) {
+    let response = client.post(URL).body(BODY).send().expect("what the server said");
+    let status = response.status().as_u16();
+    let text = response.text().expect("a body");
+    assert_eq!(client.pool_stats().closed.get(reason), 1);
+    (status, text)
+}
+
+#[track_caller]
+fn broken(client: &Client) -> Error {
+    let error = client.post(URL).body(BODY).send().expect_err("it broke");
+    assert_eq!((error.kind(), error.stage()), (ErrorKind::Io, Stage::Send), "{error}");
+    assert_eq!(client.pool_stats().closed.get(CloseReason::Failed), 1);
+    error
+}
+
+#[test]
+fn a_stream_that_takes_nothing_is_broken() {
+    let client = over(|| {
+        let mut double = Double::giving([ok("never")]);
+        double.writes = Box::new(|_| Ok(0));
+        double.reads = Box::new(|_| Ok(0));
+        double
+    });
+    let error = broken(&client);
+    assert_eq!(error.fate(), Fate::NotSent);
+    assert_eq!(std::io::Error::from(error).kind(), IoKind::WriteZero);
+}
+
+#[test]
+fn what_the_server_said_is_the_answer_although_the_last_flush_failed() {
+    let client = over(|| {
+        let mut flushes = 0;
+        let mut double = Double::giving([answer("413 Content Too Large", "", "too large")]);
+        double.flushes = Box::new(move || {
+            flushes += 1; // the first is the head's
+            if flushes > 1 { Err(IoKind::BrokenPipe.into()) } else { Ok(()) }
+        });
+        double
+    });
+    assert_eq!(answered(&client, CloseReason::UploadUnfinished), (413, "too large".to_owned()));
+}
+
+/// Says 200 as soon as it is looked for, and the body when it is read.
+fn early() -> Double {
+    let (mut is_said, mut body) = (false, Cursor::new("early"));
+    Double::new(move |buffer| body.read(buffer)).trying(move |buffer| match std::mem::replace(&mut is_said, true) {
+        false => Ok(copy(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", buffer)),
+        true => Err(IoKind::WouldBlock.into()),
+    })
+}
+
+#[test]
+fn an_early_2xx_is_the_answer_although_the_upload_broke_behind_it() {
+    let client = over(|| taking(2 << 20, early(), || IoKind::BrokenPipe));
+    assert_eq!(answered(&client, CloseReason::UploadUnfinished), (200, "early".to_owned()));
+}
+
+#[test]
+fn an_early_2xx_ends_an_upload_that_stalls_on_a_stream_without_a_half_close() {
+    let stalled = || {
+        thread::sleep(Duration::from_millis(10)); // a tick
+        IoKind::WouldBlock
+    };
+    let client = over(move || taking(2 << 20, early(), stalled));
+    assert_eq!(answered(&client, CloseReason::UploadUnfinished), (200, "early".to_owned()));
+}
+
+#[test]
+fn a_connection_that_is_reset_while_it_is_looked_at_is_broken() {
+    let client = over(|| Double::giving([ok("never")]).trying(|_| Err(IoKind::ConnectionReset.into())));
+    let error = broken(&client);
+    assert_eq!(error.fate(), Fate::MaybeProcessed);
+    assert_eq!(std::io::Error::from(error).kind(), IoKind::ConnectionReset);
+}
+
+#[test]
+fn a_collected_body_is_read_past_signals_and_short_waits() {
+    let client = over(|| {
+        let mut turn = 0;
+        Double::new(move |buffer| {
+            turn += 1;
+            match turn {
+                1 => Ok(copy(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", buffer)),
+                _ if turn % 3 == 0 => Err(IoKind::Interrupted.into()),
+                _ if turn % 3 == 1 => Err(IoKind::WouldBlock.into()),
+                _ => (&[b'x'; 1000][..]).read(buffer),
+            }
+        })
+    });
+    let body = client.get(URL).send().expect("a head").bytes().expect("a body");
+    assert!(body == [b'x'; 100_000], "{} bytes", body.len());
+}

@@ -1,0 +1,122 @@
+//! Unix sockets where they wait: for a place in the listener's queue, for bytes, for a reader.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{env, fs, process};
+
+use longwire::{CancelToken, Client, ClientBuilder, ErrorKind, Fate, Stage};
+
+/// How long anything here waits before it gives up.
+const LIMIT: Duration = Duration::from_secs(20);
+/// The listener's queue is full when no connect has succeeded for so long.
+const QUIET: Duration = Duration::from_secs(2);
+const URL: &str = "http://unix.test/";
+
+/// A listener, and the file that it leaves behind.
+struct Socket(PathBuf);
+
+impl Socket {
+    fn bind(name: &str) -> (Socket, UnixListener) {
+        let path = env::temp_dir().join(format!("longwire-{}-{name}.sock", process::id()));
+        let _ = fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).expect("a unix socket");
+        (Socket(path), listener)
+    }
+
+    fn client(&self) -> ClientBuilder {
+        Client::builder().unix_socket(&self.0).read_timeout(LIMIT)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Fills the listener's queue: a connection stays in it although its client has gone.
+fn fill(socket: &Socket) -> JoinHandle<()> {
+    let (sender, connects) = channel();
+    let path = socket.0.clone();
+    let filling = thread::spawn(move || while sender.send(UnixStream::connect(&path).is_ok()).is_ok() {});
+    while connects.recv_timeout(QUIET).is_ok() {}
+    filling // it waits, until the listener goes
+}
+
+#[test]
+fn a_listener_whose_queue_is_full_is_waited_for_no_longer_than_allowed() {
+    let (socket, listener) = Socket::bind("full");
+    let filling = fill(&socket);
+    let limit = Duration::from_millis(300);
+    let started = Instant::now();
+    let error = socket.client().connect_timeout(limit).build().get(URL).send().expect_err("nobody accepts");
+    assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Timeout, Stage::Connect, Fate::NotSent));
+    assert!(started.elapsed() >= limit && started.elapsed() < LIMIT / 2, "{:?}", started.elapsed());
+
+    let (client, token) = (socket.client().connect_timeout(LIMIT).build(), CancelToken::new());
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| client.get(URL).cancel(&token).send().map(drop));
+        token.cancel(); // before it began to wait, or since
+        let error = sending.join().expect("no panic").expect_err("it was cancelled");
+        assert!(error.is_cancelled() && error.fate() == Fate::NotSent, "{error:?}");
+    });
+    assert!(started.elapsed() < LIMIT, "{:?}", started.elapsed());
+    drop(listener);
+    filling.join().expect("no panic");
+}
+
+#[test]
+fn a_cancel_wakes_a_reader_of_a_unix_socket() {
+    let (socket, listener) = Socket::bind("cancel");
+    let token = CancelToken::new();
+    let cancelling = token.clone();
+    let serving = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        let count = stream.read(&mut [0; 4096]).expect("a request");
+        cancelling.cancel();
+        (count, stream.read(&mut [0; 1]).expect("the end"))
+    });
+    let started = Instant::now();
+    let error = socket.client().build().get(URL).cancel(&token).send().expect_err("it was cancelled");
+    assert!(error.is_cancelled() && started.elapsed() < LIMIT / 2, "{error:?} after {:?}", started.elapsed());
+    let (count, rest) = serving.join().expect("no panic");
+    assert!(count > 0 && rest == 0);
+}
+
+/// Sends back what comes as it comes, up to the end of it.
+fn echo(listener: &UnixListener, length: usize) -> usize {
+    let (mut stream, _) = listener.accept().expect("a connection");
+    stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+    stream.set_write_timeout(Some(LIMIT)).expect("a limit");
+    let mut block = vec![0; 64 * 1024];
+    let mut received = stream.read(&mut block).expect("a head");
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").expect("a reader");
+    loop {
+        match stream.read(&mut block) {
+            Ok(count) if count > 0 => received += count,
+            _ => return received,
+        }
+        if stream.write_all(&block).is_err() {
+            return received;
+        }
+    }
+}
+
+#[test]
+fn an_echo_that_has_stalled_an_upload_is_told_that_nothing_more_comes() {
+    static BODY: [u8; 8 << 20] = [b'x'; 8 << 20];
+    let (socket, listener) = Socket::bind("echo");
+    let serving = thread::spawn(move || echo(&listener, BODY.len()));
+    let started = Instant::now();
+    let response = socket.client().build().post(URL).body(&BODY).send().expect("an early answer");
+    assert_eq!(response.status(), 200);
+    let error = response.bytes().expect_err("not all of it was sent");
+    assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+    assert!(started.elapsed() < LIMIT / 2, "{:?}", started.elapsed());
+    assert!(serving.join().expect("no panic") < BODY.len());
+}
