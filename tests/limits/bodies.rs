@@ -182,6 +182,44 @@ fn an_announced_length_costs_no_memory() {
     assert!(grown < 1 << 28, "{grown} KiB for a body that announced a TiB");
 }
 
+const URL_VARIABLE: &str = "LONGWIRE_TEST_BODY_URL";
+const CHILD: &str = "bodies::a_body_is_collected_or_there_is_no_memory_for_it";
+
+/// By itself with memory enough; as the child of the test below with too little.
+#[test]
+fn a_body_is_collected_or_there_is_no_memory_for_it() {
+    let given = std::env::var(URL_VARIABLE).ok();
+    let own = peer_with(Coding::Length, MIB);
+    let url = given.clone().unwrap_or_else(|| own.url("/"));
+    let client = Client::new();
+    let collected = client.get(url).send().unwrap().limit(u64::MAX).bytes();
+    match given {
+        None => assert_eq!(collected.unwrap().len(), MIB),
+        Some(_) => {
+            let error = collected.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+            assert!(error.to_string().contains("no memory"), "{error}");
+        }
+    }
+    assert_eq!(client.pool_stats().in_use, 0);
+}
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[test]
+fn a_body_larger_than_memory_is_an_error_and_not_the_end_of_the_process() {
+    let peer = peer_with(Coding::Length, 512 * MIB);
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 400000 && exec \"$0\" --exact \"$1\""])
+        .arg(std::env::current_exe().expect("the path of this program"))
+        .arg(CHILD)
+        .env(URL_VARIABLE, peer.url("/"))
+        .output()
+        .expect("a shell");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert_eq!(peer.connections(), 1);
+}
+
 #[test]
 fn a_limit_does_not_hide_the_length() {
     let peer = Peer::answering(ok("hello"));
