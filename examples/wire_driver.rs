@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use longwire::{Client, Error, ErrorKind, Headers, Method, RequestBuilder, Response, SendBody};
+use longwire::{Client, Error, ErrorKind, Headers, Method, Proxy, RequestBuilder, Response, SendBody};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -61,10 +61,9 @@ fn run(job: &Value) -> io::Result<()> {
             thread::sleep(pause);
         }
         let started = Instant::now();
-        let report = if settings["proxy"].is_null() {
-            operate(&client, settings, op) // the response is dropped in here
-        } else {
-            Report { unsupported: Some("proxies"), ..Report::default() }
+        let report = match &client {
+            Ok(client) => operate(client, settings, op), // the response is dropped in here
+            Err(error) => Report { error: Some(error.clone().into()), ..Report::default() },
         };
         let answer = report.into_json(index, started.elapsed());
         writeln!(stdout, "{answer}")?;
@@ -73,15 +72,18 @@ fn run(job: &Value) -> io::Result<()> {
     Ok(())
 }
 
-fn client_of(settings: &Value) -> Client {
-    let mut builder = Client::builder();
+fn client_of(settings: &Value) -> Result<Client, Error> {
+    let mut builder = Client::builder().no_proxy(); // what the environment says is not the rig's
+    if let Some(url) = settings["proxy"].as_str() {
+        builder = builder.proxy(Proxy::new(url)?.except(settings["no_proxy"].as_str().unwrap_or_default())?);
+    }
     if let Some(limit) = millis(&settings["connect_timeout_ms"]) {
         builder = builder.connect_timeout(limit);
     }
     if let Some(limit) = millis(&settings["idle_timeout_ms"]) {
         builder = builder.read_timeout(limit); // the rig's "idle" is silence between bytes
     }
-    builder.build()
+    Ok(builder.build())
 }
 
 /// One request, its response, and as much of its body as the operation wants.
@@ -188,7 +190,6 @@ struct Report {
     body: Body,
     trailers: Vec<(String, String)>,
     error: Option<Failure>,
-    unsupported: Option<&'static str>,
 }
 
 /// A body as it streams by: its length, its digest, and its first bytes.
@@ -231,7 +232,7 @@ impl Report {
             "body_sha256": format!("{:x}", self.body.digest.finalize()),
             "error": self.error.map(|failure| json!({"kind": failure.kind, "message": failure.message})),
             "trailers": Some(self.trailers).filter(|trailers| !trailers.is_empty()),
-            "unsupported": self.unsupported,
+            "unsupported": null,
             "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         });
         if self.body.len <= BODY_SHOWN_MAX as u64 {

@@ -1,5 +1,6 @@
 //! The client: the order of things for one request, from its deadline to its response.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +13,7 @@ use crate::net::dial::Dialer;
 use crate::net::line::Limits;
 use crate::net::pool::{Lease, Pool, PoolStats, Want};
 use crate::net::stream::Target;
+use crate::net::tunnel::{Relay, Route};
 use crate::observe::Event;
 use crate::redirect::Redirects;
 use crate::request::Request;
@@ -19,6 +21,7 @@ use crate::response::{Response, ResponseParts};
 use crate::retry::may_retry;
 use crate::settings::Settings;
 use crate::uri;
+use crate::wire::head::NextHop;
 
 /// A blocking HTTP/1.1 client with a pool of kept-alive connections.
 ///
@@ -81,7 +84,8 @@ impl Client {
         }
     }
 
-    /// The request head as this client would send it to the origin, to the byte.
+    /// The request head as this client would send it to the origin, to the byte. To an HTTP proxy
+    /// the same goes with the whole URL for a target, and the proxy's credentials.
     ///
     /// # Errors
     /// As [`send`](Client::send), for what is known without a network.
@@ -100,7 +104,9 @@ impl Client {
         let headers = defaults.as_ref().unwrap_or(&request.headers);
         self.check(request, headers)?;
         let mut head = Vec::new();
-        exchange::encode(request, headers, &self.0.settings, &mut |bytes| head.extend_from_slice(bytes));
+        exchange::encode(request, headers, NextHop::Origin, &self.0.settings, &mut |bytes| {
+            head.extend_from_slice(bytes)
+        });
         Ok(head)
     }
 
@@ -134,11 +140,21 @@ impl Client {
 
     /// Plain TCP does not do for https: asked for every hop.
     fn check_scheme(&self, request: &Request<'_>) -> Result<()> {
-        if request.url.scheme() == "https" && self.0.dialer.connector.is_none() {
+        let dialer = &self.0.dialer;
+        if request.url.scheme() == "https" && dialer.connector.is_none() && !dialer.speaks_tls() {
             let what = "https needs a connector that speaks TLS (ClientBuilder::connector)";
             return Err(Error::new(ErrorKind::UnsupportedScheme, what));
         }
         Ok(())
+    }
+
+    /// Nor for a proxy that is spoken to through TLS.
+    fn check_relay(&self, relay: &Relay, target: &Target<'_>) -> Result<()> {
+        if relay.is_https() && !self.0.dialer.speaks_tls() {
+            let what = format!("the proxy {relay:?} is spoken to through TLS, which this build does not have");
+            return Err(Error::new(ErrorKind::UnsupportedScheme, what));
+        }
+        self.0.dialer.admits(relay, target)
     }
 
     /// The request's fields behind those defaults that it does not override; `None` if there are
@@ -160,21 +176,30 @@ impl Client {
     /// that turned out to be dead.
     fn exchange(&self, request: &mut Request<'_>, deadline: Deadline, now: Instant) -> Result<ResponseParts> {
         let settings = &self.0.settings;
-        let lease = self.lease(request, deadline, now, false)?;
+        let route = settings.proxies.route(&request.url)?;
+        let hop = next_hop(route);
+        let lease = self.lease(request, route, deadline, now, false)?;
         let was_reused = lease.exchanges > 1;
-        let mut outcome = exchange::run(lease, request, settings);
+        let mut outcome = exchange::run(lease, request, hop, settings);
         if let Err(error) = &outcome {
             if may_retry(request, error, was_reused) {
                 settings.observe(|| Event::Retry { error });
-                let again = self.lease(request, deadline, Instant::now(), true);
-                let again = again.and_then(|lease| exchange::run(lease, request, settings));
+                let again = self.lease(request, route, deadline, Instant::now(), true);
+                let again = again.and_then(|lease| exchange::run(lease, request, hop, settings));
                 outcome = again.map_err(|second| second.with_fate_at_least(error.fate()));
             }
         }
         outcome
     }
 
-    fn lease(&self, request: &Request<'_>, deadline: Deadline, now: Instant, fresh: bool) -> Result<Lease> {
+    fn lease(
+        &self,
+        request: &Request<'_>,
+        route: Route<'_>,
+        deadline: Deadline,
+        now: Instant,
+        fresh: bool,
+    ) -> Result<Lease> {
         self.check_scheme(request)?;
         let Inner { settings, dialer, pool } = &*self.0;
         let options = &request.options;
@@ -188,16 +213,35 @@ impl Client {
             token.check().map_err(|error| error.at(Stage::Pool))?;
         }
         let url = &request.url;
-        let connect_timeout = settings.connect_timeout;
-        let want = Want { origin: uri::origin(url), fresh, now, connect_timeout, limits };
-        pool.lease(want, |deadline| {
-            let target = Target {
-                host: url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']'),
-                port: url.port_or_known_default().unwrap_or_default(),
-                is_https: url.scheme() == "https",
-            };
-            dialer.open(&target, deadline, options.token.as_ref())
-        })
+        let target = Target {
+            host: url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']'),
+            port: url.port_or_known_default().unwrap_or_default(),
+            is_https: url.scheme() == "https",
+        };
+        if let Some(relay) = route.relay() {
+            self.check_relay(relay, &target)?;
+        }
+        let origin = pool_key(route, uri::origin(url));
+        let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits };
+        pool.lease(want, |deadline| dialer.open(&target, route, deadline, options.token.as_ref()))
+    }
+}
+
+/// Who is sent the request's head.
+fn next_hop(route: Route<'_>) -> NextHop<'_> {
+    match route {
+        Route::Direct | Route::Tunnel(_) => NextHop::Origin,
+        Route::Forward { authorization, .. } => NextHop::Proxy { authorization },
+    }
+}
+
+/// What makes connections interchangeable: a proxy that is asked for URLs is asked for all of them
+/// on the same ones; a tunnel leads to one origin.
+fn pool_key<'a>(route: Route<'a>, origin: &'a str) -> Cow<'a, str> {
+    match route {
+        Route::Direct => origin.into(),
+        Route::Forward { relay, .. } => format!("proxy {}", relay.name).into(),
+        Route::Tunnel(relay) => format!("{origin} through {}", relay.name).into(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::net::pool::{Pool, PoolLimits};
 use crate::net::resolve::{Resolve, Resolver, System};
 use crate::net::stream::Connect;
 use crate::observe::Observer;
+use crate::proxy::{Environment, Proxies, Proxy};
 use crate::request::check_by_hand;
 use crate::settings::Settings;
 use crate::wire::head::HeadLimits;
@@ -55,10 +56,13 @@ pub struct ClientBuilder {
     filter: Option<AddressFilter>,
     connector: Option<Arc<dyn Connect>>,
     unix_socket: Option<PathBuf>,
+    /// `None`: those of the environment.
+    proxies: Option<Proxies>,
 }
 
 impl Client {
-    /// A client with the defaults of [`ClientBuilder`].
+    /// A client with the defaults of [`ClientBuilder`]: with the proxies of the environment, too
+    /// (see [`ClientBuilder::proxy`]).
     pub fn new() -> Client {
         Client::builder().build()
     }
@@ -74,6 +78,7 @@ impl Client {
                 timeout: None,
                 head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
                 max_redirects: 10,
+                proxies: Proxies::None,
                 require_framing: false,
                 allow_https_downgrade: false,
                 user_agent: concat!("longwire/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -95,6 +100,7 @@ impl Client {
             filter: None,
             connector: None,
             unix_socket: None,
+            proxies: None,
         }
     }
 }
@@ -255,6 +261,29 @@ impl ClientBuilder {
         self
     }
 
+    /// Sends requests through this proxy, those to this machine included; hosts of
+    /// [`Proxy::except`] alone are asked directly.
+    ///
+    /// Without this and without [`no_proxy`](ClientBuilder::no_proxy) the environment decides, as
+    /// it is when the client is built: `http_proxy` and `https_proxy` for URLs with that scheme,
+    /// `all_proxy` where that one is not set, and `no_proxy` for the exceptions; each in capitals,
+    /// too. They are URLs as [`Proxy::new`] takes them, or `host:port` of an HTTP proxy, and the
+    /// list is one for [`Proxy::except`]. `localhost` and loopback addresses are asked directly in
+    /// any case. `HTTP_PROXY` does not count where `REQUEST_METHOD` is set, because in a CGI
+    /// program it is whatever a visitor says. A value that makes no sense is the error of each
+    /// request that would need it. A client with a connector of your own, a unix socket or an
+    /// address filter does not ask the environment.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxies = Some(Proxies::Given(proxy));
+        self
+    }
+
+    /// Asks every server directly, whatever the environment says.
+    pub fn no_proxy(mut self) -> Self {
+        self.proxies = Some(Proxies::None);
+        self
+    }
+
     /// Looks names up in your own way.
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
         self.resolver = Arc::new(resolver);
@@ -270,7 +299,10 @@ impl ClientBuilder {
     /// Connects only to addresses that pass: those of names, literals and redirects alike. The
     /// socket is opened to just the address that was looked at. If none is left the request fails
     /// with [`ErrorKind::BlockedAddress`]. A connector of your own and a unix socket are not
-    /// filtered.
+    /// filtered. What a proxy connects to cannot be seen: so the proxies of the environment are
+    /// not used, and one of [`proxy`](ClientBuilder::proxy) only if it is [`Proxy::trusted`].
+    ///
+    /// [`PublicOnly`](crate::PublicOnly) keeps requests out of the own network.
     ///
     /// ```
     /// use longwire::{Client, ErrorKind};
@@ -304,7 +336,16 @@ impl ClientBuilder {
 
     /// The client.
     #[must_use]
-    pub fn build(self) -> Client {
+    pub fn build(mut self) -> Client {
+        let is_own_way = self.connector.is_some() || self.unix_socket.is_some();
+        if is_own_way && matches!(self.proxies, Some(Proxies::Given(_))) {
+            self.mistake("a proxy beside a connector or unix socket, which know their own way".to_owned());
+        }
+        let asks_environment = self.proxies.is_none() && !is_own_way && self.filter.is_none();
+        self.settings.proxies = match asks_environment {
+            true => Proxies::Environment(Environment::read()),
+            false => self.proxies.take().unwrap_or_default(),
+        };
         let observer = self.settings.observer.clone();
         let dialer = Dialer {
             resolver: Resolver::new(self.resolver, self.fixed),

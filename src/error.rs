@@ -55,13 +55,14 @@ pub enum ErrorKind {
     Connect,
     /// The TLS handshake failed.
     Tls,
-    /// A proxy refused.
+    /// A proxy refused, or its answer made no sense. (That it could not be reached is `Resolve`,
+    /// `Connect` or `Timeout`, and the message says that it was the proxy.)
     Proxy,
     /// A time limit passed; the message names it.
     Timeout,
     /// The connection broke while in use.
     Io,
-    /// The address filter refused every address of the host.
+    /// The address filter refused every address of the host, or a proxy that it cannot see behind.
     BlockedAddress,
 
     // ---- the peer's: it does not speak HTTP/1.1 properly
@@ -168,6 +169,7 @@ struct Inner {
     peer: Option<SocketAddr>,
     url: Option<Url>,
     status: Option<StatusCode>,
+    proxy_answer: Option<Arc<[u8]>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -181,6 +183,7 @@ impl Error {
             peer: None,
             url: None,
             status: None,
+            proxy_answer: None,
             source: None,
         }))
     }
@@ -226,9 +229,17 @@ impl Error {
         self.0.peer
     }
 
-    /// The response's status, for [`ErrorKind::Status`].
+    /// The response's status, for [`ErrorKind::Status`]; the proxy's, where one refused a tunnel
+    /// ([`ErrorKind::Proxy`]).
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
+    }
+
+    /// What an HTTP proxy said when it refused a tunnel: the head as it came, and behind its empty
+    /// line the body, without its chunked coding: at most 8 KiB of it, and what had come within a
+    /// second. It is the proxy's and not the server's, so it is no response.
+    pub fn proxy_answer(&self) -> Option<&[u8]> {
+        self.0.proxy_answer.as_deref()
     }
 
     /// Whether a time limit passed.
@@ -273,6 +284,18 @@ impl Error {
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Error {
         self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_proxy_answer(mut self, answer: Vec<u8>) -> Error {
+        self.0.proxy_answer = Some(answer.into());
+        self
+    }
+
+    /// The same, seen from further away: of that kind, and `doing` says what was being done.
+    pub(crate) fn recast(mut self, kind: ErrorKind, doing: &str) -> Error {
+        self.0.kind = kind;
+        self.0.what = format!("{doing}: {}", self.0.what).into();
         self
     }
 

@@ -18,12 +18,17 @@ use crate::upload::{Upload, send};
 use crate::uri;
 use crate::wire::decode::Decoder;
 use crate::wire::framing::{self, Framing, Persistence};
-use crate::wire::head::{Head, RequestHead};
+use crate::wire::head::{Head, NextHop, RequestHead};
 
 /// Sends the request and reads the response head. On an error the connection is closed.
-pub(crate) fn run(mut lease: Lease, request: &mut Request<'_>, settings: &Settings) -> Result<ResponseParts> {
+pub(crate) fn run(
+    mut lease: Lease,
+    request: &mut Request<'_>,
+    next_hop: NextHop<'_>,
+    settings: &Settings,
+) -> Result<ResponseParts> {
     let mut answers = Answers::new(settings, request.headers.contains("upgrade"));
-    let received = converse(&mut lease, request, settings, &mut answers);
+    let received = converse(&mut lease, request, next_hop, settings, &mut answers);
     let fate = match (answers.has_begun(), lease.sent()) {
         (true, _) => Fate::ResponseStarted,
         (false, 0) => Fate::NotSent,
@@ -63,11 +68,12 @@ struct Received {
 fn converse(
     conn: &mut Conn,
     request: &mut Request<'_>,
+    next_hop: NextHop<'_>,
     settings: &Settings,
     answers: &mut Answers<'_>,
 ) -> Result<Received> {
-    encode(request, &request.headers, settings, &mut |bytes| conn.put(bytes));
-    settings.observe_request(request);
+    encode(request, &request.headers, next_hop, settings, &mut |bytes| conn.put(bytes));
+    settings.observe_request(request, next_hop);
     let expect = expectation(request);
     let upload = send(conn, &mut request.body, expect, answers).map_err(|error| match error.stage() {
         Stage::Request => error.at(Stage::Send),
@@ -90,11 +96,21 @@ fn expectation(request: &Request<'_>) -> Option<Duration> {
 
 /// Writes the request's head, piece by piece.
 #[inline]
-pub(crate) fn encode(request: &Request<'_>, headers: &Headers, settings: &Settings, put: &mut impl FnMut(&[u8])) {
+pub(crate) fn encode(
+    request: &Request<'_>,
+    headers: &Headers,
+    next_hop: NextHop<'_>,
+    settings: &Settings,
+    put: &mut impl FnMut(&[u8]),
+) {
     let says_length = request.method.expects_content() || request.headers.contains("content-length");
     let head = RequestHead {
         method: &request.method,
-        target: uri::target(&request.url),
+        target: match next_hop {
+            NextHop::Origin => uri::target(&request.url),
+            NextHop::Proxy { .. } => uri::absolute_target(&request.url),
+        },
+        next_hop,
         authority: uri::authority(&request.url),
         user_agent: &settings.user_agent,
         announced: request.body.announced(says_length),
@@ -122,12 +138,12 @@ fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, is_cut_short
 
 impl Settings {
     /// Shows the observer the request's head, secrets replaced.
-    fn observe_request(&self, request: &Request<'_>) {
+    fn observe_request(&self, request: &Request<'_>, next_hop: NextHop<'_>) {
         if self.observer.is_none() {
             return;
         }
         let mut head = Vec::new();
-        encode(request, &request.headers, self, &mut |bytes| head.extend_from_slice(bytes));
+        encode(request, &request.headers, next_hop, self, &mut |bytes| head.extend_from_slice(bytes));
         let text = without_secrets(&head);
         self.observe(|| Event::RequestHead { text: &text });
     }

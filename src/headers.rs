@@ -289,7 +289,7 @@ pub(crate) fn without_secrets(head: &[u8]) -> String {
         }
         match (is_secret, number) {
             (true, _) => {}
-            (false, 0) => shown.push_str(line), // a target has no authority
+            (false, 0) => shown.push_str(line), // a target has no userinfo
             (false, _) => shown.push_str(&hide_userinfo(line, mark)),
         }
     }

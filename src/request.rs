@@ -97,16 +97,7 @@ impl<'b> Request<'b> {
     }
 
     pub(crate) fn set_basic_auth(&mut self, user: &[u8], password: Option<&[u8]>) -> Result<()> {
-        if user.contains(&b':') {
-            return Err(invalid("a user name for Basic auth cannot have a colon (RFC 7617 §2)"));
-        }
-        let mut pair = user.to_vec();
-        pair.push(b':');
-        pair.extend_from_slice(password.unwrap_or_default());
-        if pair.iter().any(u8::is_ascii_control) {
-            return Err(invalid("Basic auth cannot have control bytes (RFC 7617 §2)"));
-        }
-        self.headers.insert("Authorization", format!("Basic {}", BASE64.encode(pair)))
+        self.headers.insert("Authorization", basic_credentials(user, password.unwrap_or_default())?)
     }
 
     /// What can only be checked when all is there; `headers` are those that will be sent.
@@ -198,8 +189,20 @@ fn check_host(value: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The credentials of RFC 7617 §2, as Authorization and Proxy-Authorization have them.
+pub(crate) fn basic_credentials(user: &[u8], password: &[u8]) -> Result<String> {
+    if user.contains(&b':') {
+        return Err(invalid("a user name for Basic auth cannot have a colon (RFC 7617 §2)"));
+    }
+    let pair = [user, b":", password].concat();
+    if pair.iter().any(u8::is_ascii_control) {
+        return Err(invalid("Basic auth cannot have control bytes (RFC 7617 §2)"));
+    }
+    Ok(format!("Basic {}", BASE64.encode(pair)))
+}
+
 /// Bytes of a percent-encoded part of a URL; a `%` that encodes nothing stands for itself.
-fn percent_decode(text: &str) -> Vec<u8> {
+pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let digit = |at: usize| bytes.get(at).and_then(|byte| (*byte as char).to_digit(16));
     let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);

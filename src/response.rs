@@ -11,7 +11,7 @@ use url::Url;
 use crate::body::Body;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
-use crate::net::conn::{Conn, Opening};
+use crate::net::conn::{Conn, Opened};
 use crate::net::stream::Stream;
 use crate::observe::Timings;
 use crate::status::{StatusCode, Version};
@@ -76,7 +76,7 @@ pub(crate) struct ResponseParts {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
-    opening: Arc<Opening>,
+    opened: Arc<Opened>,
     exchange: u32,
     received: Instant,
 }
@@ -84,17 +84,17 @@ pub struct ConnectionInfo {
 impl ConnectionInfo {
     /// Of a connection on which a head was received just now.
     pub(crate) fn of(conn: &Conn, received: Instant) -> ConnectionInfo {
-        ConnectionInfo { opening: conn.opening.clone(), exchange: conn.exchanges, received }
+        ConnectionInfo { opened: conn.opened.clone(), exchange: conn.exchanges, received }
     }
 
     /// The server's address; `None` for transports that have none.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.opening.peer
+        self.opened.peer
     }
 
     /// Our own address; `None` for transports that have none.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.opening.local
+        self.opened.local
     }
 
     /// Whether another exchange had used the connection before.
@@ -109,7 +109,7 @@ impl ConnectionInfo {
 
     /// How long the connection had been open when the response head came.
     pub fn age(&self) -> Duration {
-        self.received.saturating_duration_since(self.opening.at)
+        self.received.saturating_duration_since(self.opened.at)
     }
 }
 
@@ -171,8 +171,8 @@ impl Response {
         let ResponseParts { connection, begun, sent, .. } = &self.parts;
         let opening = |took| if connection.reused() { Duration::ZERO } else { took };
         Timings {
-            resolve: opening(connection.opening.resolve_took),
-            connect: opening(connection.opening.connect_took),
+            resolve: opening(connection.opened.resolve_took),
+            connect: opening(connection.opened.connect_took),
             tls: Duration::ZERO,
             send: sent.saturating_duration_since(*begun),
             wait: connection.received.saturating_duration_since(*sent),

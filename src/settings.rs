@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::headers::Headers;
 use crate::observe::{Event, Observer};
+use crate::proxy::Proxies;
 use crate::wire::head::HeadLimits;
 
 pub(crate) struct Settings {
@@ -16,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Option<Duration>,
     pub(crate) head_limits: HeadLimits,
     pub(crate) max_redirects: u32,
+    pub(crate) proxies: Proxies,
     pub(crate) require_framing: bool,
     pub(crate) allow_https_downgrade: bool,
     pub(crate) user_agent: String,

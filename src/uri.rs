@@ -144,7 +144,7 @@ fn scheme_of(text: &str) -> Option<&str> {
 }
 
 /// What follows the scheme must be `://` and a host.
-fn check_authority_form(rest: &str) -> Result<(), &'static str> {
+pub(crate) fn check_authority_form(rest: &str) -> Result<(), &'static str> {
     match rest.strip_prefix("://") {
         Some(authority) => check_authority(authority),
         None => Err("the URL is not of the form http://host"),
@@ -226,6 +226,11 @@ pub(crate) fn target(url: &Url) -> &str {
     &url[Position::BeforePath..Position::AfterQuery]
 }
 
+/// The same in absolute-form, for a proxy (RFC 9112 §3.2.2).
+pub(crate) fn absolute_target(url: &Url) -> &str {
+    &url[..Position::AfterQuery]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,6 +273,8 @@ mod tests {
         let url = parse("http://[::1]:8080/a/../b#c").unwrap();
         assert_eq!(authority(&url), "[::1]:8080");
         assert_eq!(target(&url), "/b");
+        assert_eq!(absolute_target(&url), "http://[::1]:8080/b");
+        assert_eq!(absolute_target(&parse("http://a?b#c").unwrap()), "http://a/?b");
     }
 
     #[test]

@@ -27,7 +27,18 @@ const FLOORS: [(&str, &[&str]); 7] = [
     ("nouns", &["request", "send_body", "response", "body"]),
     (
         "policy",
-        &["settings", "answer", "upload", "exchange", "client", "redirect", "retry", "builder", "client_builder"],
+        &[
+            "settings",
+            "answer",
+            "upload",
+            "exchange",
+            "client",
+            "proxy",
+            "redirect",
+            "retry",
+            "builder",
+            "client_builder",
+        ],
     ),
     ("lib", &["lib"]),
     ("fuzzing", &["fuzzing"]), // sees every floor, and no floor sees it

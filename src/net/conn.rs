@@ -18,7 +18,7 @@ const PROBE_AFTER: Duration = Duration::from_millis(1);
 pub(crate) struct Conn {
     line: Line,
     buffer: Buffer,
-    pub(crate) opening: Arc<Opening>,
+    pub(crate) opened: Arc<Opened>,
     /// Exchanges begun, the one under way included.
     pub(crate) exchanges: u32,
     /// Requests that the server will still take, where it has said so.
@@ -34,9 +34,9 @@ pub(crate) struct Conn {
     rest: Rest,
 }
 
-/// How a connection came about: shared with the responses that come on it.
+/// How a connection was opened: shared with the responses that come on it.
 #[derive(Debug)]
-pub(crate) struct Opening {
+pub(crate) struct Opened {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) at: Instant,
@@ -62,7 +62,7 @@ impl Conn {
         let (peer, local) = (line.peer(), line.local_addr());
         let connect_took = (now - started).saturating_sub(resolve_took);
         Conn {
-            opening: Arc::new(Opening { peer, local, at: now, resolve_took, connect_took }),
+            opened: Arc::new(Opened { peer, local, at: now, resolve_took, connect_took }),
             line,
             buffer: Buffer::none(),
             exchanges: 0,
@@ -137,7 +137,7 @@ impl Conn {
     #[inline]
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.opening.peer
+        self.opened.peer
     }
     #[inline]
 

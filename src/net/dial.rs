@@ -1,4 +1,5 @@
-//! Opening a connection: the name's addresses, filtered, and a race among them (RFC 8305).
+//! Opening a connection: the name's addresses, filtered, and a race among them (RFC 8305); to the
+//! server, or to the proxy on the way to it.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::resolve::{News, Resolver, wait_for, watch};
 use crate::net::stream::{Connect, Socket, Stream, Target};
+use crate::net::tunnel::{self, Destination, Names, Outcome, Relay, Route, Speaks};
 use crate::observe::{Event, Observer};
 
 /// RFC 8305 §5: the Connection Attempt Delay.
@@ -32,61 +34,146 @@ pub(crate) struct Dialer {
     pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
+/// What there is to know of a connection that is being opened.
+struct Opening<'a> {
+    deadline: Deadline,
+    token: Option<&'a CancelToken>,
+    /// How long look-ups took so far.
+    resolve_took: Duration,
+}
+
 impl Dialer {
     /// Opens a connection to `target`. Everything is done before `deadline` passes, or given up.
-    pub(crate) fn open(&self, target: &Target<'_>, deadline: Deadline, token: Option<&CancelToken>) -> Result<Conn> {
+    pub(crate) fn open(
+        &self,
+        target: &Target<'_>,
+        route: Route<'_>,
+        deadline: Deadline,
+        token: Option<&CancelToken>,
+    ) -> Result<Conn> {
         let started = Instant::now();
-        let (socket, resolve_took) = if let Some(connector) = &self.connector {
-            let token = token.cloned().unwrap_or_default();
-            let stream = connector.connect(target, deadline, &token);
-            (Socket::Other(stream.map_err(|error| error.at(Stage::Connect))?), Duration::ZERO)
-        } else if let Some(path) = &self.unix_socket {
-            (unix(path.clone(), deadline, token).map_err(|error| error.at(Stage::Connect))?, Duration::ZERO)
-        } else {
-            let (addresses, resolve_took) = self.addresses(target, deadline, token)?;
-            (tcp(&addresses, deadline, token).map_err(|error| error.at(Stage::Connect))?, resolve_took)
-        };
+        let mut opening = Opening { deadline, token, resolve_took: Duration::ZERO };
+        let socket = self.reach(target, route, &mut opening)?;
         if let Some(token) = token {
             token.check().map_err(|error| error.at(Stage::Connect))?;
         }
-        let conn = Conn::new(socket, started, resolve_took);
+        let conn = Conn::new(socket, started, opening.resolve_took);
         if let Some(observer) = &self.observer {
-            observer.event(&Event::Connected { peer: conn.peer(), took: conn.opening.connect_took });
+            observer.event(&Event::Connected { peer: conn.peer(), took: conn.opened.connect_took });
         }
         Ok(conn)
     }
 
-    /// The addresses that may be connected to, in the order in which they are tried; and how long
-    /// a look-up took.
+    /// Whether a URL with `https`, and a proxy with it, can be spoken to.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        false
+    }
+
+    /// Puts TLS on a socket to `host`: the server's, or the proxy's. The one place for it.
+    fn secure(&self, _: Socket, host: &str, _: &Opening<'_>) -> Result<Socket> {
+        Err(Error::new(ErrorKind::UnsupportedScheme, format!("TLS is needed for {host}")))
+    }
+
+    /// Whether the address filter lets the proxy stand between us and `target`. It cannot see what
+    /// addresses a proxy connects to, but for those that are named to it.
+    pub(crate) fn admits(&self, relay: &Relay, target: &Target<'_>) -> Result<()> {
+        let Some(allows) = &self.filter else { return Ok(()) };
+        let blocked = |what| Err(Error::new(ErrorKind::BlockedAddress, what).at(Stage::Connect));
+        if !relay.is_trusted {
+            return blocked(format!("the address filter cannot see behind the proxy {relay:?} (Proxy::trusted)"));
+        }
+        match self.resolver.known(target.host, target.port) {
+            Some(address) if !allows(&address) => blocked(format!("the address filter refused {}", target.host)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A socket on which the server, or the proxy that is asked in its stead, hears requests.
+    fn reach(&self, target: &Target<'_>, route: Route<'_>, opening: &mut Opening<'_>) -> Result<Socket> {
+        if let Some(connector) = &self.connector {
+            let token = opening.token.cloned().unwrap_or_default();
+            let stream = connector.connect(target, opening.deadline, &token);
+            return Ok(Socket::Other(stream.map_err(|error| error.at(Stage::Connect))?));
+        }
+        let socket = match (&self.unix_socket, route) {
+            (Some(path), _) => {
+                let socket = unix(path.clone(), opening.deadline, opening.token);
+                socket.map_err(|error| error.at(Stage::Connect))?
+            }
+            (None, Route::Direct) => {
+                let addresses = self.addresses(target.host, target.port, self.filter.as_ref(), opening)?;
+                tcp(&addresses, opening)?
+            }
+            (None, Route::Forward { relay, .. }) => return self.reach_proxy(relay, opening),
+            (None, Route::Tunnel(relay)) => self.reach_through(relay, target, opening)?,
+        };
+        if target.is_https { self.secure(socket, target.host, opening) } else { Ok(socket) }
+    }
+
+    fn reach_proxy(&self, relay: &Relay, opening: &mut Opening<'_>) -> Result<Socket> {
+        // A filter that is set lets only trusted proxies through, wherever they are.
+        let addresses = self.addresses(&relay.host, relay.port, None, opening);
+        let socket = addresses.and_then(|addresses| tcp(&addresses, opening));
+        let socket = socket.map_err(|error| match error.kind() {
+            ErrorKind::Cancelled => error,
+            kind => error.recast(kind, &format!("the proxy {relay:?}")),
+        })?;
+        if relay.is_https() { self.secure(socket, &relay.host, opening) } else { Ok(socket) }
+    }
+
+    /// A tunnel to `target`, to the first of its addresses that the proxy can reach.
+    fn reach_through(&self, relay: &Relay, target: &Target<'_>, opening: &mut Opening<'_>) -> Result<Socket> {
+        let destinations = match relay.speaks {
+            Speaks::Socks5 { names: Names::ByUs, .. } => {
+                let addresses = self.addresses(target.host, target.port, self.filter.as_ref(), opening)?;
+                addresses.into_iter().map(Destination::Address).collect()
+            }
+            _ => vec![Destination::Host(target.host, target.port)],
+        };
+        let mut unreachable = Error::new(ErrorKind::Resolve, "there is no address");
+        for to in destinations {
+            let socket = self.reach_proxy(relay, opening)?;
+            let outcome = tunnel::open(socket, relay, to, opening.deadline, opening.token);
+            match outcome.map_err(|error| error.at(Stage::Connect))? {
+                Outcome::Open(socket) => return Ok(socket),
+                Outcome::Unreachable(error) => unreachable = error.at(Stage::Connect),
+            }
+        }
+        Err(unreachable)
+    }
+
+    /// The addresses of `host` that may be connected to, in the order in which they are tried.
     fn addresses(
         &self,
-        target: &Target<'_>,
-        deadline: Deadline,
-        token: Option<&CancelToken>,
-    ) -> Result<(Vec<SocketAddr>, Duration)> {
-        let (mut addresses, took) = match self.resolver.known(target.host, target.port) {
-            Some(address) => (vec![address], Duration::ZERO),
+        host: &str,
+        port: u16,
+        filter: Option<&AddressFilter>,
+        opening: &mut Opening<'_>,
+    ) -> Result<Vec<SocketAddr>> {
+        let mut addresses = match self.resolver.known(host, port) {
+            Some(address) => vec![address],
             None => {
                 let started = Instant::now();
-                let addresses = self.resolver.look_up(target.host, target.port, deadline, token)?;
+                let addresses = self.resolver.look_up(host, port, opening.deadline, opening.token)?;
                 let took = started.elapsed();
+                opening.resolve_took += took;
                 if let Some(observer) = &self.observer {
-                    observer.event(&Event::Resolved { host: target.host, addresses: &addresses, took });
+                    observer.event(&Event::Resolved { host, addresses: &addresses, took });
                 }
-                (addresses, took)
+                addresses
             }
         };
-        if let Some(allows) = &self.filter {
+        if let Some(allows) = filter {
             let found = addresses.len();
             addresses.retain(|address| allows(address));
             if addresses.is_empty() {
-                let what = format!("the address filter refused all {found} addresses of {}", target.host);
+                let what = format!("the address filter refused all {found} addresses of {host}");
                 return Err(Error::new(ErrorKind::BlockedAddress, what).at(Stage::Resolve));
             }
         }
         let mut addresses = alternate(addresses);
         addresses.truncate(ADDRESSES_MAX);
-        Ok((addresses, took))
+        Ok(addresses)
     }
 }
 
@@ -107,14 +194,18 @@ fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-fn tcp(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken>) -> Result<Socket> {
-    let stream = match (addresses, token) {
-        ([address], None) => connect(address, deadline).map_err(|error| failure(vec![(*address, error)], deadline))?,
-        _ => race(addresses, deadline, token)?,
+fn tcp(addresses: &[SocketAddr], opening: &Opening<'_>) -> Result<Socket> {
+    let deadline = opening.deadline;
+    let stream = match (addresses, opening.token) {
+        ([address], None) => connect(address, deadline).map_err(|error| failure(vec![(*address, error)], deadline)),
+        (_, token) => race(addresses, deadline, token),
     };
     // Requests leave in whole writes, so waiting for more to send would only cost time.
-    stream.set_nodelay(true).map_err(|error| Error::from_io(ErrorKind::Connect, "TCP_NODELAY", error))?;
-    Ok(Socket::Tcp(Arc::new(stream)))
+    let no_delay = |stream: TcpStream| match stream.set_nodelay(true) {
+        Ok(()) => Ok(Socket::Tcp(Arc::new(stream))),
+        Err(error) => Err(Error::from_io(ErrorKind::Connect, "TCP_NODELAY", error)),
+    };
+    stream.and_then(no_delay).map_err(|error| error.at(Stage::Connect))
 }
 
 fn connect(address: &SocketAddr, deadline: Deadline) -> std::io::Result<TcpStream> {

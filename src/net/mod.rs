@@ -1,6 +1,6 @@
 //! Sockets and clocks: connections, and the pool that keeps them.
 //!
-//! Nothing in here knows what the bytes mean.
+//! Nothing in here knows what the bytes mean, but for `tunnel`, which speaks with proxies.
 
 pub(crate) mod buffer;
 pub(crate) mod cancel;
@@ -11,6 +11,8 @@ pub(crate) mod line;
 pub(crate) mod pool;
 #[cfg(all(test, longwire_model))]
 mod pool_model;
+pub(crate) mod public_only;
 pub(crate) mod resolve;
 pub(crate) mod stream;
 pub(crate) mod sync;
+pub(crate) mod tunnel;

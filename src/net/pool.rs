@@ -315,7 +315,7 @@ impl Pool {
                 Some(earlier) => earlier,
             });
         }
-        let age = self.limits.age_max.map_or(NEVER, |age| age.saturating_sub(now - conn.opening.at));
+        let age = self.limits.age_max.map_or(NEVER, |age| age.saturating_sub(now - conn.opened.at));
         let reason = if age < rest { CloseReason::Aged } else { CloseReason::Idle };
         (now.checked_add(rest.min(age)).unwrap_or(now), reason)
     }
@@ -667,7 +667,7 @@ impl Lease {
         let unfit = match state {
             Err(reason) => Some(reason),
             Ok(()) if conn.requests_left == Some(0) => Some(CloseReason::KeepAliveHint),
-            Ok(()) if age_max.is_some_and(|age| conn.opening.at.elapsed() >= age) => Some(CloseReason::Aged),
+            Ok(()) if age_max.is_some_and(|age| conn.opened.at.elapsed() >= age) => Some(CloseReason::Aged),
             Ok(()) => None,
         };
         let Held::Conn(conn) = std::mem::replace(&mut self.held, Held::Nothing) else { return };

@@ -382,10 +382,22 @@ pub(crate) enum Announced {
     Chunked,
 }
 
+/// Who reads a request's head first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NextHop<'a> {
+    Origin,
+    /// A proxy that is asked for the whole URL, and the credentials for it.
+    Proxy {
+        authorization: Option<&'a str>,
+    },
+}
+
 /// What a request head is made of.
 pub(crate) struct RequestHead<'a> {
     pub(crate) method: &'a Method,
+    /// In origin-form, or for a proxy in absolute-form.
     pub(crate) target: &'a str,
+    pub(crate) next_hop: NextHop<'a>,
     pub(crate) authority: &'a str,
     pub(crate) user_agent: &'a str,
     pub(crate) announced: Announced,
@@ -395,8 +407,9 @@ pub(crate) struct RequestHead<'a> {
 
 impl RequestHead<'_> {
     /// Writes the head, piece by piece: Host first (RFC 9110 §7.2), then ours, then the caller's.
-    /// Of Host, User-Agent and Accept the caller's stands alone. Each line brings the end of the
-    /// one before.
+    /// Of Host, User-Agent, Accept and Proxy-Authorization the caller's stands alone; the last is
+    /// for a proxy only, and would tell an origin a secret (RFC 9110 §11.7.2). Each line brings the
+    /// end of the one before.
     pub(crate) fn encode(&self, put: &mut impl FnMut(&[u8])) {
         put(self.method.as_str().as_bytes());
         put(b" ");
@@ -421,9 +434,19 @@ impl RequestHead<'_> {
         if self.expects_continue {
             put(b"\r\nExpect: 100-continue");
         }
+        let is_for_origin = match self.next_hop {
+            NextHop::Origin => true,
+            NextHop::Proxy { authorization: Some(credentials) } if !self.headers.contains("proxy-authorization") => {
+                put(b"\r\nProxy-Authorization: ");
+                put(credentials.as_bytes());
+                false
+            }
+            NextHop::Proxy { .. } => false,
+        };
         for (name, value) in self.headers.iter() {
             let said = name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case("content-length");
-            if !said {
+            let is_secret = is_for_origin && name.eq_ignore_ascii_case("proxy-authorization");
+            if !said && !is_secret {
                 put(b"\r\n");
                 put(name.as_bytes());
                 put(b": ");
@@ -562,6 +585,7 @@ mod tests {
         let head = RequestHead {
             method: &Method::POST,
             target: "/a",
+            next_hop: NextHop::Origin,
             authority: "here",
             user_agent: "me",
             announced: Announced::Length(3),
@@ -572,5 +596,32 @@ mod tests {
         head.encode(&mut |bytes| text.extend_from_slice(bytes));
         let want = "POST /a HTTP/1.1\r\nHost: other\r\nUser-Agent: me\r\nContent-Length: 3\r\nX-B: 2\r\nAccept: text/html\r\n\r\n";
         assert_eq!(String::from_utf8(text).unwrap(), want);
+    }
+
+    #[test]
+    fn proxy_authorization_is_for_a_proxy_only() {
+        let mut by_hand = Headers::new();
+        by_hand.append("proxy-authorization", "mine").unwrap();
+        let none = Headers::new();
+        let proxy = |authorization| NextHop::Proxy { authorization };
+        let cases = [
+            (NextHop::Origin, &by_hand, ""),
+            (NextHop::Origin, &none, ""),
+            (proxy(None), &by_hand, "proxy-authorization: mine\r\n"),
+            (proxy(Some("its")), &by_hand, "proxy-authorization: mine\r\n"),
+            (proxy(Some("its")), &none, "Proxy-Authorization: its\r\n"),
+            (proxy(None), &none, ""),
+        ];
+        for (next_hop, headers, want) in cases {
+            let (method, announced) = (&Method::GET, Announced::Nothing);
+            let (target, authority, user_agent) = ("/", "here", "");
+            let expects_continue = false;
+            let head =
+                RequestHead { method, target, next_hop, authority, user_agent, announced, expects_continue, headers };
+            let mut text = Vec::new();
+            head.encode(&mut |bytes| text.extend_from_slice(bytes));
+            let want = format!("GET / HTTP/1.1\r\nHost: here\r\nAccept: */*\r\n{want}\r\n");
+            assert_eq!(String::from_utf8(text).unwrap(), want);
+        }
     }
 }

@@ -1,0 +1,430 @@
+//! Through a proxy: the handshake that makes a connection to a proxy one to the server behind it.
+//! CONNECT (RFC 9110 §9.3.6) with an HTTP proxy, RFC 1928 and RFC 1929 with a SOCKS5 proxy.
+//!
+//! The only file of `net` that uses `wire`. It knows one proxy and one destination; which proxy is
+//! for which URL is decided above. A proxy is not trusted more than a server is: whatever it says
+//! is bounded, and everything is over when the deadline is.
+
+use std::fmt;
+use std::io::IoSlice;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::method::Method;
+use crate::net::buffer::Buffer;
+use crate::net::cancel::CancelToken;
+use crate::net::deadline::Deadline;
+use crate::net::line::{Limits, Line};
+use crate::net::stream::Socket;
+use crate::status::StatusCode;
+use crate::wire::decode::Decoder;
+use crate::wire::framing;
+use crate::wire::head::{Head, HeadLimits, HeadParser};
+use crate::wire::step::Step;
+
+/// An answer to CONNECT is a status and, at the worst, the challenges of a few schemes.
+const HEAD_LIMITS: HeadLimits = HeadLimits { bytes_max: 16 * 1024, fields_max: 64 };
+
+/// Interim responses before it, as everywhere else.
+const INTERIM_MAX: u32 = 16;
+
+/// Bytes of a refusal's body that are kept: enough for what people write on such a page.
+const REFUSAL_BYTES_MAX: usize = 8 * 1024;
+
+/// How long a refusal's body is waited for: that the proxy refuses is known already.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What an HTTP proxy's handshake is called in errors, and a SOCKS5 proxy's.
+const CONNECTING: &str = "the proxy's answer to CONNECT";
+const GREETING: &str = "the SOCKS5 handshake with the proxy";
+
+/// How a request gets to its server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Route<'a> {
+    Direct,
+    /// The proxy is asked for the URL, with these credentials, and asks the server itself.
+    Forward {
+        relay: &'a Relay,
+        authorization: Option<&'a str>,
+    },
+    /// The proxy makes a tunnel, and the server is asked through it.
+    Tunnel(&'a Relay),
+}
+
+impl<'a> Route<'a> {
+    /// The proxy on the way, if there is one.
+    pub(crate) fn relay(self) -> Option<&'a Relay> {
+        match self {
+            Route::Direct => None,
+            Route::Forward { relay, .. } | Route::Tunnel(relay) => Some(relay),
+        }
+    }
+}
+
+/// A proxy: where it is and what it speaks.
+#[derive(Clone)]
+pub(crate) struct Relay {
+    /// `scheme://host:port`, to be shown and to tell connections apart.
+    pub(crate) name: String,
+    /// A name or an IP address; IPv6 without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) speaks: Speaks,
+    /// It may be used although an address filter cannot see behind it.
+    pub(crate) is_trusted: bool,
+}
+
+#[derive(Clone)]
+pub(crate) enum Speaks {
+    Http {
+        /// It is spoken to through TLS.
+        is_https: bool,
+        /// The credentials, as HTTP sends them.
+        authorization: Option<String>,
+    },
+    Socks5 {
+        /// Who looks the server's name up.
+        names: Names,
+        login: Option<Login>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    ByUs,
+    ByProxy,
+}
+
+/// User and password, of 1 to 255 bytes each (RFC 1929 §2).
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) user: Vec<u8>,
+    pub(crate) password: Vec<u8>,
+}
+
+impl Relay {
+    /// Whether it must be spoken to through TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        matches!(self.speaks, Speaks::Http { is_https: true, .. })
+    }
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name) // and no credentials
+    }
+}
+
+/// Where a tunnel shall lead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Destination<'a> {
+    /// A host, which the proxy looks up unless it is an IP address, and a port.
+    Host(&'a str, u16),
+    Address(SocketAddr),
+}
+
+/// What came of a handshake that the proxy took part in.
+pub(crate) enum Outcome {
+    Open(Socket),
+    /// It cannot reach this very destination; another address of the same name may do.
+    Unreachable(Error),
+}
+
+/// Has the proxy at the other end of `socket` make a tunnel to `to`, before `deadline` passes.
+pub(crate) fn open(
+    socket: Socket,
+    relay: &Relay,
+    to: Destination<'_>,
+    deadline: Deadline,
+    token: Option<&CancelToken>,
+) -> Result<Outcome> {
+    let mut line = Line::new(socket);
+    let peer = line.peer();
+    line.begin(Limits { deadline, read_timeout: None, write_timeout: None, token: token.cloned() });
+    let (outcome, doing) = match &relay.speaks {
+        Speaks::Http { authorization, .. } => {
+            (connect(&mut line, to, authorization.as_deref()).map(|()| None), CONNECTING)
+        }
+        Speaks::Socks5 { login, .. } => (socks5(&mut line, to, login.as_ref()), GREETING),
+    };
+    let is_whole = line.finish();
+    let outcome = outcome.map_err(|error| match error.kind() {
+        ErrorKind::Cancelled | ErrorKind::Proxy => error,
+        ErrorKind::Timeout => deadline.error(doing),
+        _ => error.recast(ErrorKind::Proxy, doing),
+    });
+    match outcome.map_err(|error| error.with_peer(peer))? {
+        _ if !is_whole => Err(Error::cancelled()),
+        Some(unreachable) => Ok(Outcome::Unreachable(unreachable.with_peer(peer))),
+        None => Ok(Outcome::Open(without_timeouts(line.into_socket())?)),
+    }
+}
+
+/// The handshake's own ticks are no business of who comes next.
+fn without_timeouts(mut socket: Socket) -> Result<Socket> {
+    let broken = |error| Error::from_io(ErrorKind::Proxy, "socket timeout", error);
+    socket.set_read_timeout(None, None).map_err(broken)?;
+    socket.set_write_timeout(None, None).map_err(broken)?;
+    Ok(socket)
+}
+
+fn refused(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Proxy, what)
+}
+
+fn send(line: &mut Line, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        let count = line.write(&[IoSlice::new(bytes)], Instant::now())?;
+        bytes = &bytes[count..];
+    }
+    line.flush()
+}
+
+// ---- HTTP
+
+/// RFC 9110 §9.3.6: whatever is not 2xx is a refusal.
+fn connect(line: &mut Line, to: Destination<'_>, authorization: Option<&str>) -> Result<()> {
+    let authority = authority(to);
+    send(line, connect_head(&authority, authorization).as_bytes())?;
+    let mut buffer = Buffer::new(1024);
+    let head = final_head(line, &mut buffer)?;
+    if !head.status.is_success() {
+        return Err(refusal(line, &mut buffer, &head, &authority, authorization.is_some()));
+    }
+    // Content-Length and Transfer-Encoding mean nothing here. The server behind speaks only when
+    // asked, so bytes that are here already are not its.
+    match buffer.bytes().len() {
+        0 => Ok(()),
+        count => Err(refused(format!("{CONNECTING}: {count} bytes came behind it, before the server was asked"))),
+    }
+}
+
+/// `host:port`, with the port always and IPv6 in brackets (RFC 9112 §3.2.3).
+fn authority(to: Destination<'_>) -> String {
+    match to {
+        Destination::Host(host, port) if host.contains(':') => format!("[{host}]:{port}"),
+        Destination::Host(host, port) => format!("{host}:{port}"),
+        Destination::Address(address) => address.to_string(),
+    }
+}
+
+fn connect_head(authority: &str, authorization: Option<&str>) -> String {
+    let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
+    if let Some(credentials) = authorization {
+        head.push_str("Proxy-Authorization: ");
+        head.push_str(credentials);
+        head.push_str("\r\n");
+    }
+    head + "\r\n"
+}
+
+/// The first head that is not interim. 101 is no answer to CONNECT, and so a refusal.
+fn final_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
+    for _ in 0..=INTERIM_MAX {
+        let head = next_head(line, buffer)?;
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(head);
+        }
+    }
+    Err(refused(format!("{CONNECTING}: more than {INTERIM_MAX} interim responses")))
+}
+
+fn next_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
+    let mut parser = HeadParser::new(HEAD_LIMITS);
+    loop {
+        if let Some((head, length)) = parser.parse(buffer.bytes())? {
+            buffer.consume(length);
+            return Ok(head);
+        }
+        if fill(line, buffer, Deadline::none())? == 0 {
+            return Err(parser.eof(buffer.bytes()));
+        }
+    }
+}
+
+fn fill(line: &mut Line, buffer: &mut Buffer, until: Deadline) -> Result<usize> {
+    let count = line.read(buffer.room(), until, Instant::now())?;
+    buffer.filled(count);
+    Ok(count)
+}
+
+/// What is said of an answer that is not 2xx, with its head and the beginning of its body.
+fn refusal(line: &mut Line, buffer: &mut Buffer, head: &Head, authority: &str, had_credentials: bool) -> Error {
+    let mut answer = head.raw().to_vec();
+    if let Err(cancelled) = append_body(line, buffer, head, &mut answer) {
+        return cancelled;
+    }
+    let status = head.status;
+    let hint = match (status, had_credentials) {
+        (StatusCode::PROXY_AUTHENTICATION_REQUIRED, true) => "; it does not take the credentials that it was given",
+        (StatusCode::PROXY_AUTHENTICATION_REQUIRED, false) => "; it wants credentials (Proxy::basic_auth)",
+        _ => "",
+    };
+    let reason = head.reason().escape_debug();
+    let what = format!("the proxy refused a tunnel to {authority}: {} {reason}{hint}", status.as_u16());
+    refused(what).with_status(status).with_proxy_answer(answer)
+}
+
+/// As much of the body as comes soon: the refusal is one without it, too.
+fn append_body(line: &mut Line, buffer: &mut Buffer, head: &Head, answer: &mut Vec<u8>) -> Result<()> {
+    // The method is that of any request with a body in its answer: this is no 2xx.
+    let Ok(framing) = framing::of_response(&Method::GET, head) else { return Ok(()) };
+    let mut decoder = Decoder::new(framing);
+    let patience = Deadline::of("", Some(REFUSAL_PATIENCE), Instant::now());
+    let full = answer.len() + REFUSAL_BYTES_MAX;
+    while answer.len() < full {
+        match decoder.step(buffer.bytes()) {
+            Ok(Step::Data { skip, len }) => {
+                let data = &buffer.bytes()[skip..skip + len];
+                answer.extend_from_slice(&data[..len.min(full - answer.len())]);
+                decoder.advance(len);
+                buffer.consume(skip + len);
+            }
+            Ok(Step::More { skip }) => {
+                buffer.consume(skip);
+                match fill(line, buffer, patience) {
+                    Ok(1..) => {}
+                    Err(error) if error.is_cancelled() => return Err(error),
+                    Ok(0) | Err(_) => break,
+                }
+            }
+            Ok(Step::End { .. }) | Err(_) => break,
+        }
+    }
+    Ok(())
+}
+
+// ---- SOCKS5
+
+const VERSION: u8 = 5;
+const LOGIN_VERSION: u8 = 1;
+const NO_LOGIN: u8 = 0;
+const USER_AND_PASSWORD: u8 = 2;
+const NO_METHOD: u8 = 0xff;
+const CONNECT: u8 = 1;
+const IPV4: u8 = 1;
+const NAME: u8 = 3;
+const IPV6: u8 = 4;
+
+/// RFC 1928 §3 to §6. `Some`: this destination cannot be reached.
+fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Login>) -> Result<Option<Error>> {
+    let request = socks5_request(to)?;
+    let methods: &[u8] = if login.is_some() { &[NO_LOGIN, USER_AND_PASSWORD] } else { &[NO_LOGIN] };
+    send(line, &[&[VERSION, methods.len() as u8], methods].concat())?;
+    let [version, method] = read(line)?;
+    check_version(version)?;
+    match (method, login) {
+        (NO_LOGIN, _) => {}
+        (USER_AND_PASSWORD, Some(login)) => log_in(line, login)?,
+        (NO_METHOD, None) => {
+            return Err(refused("the proxy wants credentials, or what longwire cannot give (Proxy::basic_auth)"));
+        }
+        (NO_METHOD, Some(_)) => return Err(refused("the proxy takes no login by user and password")),
+        (other, _) => return Err(refused(format!("{GREETING}: it chose method {other}, which was not offered"))),
+    }
+    send(line, &request)?;
+    let [version, reply, _, kind] = read(line)?;
+    check_version(version)?;
+    if reply != 0 {
+        let what = format!("the proxy refused a tunnel to {}: {}", authority(to), reply_text(reply));
+        // Network or host unreachable, connection refused, TTL expired, address type not supported.
+        return if matches!(reply, 3..=6 | 8) { Ok(Some(refused(what))) } else { Err(refused(what)) };
+    }
+    skip_bound_address(line, kind).map(|()| None)
+}
+
+/// RFC 1928 §4.
+fn socks5_request(to: Destination<'_>) -> Result<Vec<u8>> {
+    let mut request = vec![VERSION, CONNECT, 0];
+    let (ip, port) = match to {
+        Destination::Address(address) => (Ok(address.ip()), address.port()),
+        Destination::Host(host, port) => (host.parse().map_err(|_| host), port),
+    };
+    match ip {
+        Ok(IpAddr::V4(ip)) => {
+            request.push(IPV4);
+            request.extend_from_slice(&ip.octets());
+        }
+        Ok(IpAddr::V6(ip)) => {
+            request.push(IPV6);
+            request.extend_from_slice(&ip.octets());
+        }
+        Err(name) => {
+            let Ok(length) = u8::try_from(name.len()) else {
+                return Err(refused("a SOCKS5 proxy takes no name of more than 255 bytes (RFC 1928 §4)"));
+            };
+            request.extend_from_slice(&[NAME, length]);
+            request.extend_from_slice(name.as_bytes());
+        }
+    }
+    request.extend_from_slice(&port.to_be_bytes());
+    Ok(request)
+}
+
+/// RFC 1929 §2.
+fn log_in(line: &mut Line, login: &Login) -> Result<()> {
+    let mut request = vec![LOGIN_VERSION];
+    for part in [&login.user, &login.password] {
+        request.push(part.len() as u8); // at most 255, checked where the login was made
+        request.extend_from_slice(part);
+    }
+    send(line, &request)?;
+    match read(line)? {
+        // RFC 1929 says 1; some say 5, and mean the same.
+        [LOGIN_VERSION | VERSION, 0] => Ok(()),
+        [LOGIN_VERSION | VERSION, _] => Err(refused("the proxy does not take the user and password that it was given")),
+        [other, _] => Err(refused(format!("{GREETING}: version {other} of the login, not 1"))),
+    }
+}
+
+/// The address that the proxy speaks from, which is of no use; read to its last byte and no
+/// further.
+fn skip_bound_address(line: &mut Line, kind: u8) -> Result<()> {
+    let length = match kind {
+        IPV4 => 4,
+        IPV6 => 16,
+        NAME => usize::from(read::<1>(line)?[0]),
+        other => return Err(refused(format!("{GREETING}: its answer has an address of type {other}"))),
+    };
+    let mut rest = [0; 255 + 2];
+    read_into(line, &mut rest[..length + 2])
+}
+
+fn read<const N: usize>(line: &mut Line) -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    read_into(line, &mut bytes).map(|()| bytes)
+}
+
+fn read_into(line: &mut Line, mut bytes: &mut [u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        match line.read(bytes, Deadline::none(), Instant::now())? {
+            0 => return Err(refused(format!("{GREETING}: it closed the connection"))),
+            count => bytes = &mut bytes[count..],
+        }
+    }
+    Ok(())
+}
+
+fn check_version(version: u8) -> Result<()> {
+    match version {
+        VERSION => Ok(()),
+        other => Err(refused(format!("{GREETING}: it answers with byte 0x{other:02x}, and is no SOCKS5 proxy"))),
+    }
+}
+
+/// RFC 1928 §6.
+fn reply_text(reply: u8) -> String {
+    let text = match reply {
+        1 => "general SOCKS server failure",
+        2 => "connection not allowed by its rules",
+        3 => "network unreachable",
+        4 => "host unreachable",
+        5 => "connection refused",
+        6 => "TTL expired",
+        7 => "command not supported",
+        8 => "address type not supported",
+        other => return format!("reply {other}, which SOCKS5 does not know"),
+    };
+    text.to_owned()
+}

@@ -1,0 +1,624 @@
+//! Which proxy is for which URL: the one given by hand or those of the environment, and the hosts
+//! that go without. How a proxy is spoken to is `net::tunnel`'s; nothing here touches the network.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::tunnel::{Login, Names, Relay, Route, Speaks};
+use crate::request::{basic_credentials, percent_decode};
+use crate::uri;
+
+/// A proxy, and what it is used for. Give it to
+/// [`ClientBuilder::proxy`](crate::ClientBuilder::proxy).
+///
+/// | URL | proxy | port |
+/// |---|---|---|
+/// | `http://host:port` | asked for `http` URLs, and for a tunnel (CONNECT) to `https` ones | 80 |
+/// | `https://host:port` | the same, spoken to through TLS | 443 |
+/// | `socks5://host:port` | SOCKS5, a tunnel for everything; names are looked up here | 1080 |
+/// | `socks5h://host:port` | the same, but the proxy looks names up | 1080 |
+///
+/// `user:password@` before the host, percent-encoded, are credentials: Basic (RFC 7617), or the
+/// login of SOCKS5 (RFC 1929). They go to the proxy and to nobody else, and no `Debug`, error or
+/// event shows them. The proxy's own name is looked up like any other.
+///
+/// An answer of the proxy to a plain `http` request, a 407 or 502 say, is a response like any
+/// other: HTTP does not tell them apart. A tunnel that is refused is
+/// [`ErrorKind::Proxy`], and [`Error::proxy_answer`] shows why.
+///
+/// ```
+/// use longwire::{Client, Proxy};
+///
+/// let proxy = Proxy::new("http://proxy.example:3128")?.basic_auth("me", "secret")?.except("10.0.0.0/8, .example")?;
+/// let client = Client::builder().proxy(proxy).build();
+/// # drop(client);
+/// # Ok::<(), longwire::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Proxy {
+    relay: Relay,
+    except: Exceptions,
+    tunnels_http: bool,
+}
+
+impl Proxy {
+    /// The proxy at that URL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUrl`], [`ErrorKind::UnsupportedScheme`], or
+    /// [`ErrorKind::InvalidRequest`] for credentials that cannot be sent.
+    pub fn new(url: &str) -> Result<Proxy> {
+        // Of the URL only the scheme may be shown: there may be a password in it.
+        let invalid = |what: &str| Error::new(ErrorKind::InvalidUrl, format!("the proxy's URL {what}"));
+        if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+            return Err(invalid("has a blank or control byte"));
+        }
+        let Some((scheme, _)) = url.split_once("://") else {
+            return Err(invalid("is not of the form http://host:port"));
+        };
+        let (speaks, default_port) = speaks(scheme)?;
+        let rest = &url[scheme.len()..];
+        uri::check_authority_form(rest).map_err(|_| invalid("has no host, or a backslash before the path"))?;
+        // The host is read by the rules of http for all of them; which drops http's own port, so
+        // that the port is asked of another.
+        let parse = |scheme: &str| Url::parse(&format!("{scheme}{rest}"));
+        let (Ok(parsed), Ok(other)) = (parse("http"), parse("https")) else {
+            return Err(invalid("does not parse"));
+        };
+        let port = parsed.port().or(other.port()).unwrap_or(default_port);
+        if port == 0 || parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(invalid("has port 0, or something behind the host and port"));
+        }
+        let host = parsed.host_str().unwrap_or_default();
+        let name = format!("{}://{host}:{port}", scheme.to_ascii_lowercase());
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let relay = Relay { name, host, port, speaks, is_trusted: false };
+        let proxy = Proxy { relay, except: Exceptions::default(), tunnels_http: false };
+        match uri::has_userinfo(&parsed) {
+            false => Ok(proxy),
+            true => {
+                let password = percent_decode(parsed.password().unwrap_or_default());
+                proxy.basic_auth(percent_decode(parsed.username()), password)
+            }
+        }
+    }
+
+    /// User and password for the proxy, in place of those of the URL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for what cannot be sent: a colon in the user's name or control
+    /// bytes (RFC 7617 §2); to a SOCKS5 proxy anything not of 1 to 255 bytes (RFC 1929 §2).
+    pub fn basic_auth(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Proxy> {
+        let (user, password) = (user.as_ref(), password.as_ref());
+        match &mut self.relay.speaks {
+            Speaks::Http { authorization, .. } => *authorization = Some(basic_credentials(user, password)?),
+            Speaks::Socks5 { login, .. } => {
+                if [user, password].iter().any(|part| part.is_empty() || part.len() > 255) {
+                    let what = "user and password for a SOCKS5 proxy have 1 to 255 bytes each (RFC 1929 §2)";
+                    return Err(Error::new(ErrorKind::InvalidRequest, what));
+                }
+                *login = Some(Login { user: user.to_vec(), password: password.to_vec() });
+            }
+        }
+        Ok(self)
+    }
+
+    /// Hosts that are asked directly, in place of those of an earlier call: a list in the form of
+    /// `NO_PROXY`, separated by commas or blanks.
+    ///
+    /// | entry | stands for |
+    /// |---|---|
+    /// | `example.com` | that host and all below it |
+    /// | `.example.com`, `*.example.com` | all below it |
+    /// | `192.0.2.7`, `2001:db8::7` | that address, where the URL has it |
+    /// | `10.0.0.0/8`, `fd00::/8` | the addresses with that prefix |
+    /// | `*` | everything |
+    ///
+    /// A name or an address may have a port (`example.com:8080`, `[2001:db8::7]:8080`) and stands
+    /// for no other port then. Names are not looked up for this.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for an entry that could never match.
+    pub fn except(mut self, hosts: &str) -> Result<Proxy> {
+        self.except = Exceptions::parse(hosts)?;
+        Ok(self)
+    }
+
+    /// Makes tunnels (CONNECT) for `http` URLs, too, instead of asking an HTTP proxy for them: so
+    /// the proxy sees neither request nor response, and an
+    /// [`upgrade`](crate::Response::upgrade) gets through. Many proxies allow tunnels to port 443
+    /// only.
+    #[must_use]
+    pub fn tunnel_http(mut self) -> Proxy {
+        self.tunnels_http = true;
+        self
+    }
+
+    /// Lets the proxy stand beside an
+    /// [`address_filter`](crate::ClientBuilder::address_filter), which cannot see to what addresses
+    /// it connects: the proxy must keep them apart itself. Its own address is not filtered. What
+    /// can be seen still is: IP addresses in URLs, and names that are looked up here (`socks5`).
+    #[must_use]
+    pub fn trusted(mut self) -> Proxy {
+        self.relay.is_trusted = true;
+        self
+    }
+
+    /// How a request for `url` goes.
+    fn route(&self, url: &Url) -> Route<'_> {
+        if self.except.contain(url) {
+            return Route::Direct;
+        }
+        match &self.relay.speaks {
+            Speaks::Http { authorization, .. } if url.scheme() == "http" && !self.tunnels_http => {
+                Route::Forward { relay: &self.relay, authorization: authorization.as_deref() }
+            }
+            Speaks::Http { .. } | Speaks::Socks5 { .. } => Route::Tunnel(&self.relay),
+        }
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Proxy").field(&self.relay).finish() // which shows no credentials
+    }
+}
+
+/// What a proxy with that scheme speaks, and its port.
+fn speaks(scheme: &str) -> Result<(Speaks, u16)> {
+    let http = |is_https, port| Ok((Speaks::Http { is_https, authorization: None }, port));
+    let socks5 = |names| Ok((Speaks::Socks5 { names, login: None }, 1080));
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" => http(false, 80),
+        "https" => http(true, 443),
+        "socks5" => socks5(Names::ByUs),
+        "socks5h" => socks5(Names::ByProxy),
+        other if other.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            let what = format!("a proxy is http, https, socks5 or socks5h, and not {other}");
+            Err(Error::new(ErrorKind::UnsupportedScheme, what))
+        }
+        _ => Err(Error::new(ErrorKind::InvalidUrl, "the proxy's URL is not of the form http://host:port")),
+    }
+}
+
+// ---- which one
+
+/// A client's proxies.
+#[derive(Default)]
+pub(crate) enum Proxies {
+    #[default]
+    None,
+    Given(Proxy),
+    Environment(Environment),
+}
+
+impl Proxies {
+    /// How a request for `url` goes. The error is a setting's, which makes no sense and would be
+    /// needed now.
+    pub(crate) fn route(&self, url: &Url) -> Result<Route<'_>> {
+        match self {
+            Proxies::None => Ok(Route::Direct),
+            Proxies::Given(proxy) => Ok(proxy.route(url)),
+            Proxies::Environment(environment) => environment.route(url),
+        }
+    }
+}
+
+/// The proxies that the environment names. A value that makes no sense is kept as the error that
+/// it is.
+pub(crate) struct Environment {
+    http: Option<Result<Proxy>>,
+    https: Option<Result<Proxy>>,
+    except: Result<Exceptions>,
+}
+
+impl Environment {
+    /// This process's.
+    pub(crate) fn read() -> Environment {
+        Environment::of(|name| env::var_os(name))
+    }
+
+    /// Of each variable the lower-case name counts first, and an empty value is none. In a CGI
+    /// program `HTTP_PROXY` is the request's field `Proxy`, by whoever sent it ("httpoxy"), and
+    /// does not count; where names have no case, neither does `http_proxy`.
+    fn of(variable: impl Fn(&str) -> Option<OsString>) -> Environment {
+        let value = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let either = |name: &'static str| {
+            let is_cgi = name == "http_proxy" && value("REQUEST_METHOD").is_some();
+            let lower = value(name).filter(|_| !(is_cgi && cfg!(windows)));
+            let upper = || value(&name.to_ascii_uppercase()).filter(|_| !is_cgi);
+            lower.or_else(upper).map(|value| (name, value))
+        };
+        let proxy = |name| either(name).or_else(|| either("all_proxy")).map(|(name, value)| named(name, &value));
+        let except = match either("no_proxy") {
+            None => Ok(Exceptions::default()),
+            Some((name, value)) => text(name, &value).and_then(|list| {
+                Exceptions::parse(list).map_err(|error| error.recast(ErrorKind::InvalidRequest, &variable_called(name)))
+            }),
+        };
+        Environment { http: proxy("http_proxy"), https: proxy("https_proxy"), except }
+    }
+
+    /// As in Go, this machine itself is always asked directly.
+    fn route(&self, url: &Url) -> Result<Route<'_>> {
+        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
+        let Some(proxy) = proxy else { return Ok(Route::Direct) };
+        if is_this_machine(url) || self.except.as_ref().map_err(Error::clone)?.contain(url) {
+            return Ok(Route::Direct);
+        }
+        proxy.as_ref().map(|proxy| proxy.route(url)).map_err(Error::clone)
+    }
+}
+
+/// The proxy that a variable names; without a scheme it is an HTTP proxy.
+fn named(name: &str, value: &OsString) -> Result<Proxy> {
+    let value = text(name, value)?.trim();
+    let proxy = if value.contains("://") { Proxy::new(value) } else { Proxy::new(&format!("http://{value}")) };
+    proxy.map_err(|error| {
+        let kind = error.kind();
+        error.recast(kind, &variable_called(name))
+    })
+}
+
+fn text<'v>(name: &str, value: &'v OsString) -> Result<&'v str> {
+    let not_text = || Error::new(ErrorKind::InvalidRequest, format!("{}: not UTF-8", variable_called(name)));
+    value.to_str().ok_or_else(not_text)
+}
+
+fn variable_called(name: &str) -> String {
+    format!("the environment variable {name} (or {})", name.to_ascii_uppercase())
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
+// ---- which none
+
+/// The hosts that are asked without a proxy.
+#[derive(Clone, Debug, Default)]
+struct Exceptions(Vec<Exception>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Exception {
+    Everything,
+    /// A name, without dots around it, and those below it; or only those.
+    Name {
+        name: String,
+        only_below: bool,
+        port: Option<u16>,
+    },
+    Address {
+        ip: IpAddr,
+        port: Option<u16>,
+    },
+    /// The addresses that share so many bits.
+    Net {
+        ip: IpAddr,
+        bits: u32,
+    },
+}
+
+impl Exceptions {
+    fn parse(list: &str) -> Result<Exceptions> {
+        let entries = list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
+        let entries = entries.map(|entry| {
+            let what = || format!("{entry:?} is no host, address or prefix that goes without a proxy");
+            Exception::parse(entry).ok_or_else(|| Error::new(ErrorKind::InvalidRequest, what()))
+        });
+        entries.collect::<Result<_>>().map(Exceptions)
+    }
+
+    fn contain(&self, url: &Url) -> bool {
+        self.0.iter().any(|exception| exception.is(url))
+    }
+}
+
+impl Exception {
+    fn parse(entry: &str) -> Option<Exception> {
+        if entry == "*" {
+            return Some(Exception::Everything);
+        }
+        if let Some((net, bits)) = entry.split_once('/') {
+            let ip: IpAddr = net.parse().ok()?;
+            let bits = u32::from(number(bits)?);
+            return (bits <= width(ip)).then_some(Exception::Net { ip, bits });
+        }
+        if let Ok(ip) = entry.parse::<IpAddr>() {
+            return Some(Exception::Address { ip: ip.to_canonical(), port: None });
+        }
+        let (host, port) = match entry.rsplit_once(':') {
+            Some((host, port)) if !entry.ends_with(']') => (host, Some(number(port)?)),
+            _ => (entry, None),
+        };
+        let below = host.strip_prefix("*.").or(host.strip_prefix('.'));
+        let host = below.unwrap_or(host);
+        if host.contains('*') {
+            return None;
+        }
+        match Host::parse(host.strip_suffix('.').unwrap_or(host)).ok()? {
+            Host::Domain(name) => Some(Exception::Name { name, only_below: below.is_some(), port }),
+            Host::Ipv4(ip) => Some(Exception::Address { ip: ip.into(), port }),
+            Host::Ipv6(ip) => Some(Exception::Address { ip: IpAddr::V6(ip).to_canonical(), port }),
+        }
+    }
+
+    fn is(&self, url: &Url) -> bool {
+        let is_port = |port: &Option<u16>| port.is_none_or(|port| url.port_or_known_default() == Some(port));
+        let ip = match url.host() {
+            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip).to_canonical()),
+            Some(Host::Domain(_)) | None => None,
+        };
+        match (self, ip) {
+            (Exception::Everything, _) => true,
+            (Exception::Address { ip, port }, Some(host)) => *ip == host && is_port(port),
+            (Exception::Net { ip, bits }, Some(host)) => shares(*ip, host, *bits),
+            (Exception::Name { name, only_below, port }, None) => {
+                let host = url.host_str().unwrap_or_default();
+                let host = host.strip_suffix('.').unwrap_or(host);
+                let above = host.strip_suffix(name.as_str());
+                above.is_some_and(|above| above.ends_with('.') || above.is_empty() && !only_below) && is_port(port)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A number of digits only.
+fn number(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn width(ip: IpAddr) -> u32 {
+    if ip.is_ipv4() { 32 } else { 128 }
+}
+
+/// Whether two addresses of one family begin with the same `bits`.
+fn shares(one: IpAddr, other: IpAddr, bits: u32) -> bool {
+    let differs = match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => u128::from(u32::from(one) ^ u32::from(other)),
+        (IpAddr::V6(one), IpAddr::V6(other)) => u128::from(one) ^ u128::from(other),
+        _ => return false,
+    };
+    differs.checked_shr(width(one) - bits).unwrap_or(0) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let variables: Vec<(String, OsString)> =
+            variables.iter().map(|(name, value)| (String::from(*name), value.into())).collect();
+        Environment::of(move |name| variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone()))
+    }
+
+    /// The proxy's name for that URL, or "direct", or what is said of the setting.
+    fn chosen(environment: &Environment, url: &str) -> String {
+        match environment.route(&Url::parse(url).unwrap()) {
+            Ok(route) => route.relay().map_or("direct".to_owned(), |relay| relay.name.clone()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn each_scheme_has_its_variable_and_all_proxy_stands_in() {
+        let both = environment(&[("http_proxy", "http://h:1"), ("HTTPS_PROXY", "http://s:2")]);
+        assert_eq!(chosen(&both, "http://a/"), "http://h:1");
+        assert_eq!(chosen(&both, "https://a/"), "http://s:2");
+        let all = environment(&[("ALL_PROXY", "socks5://a:3"), ("https_proxy", "http://s:2")]);
+        assert_eq!(chosen(&all, "http://a/"), "socks5://a:3");
+        assert_eq!(chosen(&all, "https://a/"), "http://s:2");
+        let none = environment(&[("http_proxy", ""), ("all_proxy", "")]);
+        assert_eq!(chosen(&none, "http://a/"), "direct");
+    }
+
+    #[test]
+    fn the_lower_case_counts_first_and_a_scheme_may_be_missing() {
+        let both = environment(&[("http_proxy", "lower:1"), ("HTTP_PROXY", "upper:1")]);
+        assert_eq!(chosen(&both, "http://a/"), "http://lower:1");
+        let upper = environment(&[("HTTP_PROXY", "upper")]);
+        assert_eq!(chosen(&upper, "http://a/"), "http://upper:80");
+        let login = environment(&[("HTTP_PROXY", "me:pw@upper:8080")]);
+        assert_eq!(chosen(&login, "http://a/"), "http://upper:8080");
+    }
+
+    #[test]
+    fn a_cgi_program_does_not_take_the_proxy_of_whoever_asks_it() {
+        let upper = environment(&[("HTTP_PROXY", "evil:1"), ("REQUEST_METHOD", "GET")]);
+        assert_eq!(chosen(&upper, "http://a/"), "direct");
+        let others =
+            [("HTTP_PROXY", "evil:1"), ("REQUEST_METHOD", "GET"), ("ALL_PROXY", "good:1"), ("HTTPS_PROXY", "good:2")];
+        assert_eq!(chosen(&environment(&others), "http://a/"), "http://good:1");
+        assert_eq!(chosen(&environment(&others), "https://a/"), "http://good:2");
+        let lower = environment(&[("http_proxy", "good:1"), ("REQUEST_METHOD", "GET")]);
+        let want = if cfg!(windows) { "direct" } else { "http://good:1" };
+        assert_eq!(chosen(&lower, "http://a/"), want);
+    }
+
+    #[test]
+    fn this_machine_is_asked_directly_whatever_the_environment_says() {
+        let all = environment(&[("all_proxy", "http://p:1"), ("no_proxy", "x/99")]);
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.9.9.9:1", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1"]
+        {
+            assert_eq!(chosen(&all, &format!("http://{host}/")), "direct", "{host}");
+        }
+        let all = environment(&[("all_proxy", "http://p:1")]);
+        for host in ["localhost.example", "128.0.0.1", "[::2]", "localhosts"] {
+            assert_eq!(chosen(&all, &format!("http://{host}/")), "http://p:1", "{host}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_an_error_when_it_would_be_used() {
+        let cases = [
+            ("http_proxy", "ftp://secret@p", "the environment variable http_proxy (or HTTP_PROXY): a proxy is http"),
+            (
+                "http_proxy",
+                "http://",
+                "the environment variable http_proxy (or HTTP_PROXY): the proxy's URL has no host",
+            ),
+            ("all_proxy", "http://u:secret@p:x", "the environment variable all_proxy (or ALL_PROXY): the proxy's URL"),
+            ("all_proxy", "http://u:secret@p/x", "the environment variable all_proxy (or ALL_PROXY): the proxy's URL"),
+            ("all_proxy", "u:sec ret@p", "the environment variable all_proxy (or ALL_PROXY): the proxy's URL"),
+            ("all_proxy", "socks5://secret@p", "the environment variable all_proxy (or ALL_PROXY): user and password"),
+        ];
+        for (name, value, want) in cases {
+            let said = chosen(&environment(&[(name, value), ("no_proxy", "fine")]), "http://a/");
+            assert!(said.starts_with(want), "{name}={value}: {said}");
+            assert!(!said.contains("secret") && !said.contains("sec ret"), "{said}");
+            let spared = environment(&[(name, value), ("no_proxy", "a")]);
+            assert_eq!(chosen(&spared, "http://a/"), "direct");
+        }
+        for list in ["10.0.0.0/33", "a, ::/129", "a:b", "a:65536", "a*b", "<local>", "10.0.0.0/+8", "10/8"] {
+            let said = chosen(&environment(&[("http_proxy", "p:1"), ("no_proxy", list)]), "http://b/");
+            assert!(said.starts_with("the environment variable no_proxy (or NO_PROXY): \""), "{list}: {said}");
+            assert_eq!(
+                chosen(&environment(&[("no_proxy", list)]), "http://b/"),
+                "direct",
+                "{list}: nothing to be spared"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_no_text_is_an_error_too() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = |name: &str| (name == "http_proxy").then(|| OsString::from_vec(vec![b'p', 0xff]));
+        let said = chosen(&Environment::of(odd), "http://a/");
+        assert_eq!(said, "the environment variable http_proxy (or HTTP_PROXY): not UTF-8");
+    }
+
+    #[test]
+    fn no_proxy_spares_names_addresses_and_prefixes() {
+        // (the list, URLs that go directly, URLs that do not)
+        let table: [(&str, &[&str], &[&str]); 14] = [
+            (
+                "example.com",
+                &["http://example.com/", "http://A.Example.com:81/"],
+                &["http://notexample.com/", "http://com/"],
+            ),
+            (
+                ".example.com",
+                &["http://a.example.com/", "http://b.a.example.com/"],
+                &["http://example.com/", "http://aexample.com/"],
+            ),
+            ("*.example.com", &["http://a.example.com/"], &["http://example.com/"]),
+            ("EXAMPLE.com.", &["http://example.com/", "http://example.com./"], &["http://example.org/"]),
+            (
+                "example.com:8080",
+                &["http://example.com:8080/", "https://a.example.com:8080/"],
+                &["http://example.com/"],
+            ),
+            ("example.com:80", &["http://example.com/"], &["https://example.com/"]),
+            (
+                "b\u{fc}cher.example",
+                &["http://b\u{fc}cher.example/", "http://xn--bcher-kva.example/"],
+                &["http://bucher.example/"],
+            ),
+            (
+                "192.0.2.7",
+                &["http://192.0.2.7/", "http://[::ffff:192.0.2.7]/"],
+                &["http://192.0.2.70/", "http://192.0.2.7.example/"],
+            ),
+            ("192.0.2.7:81", &["http://192.0.2.7:81/"], &["http://192.0.2.7/"]),
+            (
+                "192.0.2.0/24",
+                &["http://192.0.2.0/", "http://192.0.2.255:9/"],
+                &["http://192.0.3.0/", "http://[2001:db8::]/"],
+            ),
+            ("2001:db8::7", &["http://[2001:db8:0::7]/"], &["http://[2001:db8::8]/"]),
+            (
+                "[2001:db8::7]:81 [2001:db8::8]",
+                &["http://[2001:db8::7]:81/", "http://[2001:db8::8]/"],
+                &["http://[2001:db8::7]/"],
+            ),
+            (
+                "2001:db8::/33,0.0.0.0/0",
+                &["http://[2001:db8:7fff::]/", "http://9.9.9.9/"],
+                &["http://[2001:db8:8000::]/"],
+            ),
+            ("a, b\t,,c", &["http://a/", "http://b/", "http://c/"], &["http://d/"]),
+        ];
+        for (list, spared, others) in table {
+            let given = Proxies::Given(Proxy::new("http://p:1").unwrap().except(list).unwrap());
+            let is_direct = |url: &str| given.route(&Url::parse(url).unwrap()).unwrap().relay().is_none();
+            let from_environment = environment(&[("all_proxy", "p:1"), ("no_proxy", list)]);
+            for url in spared {
+                assert!(is_direct(url), "{list}: {url}");
+                assert_eq!(chosen(&from_environment, url), "direct", "{list}: {url}");
+            }
+            for url in others {
+                assert!(!is_direct(url), "{list}: {url}");
+                assert_eq!(chosen(&from_environment, url), "http://p:1", "{list}: {url}");
+            }
+        }
+        let all = environment(&[("all_proxy", "p:1"), ("no_proxy", "a, *")]);
+        assert_eq!(chosen(&all, "http://anything.example/"), "direct");
+        assert_eq!(chosen(&all, "https://192.0.2.1/"), "direct");
+    }
+
+    #[test]
+    fn a_proxys_url_gives_host_port_and_login() {
+        let cases = [
+            ("http://p", "http://p:80", "p"),
+            ("HTTP://P.example/", "http://p.example:80", "p.example"),
+            ("https://p", "https://p:443", "p"),
+            ("https://p:80", "https://p:80", "p"),
+            ("http://p:443", "http://p:443", "p"),
+            ("socks5://p", "socks5://p:1080", "p"),
+            ("socks5h://p:80", "socks5h://p:80", "p"),
+            ("socks5://u:p@[::1]:9", "socks5://[::1]:9", "::1"),
+            ("http://u:p@192.0.2.1:8080", "http://192.0.2.1:8080", "192.0.2.1"),
+        ];
+        for (url, name, host) in cases {
+            let relay = Proxy::new(url).unwrap().relay;
+            assert_eq!((relay.name.as_str(), relay.host.as_str()), (name, host), "{url}");
+        }
+        let bad = [
+            "",
+            "p:80",
+            "http:p",
+            "http:///p",
+            "http://p:0",
+            "http://p:65536",
+            "http://p/x",
+            "http://p?x",
+            "http://p x",
+        ];
+        for url in bad {
+            assert_eq!(Proxy::new(url).unwrap_err().kind(), ErrorKind::InvalidUrl, "{url:?}");
+        }
+        assert_eq!(Proxy::new("socks4://p").unwrap_err().kind(), ErrorKind::UnsupportedScheme);
+    }
+
+    #[test]
+    fn credentials_are_decoded_checked_and_never_shown() {
+        let proxy = Proxy::new("http://us%65r:p%40ss@p").unwrap();
+        let shown = format!("{proxy:?}");
+        let Speaks::Http { authorization, .. } = proxy.relay.speaks else { panic!("an HTTP proxy") };
+        assert_eq!(authorization.as_deref(), Some("Basic dXNlcjpwQHNz"));
+        assert_eq!(shown, "Proxy(http://p:80)");
+        let proxy = Proxy::new("socks5://u%00:%ff@p").unwrap();
+        let Speaks::Socks5 { login: Some(login), .. } = proxy.relay.speaks else { panic!("a login") };
+        assert_eq!((&login.user[..], &login.password[..]), (&b"u\0"[..], &b"\xff"[..]));
+        for url in ["http://u%3a:p@p", "http://u:%0a@p", "socks5://u@p", "socks5h://:p@p"] {
+            assert_eq!(Proxy::new(url).unwrap_err().kind(), ErrorKind::InvalidRequest, "{url}");
+        }
+        let socks5 = Proxy::new("socks5://p").unwrap();
+        assert!(socks5.clone().basic_auth("u".repeat(255), "p".repeat(255)).is_ok());
+        assert!(socks5.basic_auth("u".repeat(256), "p").is_err());
+    }
+}
