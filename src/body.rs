@@ -92,7 +92,7 @@ impl Body {
         match std::mem::replace(&mut self.0, State::Ended(BodyEnd::Empty, Headers::new())) {
             State::Switched(lease) => lease.into_conn(),
             state => {
-                self.state = state;
+                self.0 = state;
                 None
             }
         }
@@ -332,7 +332,6 @@ impl Open {
         }
     }
     #[inline]
-
     fn go_home(self) {
         match self.afterwards {
             Ok(how) => self.lease.release(how),

@@ -64,7 +64,6 @@ struct Received {
     at: Instant,
 }
 #[inline]
-
 fn converse(
     conn: &mut Conn,
     request: &mut Request<'_>,

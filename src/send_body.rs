@@ -73,7 +73,6 @@ impl<'b> SendBody<'b> {
         }
     }
     #[inline]
-
     pub(crate) fn is_none(&self) -> bool {
         matches!(self.0, Kind::Empty)
     }

@@ -29,7 +29,6 @@ impl Buffer {
         &self.block[self.start..self.end]
     }
     #[inline]
-
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }

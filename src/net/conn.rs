@@ -112,7 +112,6 @@ impl Conn {
         self.rest = Rest { since: now, retires: retires.0, retires_because: retires.1, probe };
     }
     #[inline]
-
     pub(crate) fn retires(&self) -> Instant {
         self.rest.retires
     }
@@ -135,12 +134,10 @@ impl Conn {
         }
     }
     #[inline]
-
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.opened.peer
     }
     #[inline]
-
     pub(crate) fn limits(&self) -> &Limits {
         self.line.limits()
     }
@@ -157,12 +154,10 @@ impl Conn {
         self.buffer.bytes()
     }
     #[inline]
-
     pub(crate) fn consume(&mut self, count: usize) {
         self.buffer.consume(count);
     }
     #[inline]
-
     pub(crate) fn buffer_size(&self) -> usize {
         self.buffer.size()
     }

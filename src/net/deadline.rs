@@ -50,7 +50,6 @@ impl Deadline {
         self.left_at(Instant::now())
     }
     #[inline]
-
     pub(crate) fn left_at(&self, now: Instant) -> Option<Duration> {
         Some(self.at?.saturating_duration_since(now))
     }

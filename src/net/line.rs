@@ -108,7 +108,6 @@ impl Line {
         !was_cancelled
     }
     #[inline]
-
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -261,7 +260,6 @@ impl Line {
         }
     }
     #[inline]
-
     fn arm_read(&mut self, left: Option<Duration>) -> io::Result<()> {
         let tick = self.tick(self.read_tick, left);
         if tick != self.read_tick {
@@ -271,7 +269,6 @@ impl Line {
         Ok(())
     }
     #[inline]
-
     fn arm_write(&mut self, left: Option<Duration>) -> io::Result<()> {
         let tick = self.tick(self.write_tick, left);
         if tick != self.write_tick {

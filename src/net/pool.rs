@@ -348,7 +348,6 @@ impl Pool {
         }
     }
     #[inline]
-
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -577,7 +576,6 @@ impl Shared {
         self.spares.clear();
     }
     #[inline]
-
     fn keep_spare(&mut self, mut buffer: Buffer) {
         buffer.clear();
         if buffer.size() > 0 && self.spares.len() < SPARES_MAX {
@@ -717,7 +715,6 @@ impl Lease {
 impl Deref for Lease {
     type Target = Conn;
     #[inline]
-
     fn deref(&self) -> &Conn {
         match &self.held {
             Held::Conn(conn) => conn,

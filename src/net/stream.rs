@@ -174,7 +174,6 @@ impl Socket {
         }
     }
     #[inline]
-
     pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => match bufs {

@@ -285,7 +285,6 @@ fn start_of(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes[..bytes.len().min(24)].escape_ascii())
 }
 #[inline]
-
 fn to_head(bytes: &[u8], response: &httparse::Response<'_, '_>, leniency: Leniency<'_>) -> Result<Head> {
     let code = response.code.unwrap_or_default();
     let status = StatusCode::new(code).ok_or_else(|| malformed(format!("response head: status {code:03}")))?;

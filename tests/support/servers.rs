@@ -1,4 +1,4 @@
-//! Real servers for `tests/interop.rs`.
+//! Real servers for `tests/interop.rs`; `proxies.rs` starts its proxies by the same means.
 //!
 //! Each [`Server`] is started for one test, in the foreground, on a loopback
 //! port of its own, from a configuration under `servers/` that is written into
@@ -22,10 +22,10 @@ use crate::support::peer::Peer;
 /// Seconds after which a server ends in any case.
 const LIFE_S: u32 = 300;
 /// How long a server may take until it answers.
-const START_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 /// A port is chosen, given back and then given to the server; another process
 /// may take it in between.
-const PORTS_TRIED_MAX: u32 = 5;
+pub(crate) const PORTS_TRIED_MAX: u32 = 5;
 /// How long a state is waited for.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes of `stream.bin` and of `/backend/stream`.
@@ -140,7 +140,7 @@ impl Server {
 }
 
 /// A server's process, and a second one that ends it when we no longer can.
-struct Process {
+pub(crate) struct Process {
     server: Child,
     watchdog: Child,
     /// `None`: it says so in its log.
@@ -148,7 +148,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(mut command: Command, port: Option<u16>, package: &str) -> Process {
+    pub(crate) fn start(mut command: Command, port: Option<u16>, package: &str) -> Process {
         let server = command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| {
             let program = command.get_program().to_string_lossy();
             panic!("{program}: {error}; these tests need the Debian package {package}")
@@ -167,7 +167,7 @@ impl Process {
     fn wait_until_ready(&mut self, site: &Site) -> Option<u16> {
         let started = Instant::now();
         while started.elapsed() < START_LIMIT {
-            if self.server.try_wait().expect("our own child").is_some() {
+            if self.has_ended() {
                 return None;
             }
             let port = self.port.or_else(|| said_port(&site.log()));
@@ -179,6 +179,10 @@ impl Process {
             thread::sleep(Duration::from_millis(10));
         }
         panic!("no answer within {START_LIMIT:?}: {}", site.log());
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.server.try_wait().expect("our own child").is_some()
     }
 
     fn kill(&mut self) {
@@ -246,7 +250,7 @@ pub(crate) fn large_value(n: usize) -> String {
     String::from(char::from(b'a' + n as u8)).repeat(LARGE_VALUE_BYTES)
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("it is bound").port()
 }
@@ -270,13 +274,13 @@ fn serves(port: u16, token: &str) -> std::io::Result<bool> {
 
 /// The folder of one server: `www` with the files it serves, its configuration
 /// and its log. Gone with the value.
-struct Site {
-    dir: PathBuf,
+pub(crate) struct Site {
+    pub(crate) dir: PathBuf,
     token: String,
 }
 
 impl Site {
-    fn create(large_bytes: usize) -> Site {
+    pub(crate) fn create(large_bytes: usize) -> Site {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let token = format!("longwire-interop-{}-{count}", std::process::id());
@@ -295,7 +299,7 @@ impl Site {
         site
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read(self.dir.join("log")).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 }
