@@ -62,6 +62,11 @@ impl<'b> RequestBuilder<'b> {
     /// `Transfer-Encoding`, `TE`, `Trailer`, `Keep-Alive`, `Proxy-Connection`, `Expect` (see
     /// [`expect_continue`](RequestBuilder::expect_continue)), a `Content-Length` that is not the
     /// body's, and a `Connection` other than `close`, or `upgrade` beside `Upgrade`.
+    ///
+    /// Where the client has a proxy, a `Proxy-Authorization` is for that: it goes along when an HTTP
+    /// proxy is asked for the URL, in place of the credentials of [`Proxy`](crate::Proxy), and not
+    /// to a server, be it asked directly or through a tunnel. Without a proxy it is a field like any
+    /// other.
     pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         self.step(|request| request.add_header(name.as_ref(), value.as_ref()))
     }

@@ -21,7 +21,6 @@ use crate::response::{Response, ResponseParts};
 use crate::retry::may_retry;
 use crate::settings::Settings;
 use crate::uri;
-use crate::wire::head::NextHop;
 
 /// A blocking HTTP/1.1 client with a pool of kept-alive connections.
 ///
@@ -104,9 +103,9 @@ impl Client {
         let headers = defaults.as_ref().unwrap_or(&request.headers);
         self.check(request, headers)?;
         let mut head = Vec::new();
-        exchange::encode(request, headers, NextHop::Origin, &self.0.settings, &mut |bytes| {
-            head.extend_from_slice(bytes)
-        });
+        let settings = &self.0.settings;
+        let hop = settings.proxies.next_hop(Route::Direct);
+        exchange::encode(request, headers, hop, settings, &mut |bytes| head.extend_from_slice(bytes));
         Ok(head)
     }
 
@@ -177,7 +176,7 @@ impl Client {
     fn exchange(&self, request: &mut Request<'_>, deadline: Deadline, now: Instant) -> Result<ResponseParts> {
         let settings = &self.0.settings;
         let route = settings.proxies.route(&request.url)?;
-        let hop = next_hop(route);
+        let hop = settings.proxies.next_hop(route);
         let lease = self.lease(request, route, deadline, now, false)?;
         let was_reused = lease.exchanges > 1;
         let mut outcome = exchange::run(lease, request, hop, settings);
@@ -224,14 +223,6 @@ impl Client {
         let origin = pool_key(route, uri::origin(url));
         let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits };
         pool.lease(want, |deadline| dialer.open(&target, route, deadline, options.token.as_ref()))
-    }
-}
-
-/// Who is sent the request's head.
-fn next_hop(route: Route<'_>) -> NextHop<'_> {
-    match route {
-        Route::Direct | Route::Tunnel(_) => NextHop::Origin,
-        Route::Forward { authorization, .. } => NextHop::Proxy { authorization },
     }
 }
 

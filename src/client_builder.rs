@@ -15,7 +15,7 @@ use crate::net::pool::{Pool, PoolLimits};
 use crate::net::resolve::{Resolve, Resolver, System};
 use crate::net::stream::Connect;
 use crate::observe::Observer;
-use crate::proxy::{Environment, Proxies, Proxy};
+use crate::proxy::{Proxies, Proxy};
 use crate::request::check_by_hand;
 use crate::settings::Settings;
 use crate::wire::head::HeadLimits;
@@ -343,7 +343,7 @@ impl ClientBuilder {
         }
         let asks_environment = self.proxies.is_none() && !is_own_way && self.filter.is_none();
         self.settings.proxies = match asks_environment {
-            true => Proxies::Environment(Environment::read()),
+            true => Proxies::of_environment(),
             false => self.proxies.take().unwrap_or_default(),
         };
         let observer = self.settings.observer.clone();

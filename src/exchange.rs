@@ -106,7 +106,7 @@ pub(crate) fn encode(
     let head = RequestHead {
         method: &request.method,
         target: match next_hop {
-            NextHop::Origin => uri::target(&request.url),
+            NextHop::Origin | NextHop::OriginPastProxy => uri::target(&request.url),
             NextHop::Proxy { .. } => uri::absolute_target(&request.url),
         },
         next_hop,

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::tunnel::{Login, Names, Relay, Route, Speaks};
 use crate::request::{basic_credentials, percent_decode};
 use crate::uri;
+use crate::wire::head::NextHop;
 
 /// A proxy, and what it is used for. Give it to
 /// [`ClientBuilder::proxy`](crate::ClientBuilder::proxy).
@@ -198,6 +199,22 @@ pub(crate) enum Proxies {
 }
 
 impl Proxies {
+    /// Those of this process's environment.
+    pub(crate) fn of_environment() -> Proxies {
+        let environment = Environment::of(|name| env::var_os(name));
+        let is_any = environment.http.is_some() || environment.https.is_some();
+        if is_any { Proxies::Environment(environment) } else { Proxies::None }
+    }
+
+    /// Who is sent the head of a request that goes that way.
+    pub(crate) fn next_hop<'a>(&self, route: Route<'a>) -> NextHop<'a> {
+        match (route, self) {
+            (Route::Forward { authorization, .. }, _) => NextHop::Proxy { authorization },
+            (Route::Direct | Route::Tunnel(_), Proxies::None) => NextHop::Origin,
+            (Route::Direct | Route::Tunnel(_), _) => NextHop::OriginPastProxy,
+        }
+    }
+
     /// How a request for `url` goes. The error is a setting's, which makes no sense and would be
     /// needed now.
     pub(crate) fn route(&self, url: &Url) -> Result<Route<'_>> {
@@ -218,11 +235,6 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// This process's.
-    pub(crate) fn read() -> Environment {
-        Environment::of(|name| env::var_os(name))
-    }
-
     /// Of each variable the lower-case name counts first, and an empty value is none. In a CGI
     /// program `HTTP_PROXY` is the request's field `Proxy`, by whoever sent it ("httpoxy"), and
     /// does not count; where names have no case, neither does `http_proxy`.

@@ -157,7 +157,7 @@ fn cancel_ends_the_wait_for_a_place_in_the_pool() {
 #[test]
 fn cancel_ends_resolving() {
     let names = HangingNames::new();
-    let client = Client::builder().connect_timeout(None).resolver(names.resolver(black_hole())).build();
+    let client = Client::builder().no_proxy().connect_timeout(None).resolver(names.resolver(black_hole())).build();
     let token = CancelToken::new();
     let error = cancelled(&token, || client.get("http://slow.test/").cancel(&token).send(), || names.gate.saw(1));
     assert_eq!(error.stage(), Stage::Resolve);
@@ -185,7 +185,7 @@ fn cancel_ends_connecting() {
 #[test]
 fn cancel_ends_a_race_of_addresses() {
     let names = TwoDeadAddresses([black_hole(), silent::other_black_hole()]);
-    let client = Client::builder().connect_timeout(None).resolver(names).build();
+    let client = Client::builder().no_proxy().connect_timeout(None).resolver(names).build();
     let token = CancelToken::new();
     let error = cancelled(
         &token,

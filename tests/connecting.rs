@@ -28,6 +28,11 @@ const SHORT: Duration = Duration::from_millis(400);
 const SOON: Duration = Duration::from_secs(6);
 const LOOK_UPS_MAX: usize = 16;
 
+/// The names here are the test's own, and no proxy of the environment's knows them.
+fn builder() -> ClientBuilder {
+    Client::builder().no_proxy()
+}
+
 /// A resolver that knows one list for every name, and counts how often it was asked for what.
 #[derive(Clone, Default)]
 struct Names {
@@ -85,7 +90,7 @@ fn refused(sent: Result<Response>, kind: ErrorKind) -> Error {
 fn an_ip_literal_needs_no_resolver() {
     let peer = Peer::answering(ok("here"));
     let names = Names::default();
-    let client = Client::builder().resolver(names.clone()).build();
+    let client = builder().resolver(names.clone()).build();
     let response = client.get(peer.url("/")).send().expect("an answer");
     assert_eq!(response.timings().resolve, Duration::ZERO);
     assert_eq!(response.connection().peer_addr(), Some(peer.addr()));
@@ -103,7 +108,7 @@ fn an_ipv6_literal_is_dialled_as_it_is() {
     let serving = thread::spawn(move || answer_one(&listener));
     let url = format!("http://{address}/");
     assert!(url.starts_with("http://[::1]:"));
-    assert_eq!(text(get(Client::builder().resolver(names.clone()), url)), "six");
+    assert_eq!(text(get(builder().resolver(names.clone()), url)), "six");
     let head = serving.join().expect("no panic");
     assert!(head.contains(&format!("Host: {address}\r\n")), "{head}");
     assert_eq!(names.asked(), []);
@@ -129,7 +134,7 @@ fn answer_one(listener: &TcpListener) -> String {
 fn localhost_is_found_without_a_resolver_of_ones_own() {
     let peer = Peer::answering(ok("here"));
     let url = format!("http://localhost:{}/", peer.addr().port());
-    assert_eq!(text(get(Client::builder(), url)), "here");
+    assert_eq!(text(get(builder(), url)), "here");
 }
 
 #[test]
@@ -140,7 +145,7 @@ fn resolve_to_stands_over_the_resolver_for_its_host_only() {
         }
     });
     let names = Names::all_at(&[peer.addr()]);
-    let client = Client::builder().resolver(names.clone()).resolve_to("fixed.test", peer.addr()).build();
+    let client = builder().resolver(names.clone()).resolve_to("fixed.test", peer.addr()).build();
     let port = peer.addr().port();
     let fixed = client.get(format!("http://Fixed.TEST:{port}/")).send();
     assert_eq!(text(fixed), format!("fixed.test:{port}"));
@@ -154,7 +159,7 @@ fn resolve_to_stands_over_the_resolver_for_its_host_only() {
 fn a_resolver_is_asked_for_host_and_port_once_per_connection() {
     let peer = Peer::answering(ok("here"));
     let names = Names::all_at(&[peer.addr()]);
-    let client = Client::builder().resolver(names.clone()).build();
+    let client = builder().resolver(names.clone()).build();
     for _ in 0..3 {
         assert_eq!(text(client.get("http://one.test/").send()), "here");
     }
@@ -163,7 +168,7 @@ fn a_resolver_is_asked_for_host_and_port_once_per_connection() {
 
 #[test]
 fn a_resolver_that_fails_is_a_resolve_error_with_its_cause() {
-    let sent = get(Client::builder().resolver(NoSuchName), "http://lost.test/");
+    let sent = get(builder().resolver(NoSuchName), "http://lost.test/");
     let error = refused(sent, ErrorKind::Resolve);
     assert_eq!(error.stage(), Stage::Resolve);
     assert_eq!(error.fate(), Fate::NotSent);
@@ -194,7 +199,7 @@ fn a_resolver_that_panics_is_a_resolve_error_each_time() {
 
 #[test]
 fn a_name_without_addresses_is_a_resolve_error() {
-    let builder = Client::builder().resolver(Names::default());
+    let builder = builder().resolver(Names::default());
     let error = refused(get(builder, "http://empty.test/"), ErrorKind::Resolve);
     assert_eq!(error.stage(), Stage::Resolve);
     assert_eq!(error.fate(), Fate::NotSent);
@@ -211,7 +216,7 @@ fn an_address_that_refuses_gives_way_to_the_next_at_once() {
     let tries = (0..10).map(|_| {
         let names = Names::all_at(&[refusing.address, peer.addr()]);
         let start = Instant::now();
-        let sent = get(Client::builder().resolver(names), "http://two.test/");
+        let sent = get(builder().resolver(names), "http://two.test/");
         assert_eq!(text(sent), "here");
         start.elapsed()
     });
@@ -225,7 +230,7 @@ fn an_address_that_does_not_answer_gives_way_to_the_next_after_the_attempt_delay
     let hole = black_hole();
     let names = Names::all_at(&[hole, peer.addr()]);
     let start = Instant::now();
-    let sent = get(Client::builder().resolver(names), "http://two.test/");
+    let sent = get(builder().resolver(names), "http://two.test/");
     let took = start.elapsed();
     assert_eq!(text(sent), "here");
     assert!(took >= ATTEMPT_DELAY, "the first had no chance: {took:?}");
@@ -236,7 +241,7 @@ fn an_address_that_does_not_answer_gives_way_to_the_next_after_the_attempt_delay
 fn the_first_address_that_answers_in_time_is_the_only_one_tried() {
     let (first, second) = (Peer::answering(ok("first")), Peer::answering(ok("second")));
     let names = Names::all_at(&[first.addr(), second.addr()]);
-    let builder = Client::builder().resolver(names);
+    let builder = builder().resolver(names);
     assert_eq!(text(get(builder, "http://two.test/")), "first");
     assert_eq!(second.connections(), 0);
 }
@@ -245,7 +250,7 @@ fn the_first_address_that_answers_in_time_is_the_only_one_tried() {
 fn when_all_addresses_fail_the_error_names_them() {
     let (one, two) = (Refused::new(), Refused::new());
     let names = Names::all_at(&[one.address, two.address]);
-    let sent = get(Client::builder().resolver(names), "http://two.test/");
+    let sent = get(builder().resolver(names), "http://two.test/");
     let error = refused(sent, ErrorKind::Connect);
     assert_eq!(error.stage(), Stage::Connect);
     assert_eq!(error.fate(), Fate::NotSent);
@@ -260,7 +265,7 @@ fn when_all_addresses_fail_the_error_names_them() {
 #[test]
 fn a_refused_port_is_a_connect_error_that_keeps_the_systems_kind() {
     let refusing = Refused::new();
-    let sent = get(Client::builder(), format!("http://{}/", refusing.address));
+    let sent = get(builder(), format!("http://{}/", refusing.address));
     let error = refused(sent, ErrorKind::Connect);
     assert_eq!(error.stage(), Stage::Connect);
     assert_eq!(error.fate(), Fate::NotSent);
@@ -274,7 +279,7 @@ fn a_refused_port_is_a_connect_error_that_keeps_the_systems_kind() {
 #[test]
 fn dead_addresses_share_one_connect_timeout() {
     let names = Names::all_at(&[black_hole(), other_black_hole()]);
-    let builder = Client::builder().resolver(names).connect_timeout(SHORT);
+    let builder = builder().resolver(names).connect_timeout(SHORT);
     let client = builder.build();
     let start = Instant::now();
     let sent = client.get("http://dead.test/").send();
@@ -293,7 +298,7 @@ fn a_refusal_after_silence_does_not_end_the_race() {
     let addresses = [black_hole(), refusing.address, peer.addr()];
     let names = Names::all_at(&addresses);
     let start = Instant::now();
-    let sent = get(Client::builder().resolver(names), "http://three.test/");
+    let sent = get(builder().resolver(names), "http://three.test/");
     assert_eq!(text(sent), "here");
     assert!(start.elapsed() < SOON);
 }
@@ -305,7 +310,7 @@ fn look_ups_of_one_name_in_flight_are_shared() {
     const LATER: usize = 7;
     let peer = Peer::answering(ok("here"));
     let names = HangingNames::new();
-    let client = Client::builder().resolver(names.resolver(peer.addr())).build();
+    let client = builder().resolver(names.resolver(peer.addr())).build();
     let get = || client.get("http://one.test/");
     thread::scope(|scope| {
         let first = scope.spawn(|| get().send());
@@ -327,7 +332,7 @@ fn look_ups_of_one_name_in_flight_are_shared() {
 fn a_look_up_left_behind_is_joined_by_who_asks_next() {
     let peer = Peer::answering(ok("here"));
     let names = HangingNames::new();
-    let client = Client::builder().resolver(names.resolver(peer.addr())).build();
+    let client = builder().resolver(names.resolver(peer.addr())).build();
     for _ in 0..3 {
         let sent = client.get("http://one.test/").timeout(SHORT).send();
         assert_eq!(refused(sent, ErrorKind::Timeout).stage(), Stage::Resolve);
@@ -345,7 +350,7 @@ fn no_more_than_sixteen_look_ups_hang_at_once_and_the_rest_are_told_in_time() {
     const REQUESTS: usize = LOOK_UPS_MAX + 8;
     let peer = Peer::answering(ok("here"));
     let names = HangingNames::new();
-    let client = Client::builder().resolver(names.resolver(peer.addr())).connect_timeout(SHORT).build();
+    let client = builder().resolver(names.resolver(peer.addr())).connect_timeout(SHORT).build();
     let start = Instant::now();
     thread::scope(|scope| {
         let sent = [(); REQUESTS].map(|()| {
@@ -379,7 +384,7 @@ fn no_more_than_sixteen_look_ups_hang_at_once_and_the_rest_are_told_in_time() {
 
 /// A client that may not dial `blocked`.
 fn barring(blocked: SocketAddr) -> ClientBuilder {
-    Client::builder().address_filter(move |address: &SocketAddr| *address != blocked)
+    builder().address_filter(move |address: &SocketAddr| *address != blocked)
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn endless_upload() -> SendBody<'static> {
 #[test]
 fn the_total_deadline_covers_resolving() {
     let names = HangingNames::new();
-    let client = Client::builder().resolver(names.resolver(black_hole())).build();
+    let client = Client::builder().no_proxy().resolver(names.resolver(black_hole())).build();
     let failed = failing(|| client.get("http://slow.test/").timeout(SHORT).send());
     assert_limit(&failed, Stage::Resolve, "timeout", SHORT);
     assert_eq!(failed.0.fate(), Fate::NotSent);
@@ -343,7 +343,7 @@ fn connect_timeout_covers_connecting() {
 #[test]
 fn connect_timeout_covers_a_resolver_that_hangs_and_abandons_it() {
     let names = HangingNames::new();
-    let client = Client::builder().connect_timeout(SHORT).resolver(names.resolver(black_hole())).build();
+    let client = Client::builder().no_proxy().connect_timeout(SHORT).resolver(names.resolver(black_hole())).build();
     let failed = failing(|| client.get("http://slow.test/").send());
     assert_limit(&failed, Stage::Resolve, "connect_timeout", SHORT);
     assert_eq!(failed.0.fate(), Fate::NotSent);

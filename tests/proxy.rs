@@ -109,17 +109,21 @@ fn credentials_for_the_server_go_along_beside_those_for_the_proxy() {
 }
 
 #[test]
-fn proxy_authorization_by_hand_goes_to_a_proxy_that_is_asked_and_to_nobody_else() {
+fn proxy_authorization_by_hand_goes_to_a_proxy_that_is_asked_and_not_past_it() {
     let peer = echoing();
     let sent = |client: &Client, url: &str| {
         let request = client.get(url).header("Proxy-Authorization", "Bearer mine");
         request.send().unwrap().text().unwrap()
     };
-    let proxy = at("http", &peer).basic_auth("me", "secret").unwrap();
-    let head = sent(&by(proxy), "http://example.test/");
+    let proxy = at("http", &peer).basic_auth("me", "secret").unwrap().except("127.0.0.1").unwrap();
+    let client = by(proxy);
+    let head = sent(&client, "http://example.test/");
     assert!(head.contains("\r\nProxy-Authorization: Bearer mine\r\n") && !head.contains("Basic"), "{head}");
+    let past = sent(&client, &peer.url("/"));
+    assert!(past.starts_with("GET / ") && !past.contains("mine"), "{past}");
+    // Where there is no proxy, the server is whom it was written for: some gateways ask for it.
     let direct = sent(&Client::builder().no_proxy().build(), &peer.url("/"));
-    assert!(direct.starts_with("GET / ") && !direct.contains("mine"), "{direct}");
+    assert!(direct.contains("\r\nProxy-Authorization: Bearer mine\r\n"), "{direct}");
 }
 
 #[test]

@@ -381,14 +381,15 @@ pub(crate) enum Announced {
     Chunked,
 }
 
-/// Who reads a request's head first.
+/// Who reads a request's head first, and so whom Proxy-Authorization is for (RFC 9110 §11.7.2).
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NextHop<'a> {
+    /// The server, and nobody knows of a proxy: all fields go to whom they are sent.
     Origin,
+    /// The server, past a proxy or through its tunnel: what is for the proxy is not for the server.
+    OriginPastProxy,
     /// A proxy that is asked for the whole URL, and the credentials for it.
-    Proxy {
-        authorization: Option<&'a str>,
-    },
+    Proxy { authorization: Option<&'a str> },
 }
 
 /// What a request head is made of.
@@ -406,9 +407,8 @@ pub(crate) struct RequestHead<'a> {
 
 impl RequestHead<'_> {
     /// Writes the head, piece by piece: Host first (RFC 9110 §7.2), then ours, then the caller's.
-    /// Of Host, User-Agent, Accept and Proxy-Authorization the caller's stands alone; the last is
-    /// for a proxy only, and would tell an origin a secret (RFC 9110 §11.7.2). Each line brings the
-    /// end of the one before.
+    /// Of Host, User-Agent, Accept and Proxy-Authorization the caller's stands alone. Each line
+    /// brings the end of the one before.
     pub(crate) fn encode(&self, put: &mut impl FnMut(&[u8])) {
         put(self.method.as_str().as_bytes());
         put(b" ");
@@ -433,18 +433,17 @@ impl RequestHead<'_> {
         if self.expects_continue {
             put(b"\r\nExpect: 100-continue");
         }
-        let is_for_origin = match self.next_hop {
-            NextHop::Origin => true,
+        match self.next_hop {
             NextHop::Proxy { authorization: Some(credentials) } if !self.headers.contains("proxy-authorization") => {
                 put(b"\r\nProxy-Authorization: ");
                 put(credentials.as_bytes());
-                false
             }
-            NextHop::Proxy { .. } => false,
-        };
+            NextHop::Proxy { .. } | NextHop::Origin | NextHop::OriginPastProxy => {}
+        }
+        let is_past_proxy = matches!(self.next_hop, NextHop::OriginPastProxy);
         for (name, value) in self.headers.iter() {
             let said = name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case("content-length");
-            let is_secret = is_for_origin && name.eq_ignore_ascii_case("proxy-authorization");
+            let is_secret = is_past_proxy && name.eq_ignore_ascii_case("proxy-authorization");
             if !said && !is_secret {
                 put(b"\r\n");
                 put(name.as_bytes());
@@ -598,14 +597,15 @@ mod tests {
     }
 
     #[test]
-    fn proxy_authorization_is_for_a_proxy_only() {
+    fn proxy_authorization_does_not_go_past_a_proxy() {
         let mut by_hand = Headers::new();
         by_hand.append("proxy-authorization", "mine").unwrap();
         let none = Headers::new();
         let proxy = |authorization| NextHop::Proxy { authorization };
         let cases = [
-            (NextHop::Origin, &by_hand, ""),
+            (NextHop::Origin, &by_hand, "proxy-authorization: mine\r\n"),
             (NextHop::Origin, &none, ""),
+            (NextHop::OriginPastProxy, &by_hand, ""),
             (proxy(None), &by_hand, "proxy-authorization: mine\r\n"),
             (proxy(Some("its")), &by_hand, "proxy-authorization: mine\r\n"),
             (proxy(Some("its")), &none, "Proxy-Authorization: its\r\n"),

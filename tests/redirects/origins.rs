@@ -66,7 +66,7 @@ fn assert_only_allowed(request: &Req, at: &Site) {
 fn only_listed_fields_go_to_another_origin() {
     let goal = Site::new(goal);
     let site = Site::leading_to("307 T", goal.url("/goal"));
-    let client = Client::builder().default_header("X-Default", "default").build();
+    let client = Client::builder().no_proxy().default_header("X-Default", "default").build();
     reach(laden(&client, Method::POST, site.url("/")));
     let (first, last) = (site.last(), goal.last());
     for (name, value) in STAYS_BEHIND {
@@ -153,8 +153,11 @@ fn another_host_on_the_same_port_is_another_origin() {
             _ => goal(request),
         }
     });
-    let client =
-        Client::builder().resolve_to("one.test", site.peer.addr()).resolve_to("two.test", site.peer.addr()).build();
+    let client = Client::builder()
+        .no_proxy()
+        .resolve_to("one.test", site.peer.addr())
+        .resolve_to("two.test", site.peer.addr())
+        .build();
     let port = site.peer.addr().port();
     let get = client.get(format!("http://one.test:{port}/"));
     reach(get.header("X-Api-Key", "secret").send());
@@ -168,7 +171,7 @@ fn another_host_on_the_same_port_is_another_origin() {
 #[test]
 fn the_same_origin_sees_everything_again() {
     let site = Site::leading_to("307 T", "/goal");
-    let client = Client::builder().default_header("X-Default", "default").build();
+    let client = Client::builder().no_proxy().default_header("X-Default", "default").build();
     reach(laden(&client, Method::PUT, site.url("/")));
     let last = site.last();
     for (name, value) in GOES_ALONG.iter().chain(&STAYS_BEHIND) {
@@ -188,7 +191,7 @@ fn the_same_origin_spelt_in_capitals_is_the_same() {
             _ => goal(request),
         }
     });
-    let client = Client::builder().resolve_to("one.test", site.peer.addr()).build();
+    let client = Client::builder().no_proxy().resolve_to("one.test", site.peer.addr()).build();
     let url = format!("http://one.test:{}/", site.peer.addr().port());
     reach(client.get(url).header("X-Api-Key", "mine").send());
     assert_eq!(site.last().header("x-api-key"), Some("mine"));

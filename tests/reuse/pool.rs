@@ -46,7 +46,7 @@ fn a_connection_serves_its_own_origin_only() {
 #[test]
 fn the_key_is_the_name_asked_for_and_not_its_address() {
     let peer = Peer::answering(ok("x"));
-    let builder = Client::builder().resolve_to("a.test", peer.addr());
+    let builder = Client::builder().no_proxy().resolve_to("a.test", peer.addr());
     let client = builder.resolve_to("b.test", peer.addr()).build();
     let port = peer.addr().port();
     for host in ["a.test", "b.test", "A.Test", "b.test"] {

@@ -233,7 +233,7 @@ fn an_observer_is_told_of_interim_answers_and_names() {
     let peer = Peer::answering(format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{}", ok("x")));
     let trace = Trace::default();
     let resolver = Loopback(peer.addr());
-    let builder = Client::builder().observer(trace.clone());
+    let builder = Client::builder().no_proxy().observer(trace.clone());
     let client = builder.resolver(resolver).build();
     text(&client, "http://name.test/");
     let expected = [
