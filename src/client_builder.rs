@@ -112,8 +112,8 @@ impl Default for Client {
 }
 
 impl ClientBuilder {
-    /// How long it may take to get a connection: waiting for a place in the pool, resolving and
-    /// connecting together. Default 10 s.
+    /// How long it may take to get a connection: waiting for a place in the pool, resolving,
+    /// connecting and a proxy's handshake together. Default 10 s.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
         self
@@ -174,7 +174,8 @@ impl ClientBuilder {
 
     /// How many connections one host and port may have, in use and idle. Default none. Requests
     /// beyond wait in line, first come first served, within `connect_timeout`. A connection that
-    /// is just being closed does not count.
+    /// is just being closed does not count. For all that an HTTP proxy is asked without a tunnel,
+    /// the proxy is the host.
     pub fn max_connections_per_host(mut self, count: impl Into<Option<usize>>) -> Self {
         self.pool.per_host_max = count.into();
         if self.pool.per_host_max == Some(0) {
@@ -290,7 +291,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Connects to `address` for URLs with this host, whatever their port.
+    /// Connects to `address` for URLs with this host, whatever their port. An HTTP proxy looks
+    /// names up itself.
     pub fn resolve_to(mut self, host: &str, address: SocketAddr) -> Self {
         self.fixed.push((host.to_owned(), address));
         self

@@ -53,9 +53,9 @@ pub enum Event<'a> {
         /// How long it took.
         took: Duration,
     },
-    /// A connection was opened.
+    /// A connection was opened, through a proxy's tunnel where there is one.
     Connected {
-        /// The other end; `None` where the transport has no socket address.
+        /// The other end, which may be a proxy; `None` where the transport has no socket address.
         peer: Option<SocketAddr>,
         /// How long it took, without the look-up.
         took: Duration,
@@ -140,7 +140,7 @@ pub enum BodyEnd {
 pub struct Timings {
     /// Looking up the name.
     pub resolve: Duration,
-    /// Opening the connection.
+    /// Opening the connection, with a proxy's handshake.
     pub connect: Duration,
     /// The TLS handshake.
     pub tls: Duration,

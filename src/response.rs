@@ -87,7 +87,8 @@ impl ConnectionInfo {
         ConnectionInfo { opened: conn.opened.clone(), exchange: conn.exchanges, received }
     }
 
-    /// The server's address; `None` for transports that have none.
+    /// The server's address, or the proxy's where there is one between; `None` for transports that
+    /// have none.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.opened.peer
     }

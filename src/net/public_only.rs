@@ -16,7 +16,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// NAT64, 6to4, Teredo) counts as what it is. IPv6 must be global unicast (2000::/3) besides.
 ///
 /// It judges addresses, not ports, and not names: those are looked up first, and the connection
-/// goes to the very address that was judged.
+/// goes to the very address that was judged. A prefix that the own network uses for NAT64 is one
+/// that it cannot know.
 ///
 /// ```
 /// use longwire::{Client, ErrorKind, PublicOnly};
