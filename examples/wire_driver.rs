@@ -5,8 +5,8 @@
 //!     cargo run --example wire_driver
 //! ```
 //!
-//! One JSON object comes in on standard input: the client's limits and a list of operations. They
-//! are run in order by one client with one pool, and each answers with one line of JSON, flushed at
+//! One JSON object comes in on standard input: the client's limits and proxy, and a list of
+//! operations. They are run in order by one client with one pool, and each answers with one line of JSON, flushed at
 //! once, that says what a caller of the library saw: status, headers, body, trailers, error, time.
 //! What went over the wire is for the rig to watch, from the server's end.
 //!

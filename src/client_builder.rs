@@ -271,8 +271,8 @@ impl ClientBuilder {
     /// too. They are URLs as [`Proxy::new`] takes them, or `host:port` of an HTTP proxy, and the
     /// list is one for [`Proxy::except`]. `localhost` and loopback addresses are asked directly in
     /// any case. `HTTP_PROXY` does not count where `REQUEST_METHOD` is set, because in a CGI
-    /// program it is whatever a visitor says. A value that makes no sense is the error of each
-    /// request that would need it. A client with a connector of your own, a unix socket or an
+    /// program it is whatever a visitor says. A value that makes no sense is an
+    /// [`ErrorKind::InvalidRequest`] of each request that would need it. A client with a connector of your own, a unix socket or an
     /// address filter does not ask the environment.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxies = Some(Proxies::Given(proxy));

@@ -12,11 +12,20 @@
 #[path = "../tests/fuzz_corpus/reference.rs"]
 mod reference;
 
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, is_field_byte, is_token};
 use crate::method::Method;
+use crate::net::deadline::Deadline;
+use crate::net::stream::{Socket, Stream};
+use crate::net::tunnel::{self, Destination, Login, Names, Outcome, Relay, Speaks};
 use crate::uri::sealed::Sealed;
 use crate::uri::{authority, has_userinfo, hide_userinfo, resolve_location, target, without_userinfo};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
@@ -213,6 +222,110 @@ fn check_host(text: &str, url: &Url) {
     });
     if is_plain {
         assert_eq!(url.host_str(), Some(host.to_ascii_lowercase().as_str()), "{text}");
+    }
+}
+
+/// Whatever a proxy says comes to an end: in a tunnel where a second reader sees that it agreed, and
+/// then not one byte too many was read; else in an error that blames the proxy.
+pub fn tunnel(bytes: &[u8]) {
+    let http = || Speaks::Http { is_https: false, authorization: None };
+    let whole = shake_hands(bytes, Way::Whole, http());
+    let head = reference::final_head(bytes);
+    let is_agreed = head.is_some_and(|head| (200..300).contains(&head.status) && head.end == bytes.len());
+    assert!(is_agreed || whole.is_none(), "it did not agree");
+    for way in ways(bytes) {
+        assert_eq!(shake_hands(bytes, way, http()), whole, "{way:?}");
+    }
+    for login in [false, true] {
+        let end = socks5_end(bytes, login);
+        for way in ways(bytes).into_iter().chain([Way::Whole]) {
+            let speaks = Speaks::Socks5 {
+                names: Names::ByProxy,
+                login: login.then(|| Login { user: b"me".to_vec(), password: b"secret".to_vec() }),
+            };
+            assert_eq!(shake_hands(bytes, way, speaks), end, "{way:?}");
+        }
+    }
+}
+
+/// How many bytes were read of what the proxy says when the tunnel was there, if it came to that.
+fn shake_hands(bytes: &[u8], way: Way, speaks: Speaks) -> Option<usize> {
+    let read = Arc::new(AtomicUsize::new(0));
+    let said = Said { bytes: bytes.to_vec(), way, shown: 0, read: Arc::clone(&read) };
+    let relay = Relay { name: String::new(), host: String::new(), port: 1, speaks, is_trusted: false };
+    let to = Destination::Host("example.test", 80);
+    match tunnel::open(Socket::Other(Box::new(said)), &relay, to, Deadline::none(), None) {
+        Ok(Outcome::Open(_)) => Some(read.load(Ordering::Relaxed)),
+        Ok(Outcome::Unreachable(error)) | Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Proxy, "{error}");
+            assert!(error.proxy_answer().is_none_or(|answer| answer.len() <= 24 * 1024), "{error}");
+            None
+        }
+    }
+}
+
+/// Where a SOCKS5 proxy's part of the handshake ends, if it agrees (RFC 1928, RFC 1929).
+fn socks5_end(bytes: &[u8], login: bool) -> Option<usize> {
+    let start = match bytes {
+        [5, 0, ..] => 2,
+        [5, 2, 1 | 5, 0, ..] if login => 4,
+        _ => return None,
+    };
+    let length = match &bytes[start..] {
+        [5, 0, _, 1, ..] => 10,
+        [5, 0, _, 4, ..] => 22,
+        [5, 0, _, 3, name, ..] => 7 + usize::from(*name),
+        _ => return None,
+    };
+    (start + length <= bytes.len()).then_some(start + length)
+}
+
+/// A proxy that says this whatever it hears, and closes.
+struct Said {
+    bytes: Vec<u8>,
+    way: Way,
+    shown: usize,
+    read: Arc<AtomicUsize>,
+}
+
+impl Read for Said {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let start = self.read.load(Ordering::Relaxed);
+        if start == self.shown {
+            self.shown = self.way.next(start, self.bytes.len());
+        }
+        let count = (&self.bytes[start..self.shown]).read(buf)?;
+        self.read.store(start + count, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl Write for Said {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Said {
+    fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let all_read = self.read.load(Ordering::Relaxed) == self.bytes.len();
+        if all_read { Err(io::ErrorKind::WouldBlock.into()) } else { self.read(buf) }
+    }
+
+    fn set_timeouts(&mut self, _: Option<Duration>, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        None
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
     }
 }
 
@@ -526,5 +639,22 @@ mod tests {
             "\n/..//evil.example/%2e%2e/;a=b",
         ];
         play("location", location, named(&texts));
+    }
+
+    #[test]
+    fn a_proxy_that_says_anything_is_agreed_with_or_blamed() {
+        let texts = [
+            "",
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 100 C\r\n\r\nHTTP/1.0 299 \r\nContent-Length: 7\r\n\r\n",
+            "HTTP/1.1 407 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nno!\r\n0\r\n\r\n",
+            "\x05\x00\x05\x00\x00\x01abcd\x00\x50HTTP/1.1 200 OK",
+            "\x05\x02\x01\x00\x05\x00\x00\x03\x04name\x00\x50",
+            "\x05\x00\x05\x00\x00\x04abcdabcdabcdabcd\x00\x50",
+            "\x05\x00\x05\x05\x00\x01",
+        ];
+        let (opened, agreed) = (texts.map(|text| socks5_end(text.as_bytes(), true)), [Some(12), Some(15), Some(24)]);
+        assert_eq!(opened[4..7], agreed);
+        play("tunnel", tunnel, named(&texts).into_iter().chain(fixtures()).collect());
     }
 }

@@ -271,10 +271,7 @@ impl Environment {
 fn named(name: &str, value: &OsString) -> Result<Proxy> {
     let value = text(name, value)?.trim();
     let proxy = if value.contains("://") { Proxy::new(value) } else { Proxy::new(&format!("http://{value}")) };
-    proxy.map_err(|error| {
-        let kind = error.kind();
-        error.recast(kind, &variable_called(name))
-    })
+    proxy.map_err(|error| error.recast(ErrorKind::InvalidRequest, &variable_called(name)))
 }
 
 fn text<'v>(name: &str, value: &'v OsString) -> Result<&'v str> {
@@ -490,6 +487,8 @@ mod tests {
             let said = chosen(&environment(&[(name, value), ("no_proxy", "fine")]), "http://a/");
             assert!(said.starts_with(want), "{name}={value}: {said}");
             assert!(!said.contains("secret") && !said.contains("sec ret"), "{said}");
+            let error = environment(&[(name, value)]).route(&Url::parse("http://a/").unwrap()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
             let spared = environment(&[(name, value), ("no_proxy", "a")]);
             assert_eq!(chosen(&spared, "http://a/"), "direct");
         }

@@ -194,9 +194,14 @@ fn connect(line: &mut Line, to: Destination<'_>, authorization: Option<&str>) ->
     }
     // Content-Length and Transfer-Encoding mean nothing here. The server behind speaks only when
     // asked, so bytes that are here already are not its.
-    match buffer.bytes().len() {
-        0 => Ok(()),
-        count => Err(refused(format!("{CONNECTING}: {count} bytes came behind it, before the server was asked"))),
+    let behind = match buffer.is_empty() {
+        true => line.try_read(&mut [0; 1])?,
+        false => Some(buffer.bytes().len()),
+    };
+    match behind {
+        None => Ok(()),
+        Some(0) => Err(refused(format!("{CONNECTING}: the connection ended behind it"))),
+        Some(_) => Err(refused(format!("{CONNECTING}: bytes came behind it, before the server was asked"))),
     }
 }
 

@@ -224,7 +224,12 @@ fn a_refused_post_was_not_sent() {
 
 #[test]
 fn bytes_behind_the_answer_are_an_error() {
-    let error = refusal(format!("{ESTABLISHED}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake")).to_string();
+    let fake = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake";
+    let error = refusal(format!("{ESTABLISHED}{fake}")).to_string();
+    assert!(error.contains("bytes came behind it"), "{error}");
+    // Just so long that a first read ends with the head.
+    let filler = "x".repeat(1024 - "HTTP/1.1 200 OK\r\nA: \r\n\r\n".len());
+    let error = refusal(format!("HTTP/1.1 200 OK\r\nA: {filler}\r\n\r\n{fake}")).to_string();
     assert!(error.contains("bytes came behind it"), "{error}");
 }
 
