@@ -6,9 +6,9 @@
 //! ```
 //!
 //! One JSON object comes in on standard input: the client's limits and proxy, and a list of
-//! operations. They are run in order by one client with one pool, and each answers with one line of JSON, flushed at
-//! once, that says what a caller of the library saw: status, headers, body, trailers, error, time.
-//! What went over the wire is for the rig to watch, from the server's end.
+//! operations. They are run in order by one client with one pool, and each answers with one line of
+//! JSON, flushed at once, that says what a caller of the library saw: status, headers, body,
+//! trailers, error, time. What went over the wire is for the rig to watch, from the server's end.
 //!
 //! Text in this JSON is latin-1, one char for one byte, so that every header value can be said. All
 //! that is read here was written by a rig, so a field that is absent or of the wrong type counts
