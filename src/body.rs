@@ -331,6 +331,7 @@ impl Open {
             }
         }
     }
+
     #[inline]
     fn go_home(self) {
         match self.afterwards {

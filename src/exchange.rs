@@ -63,6 +63,7 @@ struct Received {
     sent: Instant,
     at: Instant,
 }
+
 #[inline]
 fn converse(
     conn: &mut Conn,

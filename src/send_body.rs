@@ -72,6 +72,7 @@ impl<'b> SendBody<'b> {
             Kind::Reader { length, .. } => *length,
         }
     }
+
     #[inline]
     pub(crate) fn is_none(&self) -> bool {
         matches!(self.0, Kind::Empty)

@@ -202,6 +202,7 @@ pub(crate) fn hide_userinfo<'t>(text: &'t str, mark: &str) -> Cow<'t, str> {
     }
     (shown + rest).into()
 }
+
 #[inline]
 pub(crate) fn has_userinfo(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()

@@ -28,6 +28,7 @@ impl Buffer {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.block[self.start..self.end]
     }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end

@@ -111,6 +111,7 @@ impl Conn {
         let probe = unproven || self.is_unseen || self.exchanges < 2;
         self.rest = Rest { since: now, retires: retires.0, retires_because: retires.1, probe };
     }
+
     #[inline]
     pub(crate) fn retires(&self) -> Instant {
         self.rest.retires
@@ -133,10 +134,12 @@ impl Conn {
             Ok(Some(_)) => Err(CloseReason::StrayBytes),
         }
     }
+
     #[inline]
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.opened.peer
     }
+
     #[inline]
     pub(crate) fn limits(&self) -> &Limits {
         self.line.limits()
@@ -153,10 +156,12 @@ impl Conn {
     pub(crate) fn arrived(&self) -> &[u8] {
         self.buffer.bytes()
     }
+
     #[inline]
     pub(crate) fn consume(&mut self, count: usize) {
         self.buffer.consume(count);
     }
+
     #[inline]
     pub(crate) fn buffer_size(&self) -> usize {
         self.buffer.size()

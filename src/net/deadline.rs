@@ -49,6 +49,7 @@ impl Deadline {
     pub fn left(&self) -> Option<Duration> {
         self.left_at(Instant::now())
     }
+
     #[inline]
     pub(crate) fn left_at(&self, now: Instant) -> Option<Duration> {
         Some(self.at?.saturating_duration_since(now))

@@ -107,6 +107,7 @@ impl Line {
         self.is_blind = false;
         !was_cancelled
     }
+
     #[inline]
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
@@ -259,6 +260,7 @@ impl Line {
             Ok(()) => error.with_peer(self.peer),
         }
     }
+
     #[inline]
     fn arm_read(&mut self, left: Option<Duration>) -> io::Result<()> {
         let tick = self.tick(self.read_tick, left);
@@ -268,6 +270,7 @@ impl Line {
         }
         Ok(())
     }
+
     #[inline]
     fn arm_write(&mut self, left: Option<Duration>) -> io::Result<()> {
         let tick = self.tick(self.write_tick, left);

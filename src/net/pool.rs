@@ -347,6 +347,7 @@ impl Pool {
             observer.event(&event());
         }
     }
+
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -575,6 +576,7 @@ impl Shared {
         self.looks.clear();
         self.spares.clear();
     }
+
     #[inline]
     fn keep_spare(&mut self, mut buffer: Buffer) {
         buffer.clear();

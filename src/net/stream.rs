@@ -173,6 +173,7 @@ impl Socket {
             Socket::Other(stream) => plausible(stream.try_read(buf), buf.len()),
         }
     }
+
     #[inline]
     pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {

@@ -284,6 +284,7 @@ fn as_version_1_1(bytes: &[u8]) -> Option<Vec<u8>> {
 fn start_of(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes[..bytes.len().min(24)].escape_ascii())
 }
+
 #[inline]
 fn to_head(bytes: &[u8], response: &httparse::Response<'_, '_>, leniency: Leniency<'_>) -> Result<Head> {
     let code = response.code.unwrap_or_default();
