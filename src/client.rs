@@ -133,8 +133,10 @@ impl Client {
 
     /// Plain TCP does not do for https: asked for every hop.
     fn check_scheme(&self, request: &Request<'_>) -> Result<()> {
-        if request.url.scheme() == "https" && self.0.dialer.connector.is_none() {
-            let what = "https needs a connector that speaks TLS (ClientBuilder::connector)";
+        let speaks_tls = cfg!(feature = "__rustls") || self.0.dialer.connector.is_some();
+        if request.url.scheme() == "https" && !speaks_tls {
+            let what = "https needs longwire's feature `tls` or `tls-webpki-roots`, \
+                        or a connector that speaks TLS (ClientBuilder::connector)";
             return Err(Error::new(ErrorKind::UnsupportedScheme, what));
         }
         Ok(())

@@ -14,6 +14,8 @@ use crate::net::dial::{AddressFilter, Dialer};
 use crate::net::pool::{Pool, PoolLimits};
 use crate::net::resolve::{Resolve, Resolver, System};
 use crate::net::stream::Connect;
+#[cfg(feature = "__rustls")]
+use crate::net::tls::Tls;
 use crate::observe::Observer;
 use crate::request::check_by_hand;
 use crate::settings::Settings;
@@ -27,6 +29,10 @@ const HEAD_BYTES: RangeInclusive<usize> = 64..=1 << 30;
 
 /// The fewest and the most fields that can be asked for.
 const HEAD_FIELDS: RangeInclusive<usize> = 1..=65_536;
+
+/// What is spoken inside TLS, by its registered name (RFC 7301 §6).
+#[cfg(feature = "__rustls")]
+const ALPN: &[u8] = b"http/1.1";
 
 /// Builds a [`Client`].
 ///
@@ -55,6 +61,8 @@ pub struct ClientBuilder {
     filter: Option<AddressFilter>,
     connector: Option<Arc<dyn Connect>>,
     unix_socket: Option<PathBuf>,
+    #[cfg(feature = "__rustls")]
+    tls_config: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Client {
@@ -95,6 +103,8 @@ impl Client {
             filter: None,
             connector: None,
             unix_socket: None,
+            #[cfg(feature = "__rustls")]
+            tls_config: None,
         }
     }
 }
@@ -296,6 +306,36 @@ impl ClientBuilder {
         self
     }
 
+    /// Speaks TLS in your own way: with a client certificate, private root certificates, another
+    /// provider of cryptography, or none of our defaults. Only with the feature `tls` or
+    /// `tls-webpki-roots`; the types are those of [`longwire::rustls`](crate::rustls).
+    ///
+    /// If the config names no ALPN protocol `http/1.1` is offered, in a copy of it; otherwise it is
+    /// taken as it is, and a server that chooses anything else is an error. Give the same config to
+    /// several clients and they share the sessions that can be resumed.
+    ///
+    /// ```
+    /// use longwire::{Client, rustls};
+    /// use std::sync::Arc;
+    ///
+    /// let mut roots = rustls::RootCertStore::empty();
+    /// # let company_root = None;
+    /// roots.add_parsable_certificates(company_root); // a `rustls::pki_types::CertificateDer`
+    /// let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// let config = rustls::ClientConfig::builder_with_provider(provider)
+    ///     .with_safe_default_protocol_versions()?
+    ///     .with_root_certificates(roots)
+    ///     .with_no_client_auth();
+    /// let client = Client::builder().tls_config(Arc::new(config)).build();
+    /// # drop(client);
+    /// # Ok::<(), rustls::Error>(())
+    /// ```
+    #[cfg(feature = "__rustls")]
+    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.tls_config = Some(config);
+        self
+    }
+
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.settings.observer = Some(Arc::new(observer));
@@ -312,6 +352,8 @@ impl ClientBuilder {
             connector: self.connector,
             unix_socket: self.unix_socket,
             observer: observer.clone(),
+            #[cfg(feature = "__rustls")]
+            tls: Tls::new(self.tls_config, ALPN, observer.clone()),
         };
         Client::assemble(self.settings, dialer, Pool::new(self.pool, observer))
     }

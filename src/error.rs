@@ -53,7 +53,7 @@ pub enum ErrorKind {
     Resolve,
     /// No connection could be opened.
     Connect,
-    /// The TLS handshake failed.
+    /// The TLS handshake failed, or what came later is not sound TLS.
     Tls,
     /// A proxy refused.
     Proxy,
@@ -103,6 +103,8 @@ pub enum Stage {
     Resolve,
     /// Opening the connection.
     Connect,
+    /// The TLS handshake.
+    Tls,
     /// Sending the request.
     Send,
     /// Waiting for the response's first byte.

@@ -80,6 +80,7 @@ pub struct ConnectionInfo {
     exchange: u32,
     resolve_took: Duration,
     connect_took: Duration,
+    tls_took: Duration,
     opened: Instant,
     received: Instant,
 }
@@ -93,6 +94,7 @@ impl ConnectionInfo {
             exchange: conn.exchanges,
             resolve_took: conn.resolve_took,
             connect_took: conn.connect_took,
+            tls_took: conn.tls_took,
             opened: conn.opened,
             received,
         }
@@ -184,7 +186,7 @@ impl Response {
         Timings {
             resolve: opening(connection.resolve_took),
             connect: opening(connection.connect_took),
-            tls: Duration::ZERO,
+            tls: opening(connection.tls_took),
             send: sent.saturating_duration_since(*begun),
             wait: connection.received.saturating_duration_since(*sent),
         }

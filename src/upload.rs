@@ -95,13 +95,15 @@ pub(crate) fn send(
     Ok(Upload::Complete(uploader.early))
 }
 
-/// A write failed: perhaps the server said why before it closed.
+/// A write failed: perhaps the server said why before it closed, in HTTP or in TLS.
 fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) -> Result<Head> {
-    let said = match error.kind() {
-        ErrorKind::Io => answers.wait(conn, Instant::now()).ok(),
-        _ => None,
-    };
-    said.ok_or_else(|| error.at(Stage::Send))
+    match error.kind() {
+        ErrorKind::Io => answers.wait(conn, Instant::now()).map_err(|said| match said.kind() {
+            ErrorKind::Tls => said,
+            _ => error.at(Stage::Send),
+        }),
+        _ => Err(error.at(Stage::Send)),
+    }
 }
 
 struct Uploader<'c, 'a, 's> {

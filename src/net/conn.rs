@@ -22,16 +22,18 @@ pub(crate) struct Conn {
     pub(crate) opened: Instant,
     /// Exchanges begun, the one under way included.
     pub(crate) exchanges: u32,
-    /// How long the name and the connection took.
+    /// How long the name, the connection and TLS took.
     pub(crate) resolve_took: Duration,
     pub(crate) connect_took: Duration,
+    pub(crate) tls_took: Duration,
     /// Requests that the server will still take, where it has said so.
     pub(crate) requests_left: Option<u64>,
     /// Bytes of the request under way that have left.
     sent: u64,
     /// Bytes have come behind the end of what was asked for.
     is_stray: bool,
-    /// The last read filled all the room it had: more may have come, and was not seen.
+    /// The last read filled all the room it had, or did not see all that had come: there may be
+    /// more.
     is_unseen: bool,
     /// When the exchange under way began.
     begun: Instant,
@@ -60,6 +62,7 @@ impl Conn {
             exchanges: 0,
             resolve_took: Duration::ZERO,
             connect_took: Duration::ZERO,
+            tls_took: Duration::ZERO,
             requests_left: None,
             sent: 0,
             is_stray: false,
@@ -165,7 +168,7 @@ impl Conn {
     pub(crate) fn fill(&mut self, until: Deadline, now: Instant) -> Result<usize> {
         let room = self.buffer.room();
         let count = self.line.read(room, until, now)?;
-        self.is_unseen = count == room.len();
+        self.is_unseen = count == room.len() || !self.line.saw_all();
         self.buffer.filled(count);
         Ok(count)
     }
@@ -174,7 +177,7 @@ impl Conn {
     pub(crate) fn try_fill(&mut self) -> Result<Option<usize>> {
         let room = self.buffer.room();
         let count = self.line.try_read(room)?;
-        self.is_unseen = count == Some(room.len());
+        self.is_unseen = count == Some(room.len()) || !self.line.saw_all();
         self.buffer.filled(count.unwrap_or(0));
         Ok(count)
     }
@@ -183,7 +186,7 @@ impl Conn {
     pub(crate) fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
         debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
         let count = self.line.read(into, Deadline::none(), Instant::now())?;
-        self.is_unseen = count == into.len();
+        self.is_unseen = count == into.len() || !self.line.saw_all();
         Ok(count)
     }
 

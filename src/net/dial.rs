@@ -13,6 +13,8 @@ use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::resolve::{News, Resolver, wait_for, watch};
 use crate::net::stream::{Connect, Socket, Stream, Target};
+#[cfg(feature = "__rustls")]
+use crate::net::tls::Tls;
 use crate::observe::{Event, Observer};
 
 /// RFC 8305 §5: the Connection Attempt Delay.
@@ -30,6 +32,8 @@ pub(crate) struct Dialer {
     pub(crate) connector: Option<Arc<dyn Connect>>,
     pub(crate) unix_socket: Option<PathBuf>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    #[cfg(feature = "__rustls")]
+    pub(crate) tls: Tls,
 }
 
 impl Dialer {
@@ -49,13 +53,44 @@ impl Dialer {
         if let Some(token) = token {
             token.check().map_err(|error| error.at(Stage::Connect))?;
         }
-        let mut conn = Conn::new(socket);
-        conn.resolve_took = resolve_took;
-        conn.connect_took = started.elapsed() - resolve_took;
+        let connect_took = started.elapsed() - resolve_took;
         if let Some(observer) = &self.observer {
-            observer.event(&Event::Connected { peer: conn.peer, took: conn.connect_took });
+            observer.event(&Event::Connected { peer: socket.peer_addr(), took: connect_took });
         }
+        let (socket, tls_took) = self.secure(socket, target, deadline, token)?;
+        let mut conn = Conn::new(socket);
+        (conn.resolve_took, conn.connect_took, conn.tls_took) = (resolve_took, connect_took, tls_took);
         Ok(conn)
+    }
+
+    /// Puts TLS on a socket to an https target, and says how long that took. A connector sees to
+    /// TLS itself.
+    #[cfg(feature = "__rustls")]
+    fn secure(
+        &self,
+        socket: Socket,
+        target: &Target<'_>,
+        deadline: Deadline,
+        token: Option<&CancelToken>,
+    ) -> Result<(Socket, Duration)> {
+        if !target.is_https || self.connector.is_some() {
+            return Ok((socket, Duration::ZERO));
+        }
+        let started = Instant::now();
+        let socket = self.tls.wrap(socket, target.host, deadline, token)?;
+        Ok((socket, started.elapsed()))
+    }
+
+    /// Without TLS in the build only a connector speaks it, and sees to it itself.
+    #[cfg(not(feature = "__rustls"))]
+    fn secure(
+        &self,
+        socket: Socket,
+        _: &Target<'_>,
+        _: Deadline,
+        _: Option<&CancelToken>,
+    ) -> Result<(Socket, Duration)> {
+        Ok((socket, Duration::ZERO))
     }
 
     /// The addresses that may be connected to, in the order in which they are tried; and how long

@@ -263,7 +263,8 @@ impl Line {
     }
 
     fn broken(&self, what: &'static str, error: io::Error) -> Error {
-        self.failure(Error::from_io(ErrorKind::Io, what, error))
+        // A stream that knows our words has said what it was.
+        self.failure(Error::try_from(error).unwrap_or_else(|error| Error::from_io(ErrorKind::Io, what, error)))
     }
 
     fn failure(&self, error: Error) -> Error {
@@ -301,6 +302,11 @@ impl Line {
         if self.is_blind { Some(tick.map_or(TICK_BLIND, |tick| tick.min(TICK_BLIND))) } else { tick }
     }
 
+    /// Whether the last read, if it gave less than it had room for, left nothing behind.
+    pub(crate) fn saw_all(&self) -> bool {
+        self.socket.saw_all()
+    }
+
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
@@ -325,7 +331,7 @@ fn sooner(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
 /// A tick passed or a signal came: nothing has happened, the clock decides. On Unix a tick is
 /// EAGAIN; there the system's own TimedOut (ETIMEDOUT) is the connection dying, which it says once
 /// and then pretends an orderly end.
-fn is_wake_up(error: &io::Error) -> bool {
+pub(crate) fn is_wake_up(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => true,
         io::ErrorKind::TimedOut => cfg!(windows) || error.raw_os_error().is_none(),

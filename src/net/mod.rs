@@ -14,3 +14,7 @@ mod pool_model;
 pub(crate) mod resolve;
 pub(crate) mod stream;
 pub(crate) mod sync;
+#[cfg(feature = "__rustls")]
+pub(crate) mod tls;
+#[cfg(feature = "__rustls")]
+mod trust;
