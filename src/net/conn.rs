@@ -216,16 +216,17 @@ impl Conn {
         sent.and_then(|()| self.line.flush())
     }
 
-    /// Writes once, without waiting for longer than `tick`: 0 if nothing could be written.
-    pub(crate) fn send_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<usize> {
+    /// Writes once, without waiting for longer than `tick`: `None` if nothing could be written.
+    pub(crate) fn send_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
         let count = self.line.write_tick(bytes, tick, until)?;
-        self.sent += count as u64;
+        self.sent += count.unwrap_or(0) as u64;
         Ok(count)
     }
 
-    /// Sees to it that what was sent is on its way.
-    pub(crate) fn flush(&mut self) -> Result<()> {
-        self.line.flush()
+    /// Sees to it that what was sent is on its way, without waiting for longer than `tick`: `None`
+    /// if some of it is still held back.
+    pub(crate) fn flush_tick(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        self.line.flush_tick(tick, until)
     }
 
     /// Tells the peer that nothing more comes.

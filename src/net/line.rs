@@ -195,8 +195,26 @@ impl Line {
         self.persist(Instant::now(), |socket| socket.flush().map(|()| 1)).map(drop)
     }
 
-    /// Writes once, but waits no longer than `tick`: then 0. `until` is asked first.
-    pub(crate) fn write_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<usize> {
+    /// Writes once, but waits no longer than `tick`: then `None`. `until` is asked first.
+    pub(crate) fn write_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        self.persist_for(tick, until, |socket| socket.write(&[IoSlice::new(bytes)]))
+    }
+
+    /// Sees to it that what was written is on its way, but waits no longer than `tick`: then `None`.
+    pub(crate) fn flush_tick(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        if self.socket.is_plain_tcp() {
+            return Ok(Some(1)); // nothing is held back
+        }
+        self.persist_for(tick, until, |socket| socket.flush().map(|()| 1))
+    }
+
+    /// Does a write, or what counts as one, for no longer than `tick`: then `None`.
+    fn persist_for(
+        &mut self,
+        tick: Duration,
+        until: Deadline,
+        mut write: impl FnMut(&mut Socket) -> io::Result<usize>,
+    ) -> Result<Option<usize>> {
         let until = until.or_sooner(self.limits.deadline);
         let started = Instant::now();
         loop {
@@ -206,10 +224,10 @@ impl Line {
             }
             // Armed with half of twice the tick.
             let left = if TICKS_LOSE_NOTHING { sooner(left, Some(tick * 2)) } else { left };
-            match self.try_write(left, |socket| socket.write(&[IoSlice::new(bytes)]))? {
-                Some(count) => return Ok(count),
+            match self.try_write(left, &mut write)? {
+                Some(count) => return Ok(Some(count)),
                 None if started.elapsed() < tick / 2 => {} // a signal is no stall: only time is
-                None => return Ok(0),
+                None => return Ok(None),
             }
         }
     }

@@ -271,7 +271,7 @@ struct TlsStream {
     /// As last set.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
-    /// The last read from the socket left nothing behind in it.
+    /// The last read from the socket left nothing behind in it, and nothing came that ends all.
     saw_all: bool,
     /// What came cannot be decrypted or understood; the bytes before it can still be read.
     failed: Option<rustls::Error>,
@@ -302,11 +302,15 @@ impl TlsStream {
         }
         let mut inward = Inward { socket: &mut self.socket, waits, is_full: false };
         let read = self.tls.read_tls(&mut inward);
-        self.saw_all = !inward.is_full;
+        let is_drained = !inward.is_full;
+        self.saw_all = false;
         read?;
-        if let Err(error) = self.tls.process_new_packets() {
-            let _ = self.push(false); // the alert
-            self.failed = Some(error);
+        match self.tls.process_new_packets() {
+            Ok(state) => self.saw_all = is_drained && !state.peer_has_closed(),
+            Err(error) => {
+                let _ = self.push(false); // the alert
+                self.failed = Some(error);
+            }
         }
         Ok(())
     }

@@ -128,13 +128,50 @@ impl Session {
         Some(String::from_utf8(request).expect("the tests send text"))
     }
 
+    /// Reads until so many bytes have come that no request was made of. False at the end.
+    pub(crate) fn read_more(&mut self, bytes: usize) -> bool {
+        let enough = self.received.len() + bytes;
+        while self.received.len() < enough {
+            if self.receive().is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Sends back what has come and was not asked for. False at the end.
+    pub(crate) fn echo(&mut self) -> bool {
+        if self.received.is_empty() && self.receive().is_err() {
+            return false;
+        }
+        let bytes = std::mem::take(&mut self.received);
+        self.send(bytes) && !self.has_client_closed()
+    }
+
+    /// The same, in records of one byte each, sent byte by byte.
+    pub(crate) fn echo_in_single_bytes(&mut self) -> bool {
+        if self.received.is_empty() && self.receive().is_err() {
+            return false;
+        }
+        for byte in std::mem::take(&mut self.received) {
+            let record = self.records([byte]);
+            self.conn.send_bytewise(record);
+        }
+        !self.has_client_closed()
+    }
+
+    /// Whether the client's close_notify has come.
+    fn has_client_closed(&mut self) -> bool {
+        matches!(self.tls.reader().read(&mut [0; 1]), Ok(0))
+    }
+
     /// Whether the client ends its side with close_notify, and not without.
     pub(crate) fn client_says_goodbye(&mut self) -> bool {
         loop {
             if self.receive().is_err() {
                 return false;
             }
-            if matches!(self.tls.reader().read(&mut [0; 1]), Ok(0)) {
+            if self.has_client_closed() {
                 return true;
             }
         }
