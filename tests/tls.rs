@@ -42,3 +42,13 @@ fn url(peer: &Peer, path: &str) -> String {
 fn text(client: &Client, url: &str) -> String {
     client.get(url).send().expect("an answer").text().expect("a body")
 }
+
+/// Bytes that show where they stand: no shift by the size of a buffer or a record goes unseen.
+fn pattern(bytes: usize) -> Vec<u8> {
+    const PERIOD: u64 = 65_521; // a prime
+
+    let period: Vec<u8> = (0..PERIOD).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
+    let mut bytes_of_it = period.repeat(bytes.div_ceil(period.len()));
+    bytes_of_it.truncate(bytes);
+    bytes_of_it
+}

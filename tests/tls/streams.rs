@@ -11,7 +11,7 @@ use longwire::{BodyEnd, CancelToken, Client, CloseReason, Error, ErrorKind, Fate
 use crate::certificates::{Authority, NAME};
 use crate::session::{Session, answering, serve};
 use crate::support::peer::{LIMIT, Peer, ok};
-use crate::{builder, client, text, url};
+use crate::{builder, client, pattern, text, url};
 
 /// A body that ends with the connection.
 const UNTIL_CLOSE: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it";
@@ -445,11 +445,6 @@ fn an_unread_rest_that_has_arrived_does_not_cost_the_connection() {
 }
 
 // ── Large bodies ────────────────────────────────────────────────────────────────────────────────
-
-/// Bytes that show where they stand.
-fn pattern(bytes: usize) -> Vec<u8> {
-    (0..bytes as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
-}
 
 #[test]
 fn a_hundred_megabytes_arrive_byte_for_byte() {
