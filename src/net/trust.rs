@@ -64,9 +64,10 @@ fn bundled(provider: &Arc<CryptoProvider>) -> Result<Verifier, rustls::Error> {
 
 /// rustls's error as ours; `doing` says what was being done.
 pub(crate) fn failure(doing: &str, error: rustls::Error) -> Error {
-    let what = match words(&error) {
-        "" => doing.to_owned(),
-        words => format!("{doing}: {words}"),
+    let (what, error) = match (Explanation::of(&error), words(&error)) {
+        (Some(Explanation { why, cause }), _) => (format!("{doing}: {REFUSED}: {why}"), cause.clone()),
+        (None, "") => (doing.to_owned(), error),
+        (None, words) => (format!("{doing}: {words}"), error),
     };
     Error::from_io(ErrorKind::Tls, what, io::Error::other(error))
 }
@@ -86,6 +87,8 @@ fn words(error: &rustls::Error) -> &'static str {
     }
 }
 
+const REFUSED: &str = "the server's certificate is refused";
+
 fn words_for_certificate(error: &CertificateError) -> &'static str {
     use CertificateError::*;
     match error {
@@ -99,7 +102,7 @@ fn words_for_certificate(error: &CertificateError) -> &'static str {
              or the server left out an intermediate certificate"
         }
         Revoked => "the server's certificate was revoked",
-        _ => "the server's certificate is refused",
+        _ => REFUSED,
     }
 }
 
@@ -178,13 +181,26 @@ impl ServerCertVerifier for Explaining {
     }
 }
 
-/// Why no trusted root was found.
+/// Why no trusted root was found, on its way through rustls.
 #[derive(Debug)]
-struct Explanation(String);
+struct Explanation {
+    why: String,
+    /// What the verifier said.
+    cause: rustls::Error,
+}
+
+impl Explanation {
+    fn of(error: &rustls::Error) -> Option<&Explanation> {
+        match error {
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner.downcast_ref(),
+            _ => None,
+        }
+    }
+}
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
@@ -194,11 +210,11 @@ impl std::error::Error for Explanation {}
 fn explain(
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
-    error: &rustls::Error,
+    cause: &rustls::Error,
 ) -> Option<rustls::Error> {
     let mut last = Names::of(end_entity)?;
-    let is_unknown = *error == rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-    let what = if last.is_self_signed() {
+    let is_unknown = *cause == rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+    let why = if last.is_self_signed() {
         format!("it is self-signed ({})", last.subject())
     } else if !is_unknown {
         return None;
@@ -219,7 +235,8 @@ fn explain(
             (false, false) => format!("the chain that the server sent ends at an unknown issuer ({})", last.issuer()),
         }
     };
-    Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Explanation(what))))))
+    let explanation = Explanation { why, cause: cause.clone() };
+    Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(explanation)))))
 }
 
 /// Who a certificate is about and who signed it (RFC 5280 §4.1.2.4, §4.1.2.6), in DER.
@@ -297,4 +314,65 @@ fn common_name(mut name: &[u8]) -> String {
     let found = found.unwrap_or(b"no name");
     let text = String::from_utf8_lossy(&found[..found.len().min(SHOWN_BYTES_MAX)]);
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, DnType, KeyPair};
+
+    fn certificate(common_name: &str) -> Vec<u8> {
+        let mut params = CertificateParams::new(vec!["longwire.test".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[cfg(feature = "tls-webpki-roots")]
+    #[test]
+    fn the_bundled_roots_trust_no_stranger_and_say_why() {
+        let verifier = Explaining { inner: bundled(&Arc::new(ring::default_provider())).unwrap() };
+        let stranger = CertificateDer::from(certificate("a stranger"));
+        let name = ServerName::try_from("longwire.test").unwrap();
+        let refused = verifier.verify_server_cert(&stranger, &[], &name, &[], UnixTime::now()).unwrap_err();
+        let error = failure("TLS", refused).to_string();
+        let words = "TLS: the server's certificate is refused: it is self-signed (a stranger): ";
+        assert_eq!(error, format!("{words}invalid peer certificate: UnknownIssuer"));
+    }
+
+    #[test]
+    fn the_default_configuration_is_made_or_says_what_it_lacks() {
+        // Where the platform has no trust store and none is bundled, that is what is said.
+        match default_config() {
+            Ok(config) => assert!(config.enable_sni && !config.enable_early_data),
+            Err(_) if cfg!(feature = "tls-webpki-roots") => panic!("the bundled roots are always there"),
+            Err(error) => assert!(error.to_string().starts_with("TLS: no default configuration: "), "{error}"),
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_a_certificate() {
+        let certificate = certificate("longwire's own");
+        let names = Names::of(&certificate).unwrap();
+        assert!(names.is_self_signed());
+        assert_eq!((names.issuer(), names.subject()), ("longwire's own".to_owned(), "longwire's own".to_owned()));
+    }
+
+    #[test]
+    fn a_damaged_certificate_is_no_panic_and_its_name_no_control_characters() {
+        let whole = certificate("bell \u{7} and escape \u{1b}[2J");
+        assert_eq!(Names::of(&whole).unwrap().subject(), "bell \u{fffd} and escape \u{fffd}[2J");
+        for length in 0..whole.len() {
+            assert!(Names::of(&whole[..length]).is_none(), "cut at {length}");
+        }
+        let mut damaged = whole.clone();
+        for at in 0..whole.len() {
+            for byte in [0, 0x30, 0x80, 0x81, 0x82, 0x84, 0xff] {
+                damaged[at] = byte;
+                if let Some(names) = Names::of(&damaged) {
+                    assert!(!names.issuer().contains(char::is_control), "byte {at} is {byte}");
+                }
+            }
+            damaged[at] = whole[at];
+        }
+    }
 }
