@@ -1,4 +1,5 @@
 //! Certificates made for one test: an authority, what it signs, and configs that trust it.
+#![allow(dead_code)] // each test file uses a part of it
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! The server's side of TLS over a scripted connection: every record is a slice of bytes that the
 //! script sends, holds back or cuts as it likes.
+#![allow(dead_code)] // each test file uses a part of it
 
 use std::io::{Read, Write};
 use std::sync::Arc;
