@@ -116,15 +116,15 @@ impl Default for Client {
 }
 
 impl ClientBuilder {
-    /// How long it may take to get a connection: waiting for a place in the pool, resolving and
-    /// connecting together. Default 10 s.
+    /// How long it may take to get a connection: waiting for a place in the pool, resolving,
+    /// connecting and the TLS handshake together. Default 10 s.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
         self
     }
 
     /// How long the server may be silent while we wait for it or read. Default 60 s. A response
-    /// head, once begun, must also be complete within this time.
+    /// head, once begun, must also be complete within this time; and so must each TLS record.
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.read_timeout = self.limit("read_timeout", limit.into());
         self

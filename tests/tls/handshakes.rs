@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use longwire::rustls::ALL_VERSIONS;
 use longwire::rustls::version::{TLS12, TLS13};
-use longwire::{Client, Event, Observer};
+use longwire::{Client, ErrorKind, Event, Observer};
 
 use crate::certificates::{Authority, NAME};
+use crate::double::Memory;
 use crate::session::{answering, serve};
 use crate::support::peer::{Peer, ok};
 use crate::{builder, client, text, url};
@@ -111,4 +112,50 @@ fn sessions_are_resumed_across_the_connections_of_a_client() {
         let resumed: Vec<bool> = told.0.lock().expect("unbroken").iter().map(|(_, resumed)| *resumed).collect();
         assert_eq!(resumed, [false, true, true], "{version:?}");
     }
+}
+
+// ── Beside http ─────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_redirect_leads_from_http_to_https_and_never_back_unasked() {
+    let authority = Authority::new("root");
+    let plain = Peer::answering(ok("in the clear"));
+    let down = format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", plain.url("/"));
+    let secure = serve(authority.identity().server_config(ALL_VERSIONS), move |session, _| {
+        while let Some(request) = session.request() {
+            session.send(if request.starts_with("GET /down ") { down.clone() } else { ok("over TLS") });
+        }
+    });
+    let up = format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", url(&secure, "/"));
+    let first = Peer::answering(up);
+
+    let builder = || builder(authority.client_config(ALL_VERSIONS), &secure);
+    let client = builder().build();
+    assert_eq!(text(&client, &first.url("/")), "over TLS");
+    let error = client.get(url(&secure, "/down")).send().expect_err("it leads out of TLS");
+    assert_eq!(error.kind(), ErrorKind::Redirect, "{error}");
+    assert_eq!(plain.connections(), 0);
+    let client = builder().allow_https_downgrade(true).build();
+    assert_eq!(text(&client, &url(&secure, "/down")), "in the clear");
+}
+
+/// One host and port, two schemes: connections of the one are nothing for the other.
+#[test]
+fn the_pool_keeps_the_schemes_apart() {
+    let authority = Authority::new("root");
+    let peer = answering(authority.identity().server_config(ALL_VERSIONS), ok("over TLS"));
+    let client = client(&authority, &peer);
+    assert_eq!(text(&client, &url(&peer, "/")), "over TLS");
+    assert_eq!(client.pool_stats().idle, 1);
+    let plain = url(&peer, "/").replace("https:", "http:");
+    client.get(plain).send().expect_err("the server speaks TLS alone");
+    assert_eq!((peer.connections(), client.pool_stats().reused), (2, 0));
+}
+
+#[test]
+fn a_connector_sees_to_tls_itself() {
+    let memory = Memory::answering(ok("by the connector"));
+    let client = Client::builder().connector(memory.clone()).build();
+    assert_eq!(text(&client, "https://longwire.test/"), "by the connector");
+    assert_eq!(memory.log().connects, ["longwire.test:443"]);
 }
