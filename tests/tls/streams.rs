@@ -20,6 +20,8 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\
 const SLACK: Duration = Duration::from_secs(5);
 /// What a socket's buffers on both sides cannot hold.
 const LARGE_BYTES: usize = 24 << 20;
+/// Still that.
+const UPLOAD_BYTES: usize = 12 << 20;
 const DOWNLOAD_BYTES: u64 = 100 << 20;
 
 fn ms(count: u64) -> Duration {
@@ -486,15 +488,15 @@ fn text_length(client: &Client, url: &str) -> u64 {
 fn an_upload_to_a_server_that_pauses_arrives_byte_for_byte() {
     let (peer, client) = pair(|session, _| {
         for turn in 0..3 {
-            session.conn.pause(ms(600));
+            session.conn.pause(ms(400));
             session.conn.note(format!("pause {turn}"));
             assert!(session.read_more(2 << 20));
         }
         let request = session.request().expect("all of it");
         let body = request.split_once("\r\n\r\n").expect("a head").1;
-        session.send(ok(if body == text_of(LARGE_BYTES) { "same" } else { "other" }));
+        session.send(ok(if body == text_of(UPLOAD_BYTES) { "same" } else { "other" }));
     });
-    let body = text_of(LARGE_BYTES);
+    let body = text_of(UPLOAD_BYTES);
     for body in [SendBody::from(body.as_str()), SendBody::sized_reader(body.as_bytes(), body.len() as u64)] {
         let response = client.post(url(&peer, "/")).body(body).send().expect("an answer");
         assert_eq!(response.text().expect("a body"), "same");
