@@ -20,7 +20,7 @@ const TICK_MIN: Duration = Duration::from_millis(1);
 const TICK_BLIND: Duration = Duration::from_millis(100);
 
 /// A tick longer than this need not be switched off where there is no limit at all.
-const TICK_HARMLESS: Duration = Duration::from_secs(1);
+pub(crate) const TICK_HARMLESS: Duration = Duration::from_secs(1);
 
 /// After a timeout on Windows "an application has no guarantees as to how much data was actually
 /// sent or received" (Microsoft, SO_SNDTIMEO): so there, time is armed whole, and its passing is
@@ -331,6 +331,12 @@ impl Line {
 
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    /// The socket's timeouts for reading and writing.
+    #[cfg(feature = "__rustls")]
+    pub(crate) fn ticks(&self) -> (Option<Duration>, Option<Duration>) {
+        (self.read_tick, self.write_tick)
     }
 
     pub(crate) fn into_socket(self) -> Socket {

@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind};
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::deadline::Deadline;
-use crate::net::line::{Limits, Line, is_wake_up};
+use crate::net::line::{Limits, Line, TICK_HARMLESS, is_wake_up};
 use crate::net::stream::{Socket, Stream};
 use crate::net::trust;
 use crate::observe::{Event, Observer};
@@ -58,15 +58,16 @@ impl Tls {
         token: Option<&CancelToken>,
     ) -> Result<Socket> {
         let started = Instant::now();
-        let peer = socket.peer_addr();
-        let failure = |error: Error| error.at(Stage::Tls).with_peer(peer);
-        let tls = self.client(host).map_err(failure)?;
-        let handshake = Handshake { tls, host, deadline, first: First::default() };
-        let stream = handshake.run(socket, token).map_err(failure)?;
-        self.check_protocol(&stream.tls).map_err(failure)?;
+        let stream = self.client(host).and_then(|tls| {
+            let handshake = Handshake { tls, host, deadline, first: First::default() };
+            let stream = handshake.run(socket, token)?;
+            self.check_protocol(&stream.tls).map_err(|error| error.with_peer(stream.peer_addr()))?;
+            Ok(stream)
+        });
+        let stream = stream.map_err(|error| error.at(Stage::Tls))?;
         if let Some(observer) = &self.observer {
             observer.event(&Event::Secured {
-                peer,
+                peer: stream.peer_addr(),
                 version: stream.tls.protocol_version().and_then(|version| version.as_str()).unwrap_or_default(),
                 cipher_suite: stream
                     .tls
@@ -139,27 +140,26 @@ impl Handshake<'_> {
         let limits = Limits { deadline: self.deadline, read_timeout: None, write_timeout: None, token: token.cloned() };
         line.begin(limits);
         let outcome = self.converse(&mut line);
-        let untouched = line.finish();
+        let (untouched, peer, ticks) = (line.finish(), line.peer(), line.ticks());
         let mut socket = line.into_socket();
-        if let Err(error) = outcome {
-            let _ = self.tls.write_tls(&mut Outward { socket: &mut socket, waits: false }); // the alert
-            return Err(if error.is_timeout() { self.deadline.error(&self.doing()) } else { error });
+        match outcome {
+            Ok(()) if untouched => TlsStream::new(self.tls, socket, ticks),
+            Ok(()) => Err(Error::cancelled().with_peer(peer)),
+            Err(error) => {
+                let _ = self.tls.write_tls(&mut Outward { socket: &mut socket, waits: false }); // the alert
+                let is_late = error.is_timeout();
+                Err(if is_late { self.deadline.error(&self.doing()) } else { error }.with_peer(peer))
+            }
         }
-        if !untouched {
-            return Err(Error::cancelled());
-        }
-        socket.set_read_timeout(None, None).and_then(|()| socket.set_write_timeout(None, None)).map_err(|error| {
-            Error::from_io(ErrorKind::Io, "socket timeout", error) // as they were found
-        })?;
-        Ok(TlsStream::new(self.tls, socket))
     }
 
+    /// What is left to be sent at the end goes out together with what the connection is for.
     fn converse(&mut self, line: &mut Line) -> Result<()> {
         while self.tls.is_handshaking() {
             self.send(line)?;
             self.receive(line)?;
         }
-        self.send(line)
+        Ok(())
     }
 
     fn send(&mut self, line: &mut Line) -> Result<()> {
@@ -271,6 +271,8 @@ struct TlsStream {
     /// As last set.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
+    /// The socket has not taken all that rustls had for it.
+    is_stalled: bool,
     /// The last read from the socket left nothing behind in it, and nothing came that ends all.
     saw_all: bool,
     /// What came cannot be decrypted or understood; the bytes before it can still be read.
@@ -278,8 +280,17 @@ struct TlsStream {
 }
 
 impl TlsStream {
-    fn new(tls: ClientConnection, socket: Socket) -> TlsStream {
-        TlsStream { tls, socket, read_timeout: None, write_timeout: None, saw_all: false, failed: None }
+    /// `ticks`: the timeouts that the handshake has left on the socket. Whoever comes next believes
+    /// that there are none, so those that would wake it up all the time are taken off.
+    fn new(tls: ClientConnection, socket: Socket, ticks: (Option<Duration>, Option<Duration>)) -> Result<TlsStream> {
+        let (read_timeout, write_timeout) = ticks;
+        let mut stream =
+            TlsStream { tls, socket, read_timeout, write_timeout, is_stalled: false, saw_all: false, failed: None };
+        if [read_timeout, write_timeout].iter().flatten().any(|tick| *tick < TICK_HARMLESS) {
+            let broken = |error| Error::from_io(ErrorKind::Io, "socket timeout", error);
+            stream.set_timeouts(None, None).map_err(broken)?;
+        }
+        Ok(stream)
     }
 
     /// What has been decrypted and not been read yet; `None` if that is nothing.
@@ -334,12 +345,11 @@ impl TlsStream {
     /// Gives the socket what rustls has for the peer, in one write.
     fn push(&mut self, waits: bool) -> io::Result<()> {
         if self.tls.wants_write() {
+            self.is_stalled = true;
             self.tls.write_tls(&mut Outward { socket: &mut self.socket, waits })?;
-            if self.tls.wants_write() {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
+            self.is_stalled = self.tls.wants_write();
         }
-        Ok(())
+        if self.is_stalled { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 }
 
@@ -368,7 +378,7 @@ impl Write for TlsStream {
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.tls.wants_write() {
+        if self.is_stalled {
             self.push(true)?;
             return Err(io::ErrorKind::Interrupted.into()); // it was time: the clock decides
         }
