@@ -1,7 +1,6 @@
 //! Handshakes that fail: each says what is wrong in words of its own, within its time.
 
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -116,7 +115,7 @@ fn the_platforms_trust_store_decides_and_what_is_missing_in_it_is_told() {
     let store = std::env::temp_dir().join(format!("longwire-roots-{}", std::process::id()));
     std::fs::write(&store, authority.root_pem()).expect("a file");
     let test = "failures::the_platforms_trust_store_decides_and_what_is_missing_in_it_is_told";
-    let child = Command::new(std::env::current_exe().expect("this program"))
+    let child = std::process::Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", test])
         .env(PORTS_VARIABLE, ports.join(" "))
         .env("SSL_CERT_FILE", &store)
