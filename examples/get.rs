@@ -5,6 +5,7 @@
 //! cargo run --example get -- -v -o page.html http://example.com/
 //! cargo run --example get -- -d 'name=value' http://localhost:8080/form
 //! tar c src | cargo run --example get -- -T - http://localhost:8080/src.tar
+//! cargo run --features tls --example get -- https://example.com/
 //! ```
 //!
 //! What it shows of longwire:
@@ -170,9 +171,10 @@ fn summarize(response: &Response) {
     let millis = |phase: Duration| phase.as_secs_f64() * 1000.0;
     let timings = response.timings();
     note!(
-        "* Resolved in {:.1} ms, connected in {:.1}, sent in {:.1}, answered in {:.1}",
+        "* Resolved in {:.1} ms, connected in {:.1}, TLS in {:.1}, sent in {:.1}, answered in {:.1}",
         millis(timings.resolve),
         millis(timings.connect),
+        millis(timings.tls),
         millis(timings.send),
         millis(timings.wait),
     );
@@ -233,6 +235,9 @@ impl Observer for Trace {
             }
             Event::Connected { peer: Some(peer), .. } => note!("* Connected to {peer}"),
             Event::Connected { peer: None, .. } => note!("* Connected"),
+            Event::Secured { version, cipher_suite, resumed, .. } => {
+                note!("* {version}, {cipher_suite}{}", if *resumed { ", resumed" } else { "" });
+            }
             Event::Reused { exchange, .. } => {
                 note!("* Reused the connection, for exchange {exchange}");
             }

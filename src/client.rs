@@ -140,8 +140,9 @@ impl Client {
     /// Plain TCP does not do for https: asked for every hop.
     fn check_scheme(&self, request: &Request<'_>) -> Result<()> {
         let dialer = &self.0.dialer;
-        if request.url.scheme() == "https" && dialer.connector.is_none() && !dialer.speaks_tls() {
-            let what = "https needs a connector that speaks TLS (ClientBuilder::connector)";
+        if request.url.scheme() == "https" && dialer.connector.is_none() && !Dialer::SPEAKS_TLS {
+            let what = "https needs longwire's feature `tls` or `tls-webpki-roots`, \
+                        or a connector that speaks TLS (ClientBuilder::connector)";
             return Err(Error::new(ErrorKind::UnsupportedScheme, what));
         }
         Ok(())
@@ -149,7 +150,7 @@ impl Client {
 
     /// Nor for a proxy that is spoken to through TLS.
     fn check_relay(&self, relay: &Relay, target: &Target<'_>) -> Result<()> {
-        if relay.is_https() && !self.0.dialer.speaks_tls() {
+        if relay.is_https() && !Dialer::SPEAKS_TLS {
             let what = format!("the proxy {relay:?} is spoken to through TLS, which this build does not have");
             return Err(Error::new(ErrorKind::UnsupportedScheme, what));
         }

@@ -14,6 +14,8 @@ use crate::net::dial::{AddressFilter, Dialer};
 use crate::net::pool::{Pool, PoolLimits};
 use crate::net::resolve::{Resolve, Resolver, System};
 use crate::net::stream::Connect;
+#[cfg(feature = "__rustls")]
+use crate::net::tls::Tls;
 use crate::observe::Observer;
 use crate::proxy::{Proxies, Proxy};
 use crate::request::check_by_hand;
@@ -28,6 +30,10 @@ const HEAD_BYTES: RangeInclusive<usize> = 64..=1 << 30;
 
 /// The fewest and the most fields that can be asked for.
 const HEAD_FIELDS: RangeInclusive<usize> = 1..=65_536;
+
+/// What is spoken inside TLS, by its registered name (RFC 7301 §6).
+#[cfg(feature = "__rustls")]
+const ALPN: &[u8] = b"http/1.1";
 
 /// Builds a [`Client`].
 ///
@@ -58,6 +64,8 @@ pub struct ClientBuilder {
     unix_socket: Option<PathBuf>,
     /// `None`: those of the environment.
     proxies: Option<Proxies>,
+    #[cfg(feature = "__rustls")]
+    tls_config: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Client {
@@ -101,6 +109,8 @@ impl Client {
             connector: None,
             unix_socket: None,
             proxies: None,
+            #[cfg(feature = "__rustls")]
+            tls_config: None,
         }
     }
 }
@@ -113,14 +123,14 @@ impl Default for Client {
 
 impl ClientBuilder {
     /// How long it may take to get a connection: waiting for a place in the pool, resolving,
-    /// connecting and a proxy's handshake together. Default 10 s.
+    /// connecting, a proxy's handshake and that of TLS together. Default 10 s.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
         self
     }
 
     /// How long the server may be silent while we wait for it or read. Default 60 s. A response
-    /// head, once begun, must also be complete within this time.
+    /// head, once begun, must also be complete within this time; and so must each TLS record.
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.read_timeout = self.limit("read_timeout", limit.into());
         self
@@ -332,6 +342,36 @@ impl ClientBuilder {
         self
     }
 
+    /// Speaks TLS in your own way: with a client certificate, private root certificates, another
+    /// provider of cryptography, or none of our defaults. Only with the feature `tls` or
+    /// `tls-webpki-roots`; the types are those of [`longwire::rustls`](crate::rustls).
+    ///
+    /// If the config names no ALPN protocol `http/1.1` is offered, in a copy of it; otherwise it is
+    /// taken as it is, and a server that chooses anything else is an error. Give the same config to
+    /// several clients and they share the sessions that can be resumed.
+    ///
+    /// ```
+    /// use longwire::{Client, rustls};
+    /// use std::sync::Arc;
+    ///
+    /// let mut roots = rustls::RootCertStore::empty();
+    /// # let company_root = None;
+    /// roots.add_parsable_certificates(company_root); // a `rustls::pki_types::CertificateDer`
+    /// let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// let config = rustls::ClientConfig::builder_with_provider(provider)
+    ///     .with_safe_default_protocol_versions()?
+    ///     .with_root_certificates(roots)
+    ///     .with_no_client_auth();
+    /// let client = Client::builder().tls_config(Arc::new(config)).build();
+    /// # drop(client);
+    /// # Ok::<(), rustls::Error>(())
+    /// ```
+    #[cfg(feature = "__rustls")]
+    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.tls_config = Some(config);
+        self
+    }
+
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.settings.observer = Some(Arc::new(observer));
@@ -357,6 +397,8 @@ impl ClientBuilder {
             connector: self.connector,
             unix_socket: self.unix_socket,
             observer: observer.clone(),
+            #[cfg(feature = "__rustls")]
+            tls: Tls::new(self.tls_config, ALPN, observer.clone()),
         };
         Client::assemble(self.settings, dialer, Pool::new(self.pool, observer))
     }

@@ -53,7 +53,7 @@ pub enum ErrorKind {
     Resolve,
     /// No connection could be opened.
     Connect,
-    /// The TLS handshake failed.
+    /// The TLS handshake failed, or what came later is not sound TLS.
     Tls,
     /// A proxy refused, or its answer made no sense. (That it could not be reached is `Resolve`,
     /// `Connect` or `Timeout`, and the message says that it was the proxy.)
@@ -104,6 +104,8 @@ pub enum Stage {
     Resolve,
     /// Opening the connection.
     Connect,
+    /// The TLS handshake.
+    Tls,
     /// Sending the request.
     Send,
     /// Waiting for the response's first byte.

@@ -56,6 +56,10 @@ pub use observe::{BodyEnd, CloseReason, Event, Observer, Timings};
 pub use proxy::Proxy;
 pub use request::Request;
 pub use response::{ConnectionInfo, Response, Upgraded};
+/// The TLS library, as [`ClientBuilder::tls_config`] takes its types. Only with the feature `tls`
+/// or `tls-webpki-roots`.
+#[cfg(feature = "__rustls")]
+pub use rustls;
 pub use send_body::SendBody;
 pub use status::{StatusCode, Version};
 pub use uri::IntoUrl;

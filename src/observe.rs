@@ -60,6 +60,19 @@ pub enum Event<'a> {
         /// How long it took, without the look-up.
         took: Duration,
     },
+    /// A TLS handshake was completed on a new connection.
+    Secured {
+        /// The other end.
+        peer: Option<SocketAddr>,
+        /// The version of the protocol, as `TLSv1_3`.
+        version: &'a str,
+        /// The cipher suite, by its IANA name.
+        cipher_suite: &'a str,
+        /// A session of an earlier connection was resumed.
+        resumed: bool,
+        /// How long it took.
+        took: Duration,
+    },
     /// An idle connection was taken from the pool.
     Reused {
         /// The other end.
@@ -128,7 +141,8 @@ pub enum BodyEnd {
 }
 
 /// How long the phases of an exchange took: of the last hop, where redirects were followed.
-/// Zero where a phase did not happen; a reused connection has neither `resolve` nor `connect`.
+/// Zero where a phase did not happen; a reused connection has neither `resolve` nor `connect` nor
+/// `tls`.
 ///
 /// ```no_run
 /// let response = longwire::get("http://example.com/")?;

@@ -170,13 +170,10 @@ impl Response {
     /// How long the phases took.
     pub fn timings(&self) -> Timings {
         let ResponseParts { connection, begun, sent, .. } = &self.parts;
-        let opening = |took| if connection.reused() { Duration::ZERO } else { took };
         Timings {
-            resolve: opening(connection.opened.resolve_took),
-            connect: opening(connection.opened.connect_took),
-            tls: Duration::ZERO,
             send: sent.saturating_duration_since(*begun),
             wait: connection.received.saturating_duration_since(*sent),
+            ..if connection.reused() { Timings::default() } else { connection.opened.took }
         }
     }
 

@@ -96,13 +96,15 @@ pub(crate) fn send(
     Ok(Upload::Complete(uploader.early))
 }
 
-/// A write failed: perhaps the server said why before it closed.
+/// A write failed: perhaps the server said why before it closed, in HTTP or in TLS.
 fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) -> Result<Head> {
-    let said = match error.kind() {
-        ErrorKind::Io => answers.wait(conn, Instant::now()).ok(),
-        _ => None,
-    };
-    said.ok_or_else(|| error.at(Stage::Send))
+    match error.kind() {
+        ErrorKind::Io => answers.wait(conn, Instant::now()).map_err(|said| match said.kind() {
+            ErrorKind::Tls => said,
+            _ => error.at(Stage::Send),
+        }),
+        _ => Err(error.at(Stage::Send)),
+    }
 }
 
 struct Uploader<'c, 'a, 's> {
@@ -124,34 +126,37 @@ impl Uploader<'_, '_, '_> {
         Ok(Upload::Complete(self.early))
     }
 
-    /// Writes a block; the head of the answer that makes the rest pointless, if one comes.
+    /// Writes a block, and what the transport holds back of it; the head of the answer that makes
+    /// the rest pointless, if one comes.
     fn write(&mut self, mut block: &[u8]) -> Result<Option<Head>> {
         let mut silence = self.conn.write_silence();
-        while !block.is_empty() {
-            let count = match self.conn.send_tick(block, TICK, silence) {
-                Ok(count) => count,
+        loop {
+            let sent = match block {
+                [] => self.conn.flush_tick(TICK, silence),
+                block => self.conn.send_tick(block, TICK, silence),
+            };
+            let is_stalled = match sent {
+                Ok(Some(_)) if block.is_empty() => return Ok(None),
+                Ok(Some(count)) => {
+                    block = &block[count..];
+                    self.unseen += count;
+                    silence = self.conn.write_silence();
+                    false
+                }
+                Ok(None) => true,
                 Err(error) => return self.broken(error).map(Some),
             };
-            block = &block[count..];
-            self.unseen += count;
             let mut stop = None;
-            if count == 0 || self.unseen >= LOOK_EVERY_BYTES {
+            if is_stalled || self.unseen >= LOOK_EVERY_BYTES {
                 self.unseen = 0;
                 stop = self.look()?;
             }
-            if count == 0 && stop.is_none() {
+            if is_stalled && stop.is_none() {
                 stop = self.stop_echoing();
             }
             if stop.is_some() {
                 return Ok(stop);
             }
-            if count > 0 {
-                silence = self.conn.write_silence();
-            }
-        }
-        match self.conn.flush() {
-            Ok(()) => Ok(None),
-            Err(error) => self.broken(error).map(Some),
         }
     }
 

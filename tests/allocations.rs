@@ -4,8 +4,14 @@
 //! The counters belong to the thread, so the peer's threads do not disturb them: the client does
 //! all this work on the thread that calls it.
 
+#[cfg(feature = "__rustls")]
+#[path = "tls/certificates.rs"]
+mod certificates;
 #[path = "support/counting.rs"]
 mod counting;
+#[cfg(feature = "__rustls")]
+#[path = "tls/session.rs"]
+mod session;
 mod support;
 
 use std::io::Read;
@@ -130,6 +136,31 @@ fn an_idle_connection_holds_no_buffer() {
     assert_eq!(client.pool_stats().idle, 0);
     let left = LIVE_BYTES.get() - empty;
     assert!(left < few - empty, "closing them gives something back");
+}
+
+/// What rustls keeps for a connection is most of this, and most of that is its buffer for one read.
+#[cfg(feature = "__rustls")]
+#[test]
+fn an_idle_connection_with_tls_holds_at_most_twelve_kib() {
+    use certificates::{Authority, NAME};
+    use longwire::rustls::version::{TLS12, TLS13};
+
+    const FEW: usize = 8;
+    const MANY: usize = 40;
+    const BYTES_MAX: i64 = 12 * 1024;
+    let authority = Authority::new("root");
+    for version in [&TLS12, &TLS13] {
+        let peer = session::answering(authority.identity().server_config(&[version]), ok("hello"));
+        let config = std::sync::Arc::new(authority.client_config(&[version]));
+        let client = Client::builder().tls_config(config).resolve_to(NAME, peer.addr());
+        let client = client.max_idle_per_host(MANY).max_idle(MANY).build();
+        let url = format!("https://{NAME}:{}/", peer.addr().port());
+        let few = live_with_idle(&client, &url, FEW);
+        let many = live_with_idle(&client, &url, MANY);
+        let each = (many - few) / i64::try_from(MANY - FEW).expect("a few");
+        println!("live bytes per idle connection with {version:?}: {each}");
+        assert!(each <= BYTES_MAX, "{each} bytes for an idle connection with {version:?}");
+    }
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn the_sources_keep_to_their_floors_and_to_the_house_rules() {
 fn the_house_is_read_as_a_whole() {
     let sources = read_sources();
     let modules: BTreeSet<String> = sources.iter().map(name_of).collect();
-    for expected in ["lib", "client", "response", "net::pool", "wire::framing", "error"] {
+    for expected in ["lib", "client", "response", "net::pool", "net::tls", "net::trust", "wire::framing", "error"] {
         assert!(modules.contains(expected), "no module {expected}: {modules:?}");
     }
     let arrows: usize = arrows(&sources).values().map(BTreeMap::len).sum();

@@ -408,12 +408,15 @@ fn locations_that_name_no_url_are_refused() {
     }
 }
 
+#[cfg(not(feature = "__rustls"))]
 #[test]
-fn https_without_tls_is_an_error() {
+fn https_without_tls_is_an_error_that_names_the_feature() {
     let site = Site::leading_to("302 Found", "https://127.0.0.1/x");
-    let sent = Client::new().get(site.url("/")).send();
-    let error = sent.expect_err("there is no TLS here");
-    assert_eq!(error.kind(), ErrorKind::UnsupportedScheme, "{error}");
+    for url in [site.url("/"), "https://127.0.0.1/".to_owned()] {
+        let error = Client::new().get(url).send().expect_err("there is no TLS here");
+        assert_eq!(error.kind(), ErrorKind::UnsupportedScheme, "{error}");
+        assert!(error.to_string().contains("feature `tls`"), "{error}");
+    }
 }
 
 #[test]

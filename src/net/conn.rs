@@ -10,7 +10,7 @@ use crate::net::buffer::Buffer;
 use crate::net::deadline::Deadline;
 use crate::net::line::{Limits, Line};
 use crate::net::stream::{Socket, Stream};
-use crate::observe::CloseReason;
+use crate::observe::{CloseReason, Timings};
 
 /// A connection that rested for less than this, and has proved itself, is not probed.
 const PROBE_AFTER: Duration = Duration::from_millis(1);
@@ -27,7 +27,8 @@ pub(crate) struct Conn {
     sent: u64,
     /// Bytes have come behind the end of what was asked for.
     is_stray: bool,
-    /// The last read filled all the room it had: more may have come, and was not seen.
+    /// The last read filled all the room it had, or did not see all that had come: there may be
+    /// more.
     is_unseen: bool,
     /// When the exchange under way began.
     begun: Instant,
@@ -40,9 +41,8 @@ pub(crate) struct Opened {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) at: Instant,
-    /// How long the look-up of the name took, and then the rest.
-    pub(crate) resolve_took: Duration,
-    pub(crate) connect_took: Duration,
+    /// How long that took; nothing is sent yet, nor waited for.
+    pub(crate) took: Timings,
 }
 
 /// What an idle connection waits for.
@@ -55,14 +55,13 @@ struct Rest {
 }
 
 impl Conn {
-    /// A connection that was begun at `started` and is open now.
-    pub(crate) fn new(socket: Socket, started: Instant, resolve_took: Duration) -> Conn {
+    /// A connection that is open now, after so long.
+    pub(crate) fn new(socket: Socket, took: Timings) -> Conn {
         let now = Instant::now();
         let line = Line::new(socket);
         let (peer, local) = (line.peer(), line.local_addr());
-        let connect_took = (now - started).saturating_sub(resolve_took);
         Conn {
-            opened: Arc::new(Opened { peer, local, at: now, resolve_took, connect_took }),
+            opened: Arc::new(Opened { peer, local, at: now, took }),
             line,
             buffer: Buffer::none(),
             exchanges: 0,
@@ -188,7 +187,7 @@ impl Conn {
     pub(crate) fn fill(&mut self, until: Deadline, now: Instant) -> Result<usize> {
         let room = self.buffer.room();
         let count = self.line.read(room, until, now)?;
-        self.is_unseen = count == room.len();
+        self.is_unseen = count == room.len() || !self.line.saw_all();
         self.buffer.filled(count);
         Ok(count)
     }
@@ -197,7 +196,7 @@ impl Conn {
     pub(crate) fn try_fill(&mut self) -> Result<Option<usize>> {
         let room = self.buffer.room();
         let count = self.line.try_read(room)?;
-        self.is_unseen = count == Some(room.len());
+        self.is_unseen = count == Some(room.len()) || !self.line.saw_all();
         self.buffer.filled(count.unwrap_or(0));
         Ok(count)
     }
@@ -207,7 +206,7 @@ impl Conn {
     pub(crate) fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
         debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
         let count = self.line.read(into, Deadline::none(), Instant::now())?;
-        self.is_unseen = count == into.len();
+        self.is_unseen = count == into.len() || !self.line.saw_all();
         Ok(count)
     }
 
@@ -234,16 +233,17 @@ impl Conn {
         sent.and_then(|()| self.line.flush())
     }
 
-    /// Writes once, without waiting for longer than `tick`: 0 if nothing could be written.
-    pub(crate) fn send_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<usize> {
+    /// Writes once, without waiting for longer than `tick`: `None` if nothing could be written.
+    pub(crate) fn send_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
         let count = self.line.write_tick(bytes, tick, until)?;
-        self.sent += count as u64;
+        self.sent += count.unwrap_or(0) as u64;
         Ok(count)
     }
 
-    /// Sees to it that what was sent is on its way.
-    pub(crate) fn flush(&mut self) -> Result<()> {
-        self.line.flush()
+    /// Sees to it that what was sent is on its way, without waiting for longer than `tick`: `None`
+    /// if some of it is still held back.
+    pub(crate) fn flush_tick(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        self.line.flush_tick(tick, until)
     }
 
     /// Tells the peer that nothing more comes.

@@ -14,8 +14,10 @@ use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::resolve::{News, Resolver, wait_for, watch};
 use crate::net::stream::{Connect, Socket, Stream, Target};
+#[cfg(feature = "__rustls")]
+use crate::net::tls::Tls;
 use crate::net::tunnel::{self, Destination, Names, Outcome, Relay, Route, Speaks};
-use crate::observe::{Event, Observer};
+use crate::observe::{CloseReason, Event, Observer, Timings};
 
 /// RFC 8305 §5: the Connection Attempt Delay.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -32,14 +34,16 @@ pub(crate) struct Dialer {
     pub(crate) connector: Option<Arc<dyn Connect>>,
     pub(crate) unix_socket: Option<PathBuf>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    #[cfg(feature = "__rustls")]
+    pub(crate) tls: Tls,
 }
 
 /// What there is to know of a connection that is being opened.
 struct Opening<'a> {
     deadline: Deadline,
     token: Option<&'a CancelToken>,
-    /// How long look-ups took so far.
-    resolve_took: Duration,
+    /// How long it took so far.
+    took: Timings,
 }
 
 impl Dialer {
@@ -52,25 +56,45 @@ impl Dialer {
         token: Option<&CancelToken>,
     ) -> Result<Conn> {
         let started = Instant::now();
-        let mut opening = Opening { deadline, token, resolve_took: Duration::ZERO };
+        let mut opening = Opening { deadline, token, took: Timings::default() };
         let socket = self.reach(target, route, &mut opening)?;
         if let Some(token) = token {
             token.check().map_err(|error| error.at(Stage::Connect))?;
         }
-        let conn = Conn::new(socket, started, opening.resolve_took);
-        if let Some(observer) = &self.observer {
-            observer.event(&Event::Connected { peer: conn.peer(), took: conn.opened.connect_took });
+        opening.took.connect = started.elapsed().saturating_sub(opening.took.resolve + opening.took.tls);
+        let peer = socket.peer_addr();
+        self.observe(&Event::Connected { peer, took: opening.took.connect });
+        let is_plain = !target.is_https || self.connector.is_some(); // a connector sees to TLS itself
+        let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, &mut opening) };
+        match secured {
+            Ok(socket) => Ok(Conn::new(socket, opening.took)),
+            Err(error) => {
+                self.observe(&Event::Closed { peer, reason: CloseReason::Failed });
+                Err(error)
+            }
         }
-        Ok(conn)
     }
 
-    /// Whether a URL with `https`, and a proxy with it, can be spoken to.
-    pub(crate) fn speaks_tls(&self) -> bool {
-        false
+    fn observe(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.event(event);
+        }
     }
 
-    /// Puts TLS on a socket to `host`: the server's, or the proxy's. The one place for it.
-    fn secure(&self, _: Socket, host: &str, _: &Opening<'_>) -> Result<Socket> {
+    /// Whether https, of servers and of proxies, is spoken by this build.
+    pub(crate) const SPEAKS_TLS: bool = cfg!(feature = "__rustls");
+
+    /// Puts TLS on a socket to `host`: the server's, or the proxy's.
+    #[cfg(feature = "__rustls")]
+    fn secure(&self, socket: Socket, host: &str, opening: &mut Opening<'_>) -> Result<Socket> {
+        let started = Instant::now();
+        let socket = self.tls.wrap(socket, host, opening.deadline, opening.token)?;
+        opening.took.tls += started.elapsed();
+        Ok(socket)
+    }
+
+    #[cfg(not(feature = "__rustls"))]
+    fn secure(&self, _: Socket, host: &str, _: &mut Opening<'_>) -> Result<Socket> {
         Err(Error::new(ErrorKind::UnsupportedScheme, format!("TLS is needed for {host}")))
     }
 
@@ -95,19 +119,18 @@ impl Dialer {
             let stream = connector.connect(target, opening.deadline, &token);
             return Ok(Socket::Other(stream.map_err(|error| error.at(Stage::Connect))?));
         }
-        let socket = match (&self.unix_socket, route) {
+        match (&self.unix_socket, route) {
             (Some(path), _) => {
                 let socket = unix(path.clone(), opening.deadline, opening.token);
-                socket.map_err(|error| error.at(Stage::Connect))?
+                socket.map_err(|error| error.at(Stage::Connect))
             }
             (None, Route::Direct) => {
                 let addresses = self.addresses(target.host, target.port, self.filter.as_ref(), opening)?;
-                tcp(&addresses, opening)?
+                tcp(&addresses, opening)
             }
-            (None, Route::Forward { relay, .. }) => return self.reach_proxy(relay, opening),
-            (None, Route::Tunnel(relay)) => self.reach_through(relay, target, opening)?,
-        };
-        if target.is_https { self.secure(socket, target.host, opening) } else { Ok(socket) }
+            (None, Route::Forward { relay, .. }) => self.reach_proxy(relay, opening),
+            (None, Route::Tunnel(relay)) => self.reach_through(relay, target, opening),
+        }
     }
 
     fn reach_proxy(&self, relay: &Relay, opening: &mut Opening<'_>) -> Result<Socket> {
@@ -156,10 +179,8 @@ impl Dialer {
                 let started = Instant::now();
                 let addresses = self.resolver.look_up(host, port, opening.deadline, opening.token)?;
                 let took = started.elapsed();
-                opening.resolve_took += took;
-                if let Some(observer) = &self.observer {
-                    observer.event(&Event::Resolved { host, addresses: &addresses, took });
-                }
+                opening.took.resolve += took;
+                self.observe(&Event::Resolved { host, addresses: &addresses, took });
                 addresses
             }
         };

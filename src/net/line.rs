@@ -20,7 +20,7 @@ const TICK_MIN: Duration = Duration::from_millis(1);
 const TICK_BLIND: Duration = Duration::from_millis(100);
 
 /// A tick longer than this need not be switched off where there is no limit at all.
-const TICK_HARMLESS: Duration = Duration::from_secs(1);
+pub(crate) const TICK_HARMLESS: Duration = Duration::from_secs(1);
 
 /// After a timeout on Windows "an application has no guarantees as to how much data was actually
 /// sent or received" (Microsoft, SO_SNDTIMEO): so there, time is armed whole, and its passing is
@@ -180,8 +180,26 @@ impl Line {
         self.persist(Instant::now(), |socket| socket.flush().map(|()| 1)).map(drop)
     }
 
-    /// Writes once, but waits no longer than `tick`: then 0. `until` is asked first.
-    pub(crate) fn write_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<usize> {
+    /// Writes once, but waits no longer than `tick`: then `None`. `until` is asked first.
+    pub(crate) fn write_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        self.persist_for(tick, until, |socket| socket.write(&[IoSlice::new(bytes)]))
+    }
+
+    /// Sees to it that what was written is on its way, but waits no longer than `tick`: then `None`.
+    pub(crate) fn flush_tick(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        if self.socket.is_plain_tcp() {
+            return Ok(Some(1)); // nothing is held back
+        }
+        self.persist_for(tick, until, |socket| socket.flush().map(|()| 1))
+    }
+
+    /// Does a write, or what counts as one, for no longer than `tick`: then `None`.
+    fn persist_for(
+        &mut self,
+        tick: Duration,
+        until: Deadline,
+        mut write: impl FnMut(&mut Socket) -> io::Result<usize>,
+    ) -> Result<Option<usize>> {
         let until = until.or_sooner(self.limits.deadline);
         let started = Instant::now();
         loop {
@@ -191,10 +209,10 @@ impl Line {
             }
             // Armed with half of twice the tick.
             let left = if TICKS_LOSE_NOTHING { sooner(left, Some(tick * 2)) } else { left };
-            match self.try_write(left, |socket| socket.write(&[IoSlice::new(bytes)]))? {
-                Some(count) => return Ok(count),
+            match self.try_write(left, &mut write)? {
+                Some(count) => return Ok(Some(count)),
                 None if started.elapsed() < tick / 2 => {} // a signal is no stall: only time is
-                None => return Ok(0),
+                None => return Ok(None),
             }
         }
     }
@@ -251,7 +269,8 @@ impl Line {
     }
 
     fn broken(&self, what: &'static str, error: io::Error) -> Error {
-        self.failure(Error::from_io(ErrorKind::Io, what, error))
+        // A stream that knows our words has said what it was.
+        self.failure(Error::try_from(error).unwrap_or_else(|error| Error::from_io(ErrorKind::Io, what, error)))
     }
 
     fn failure(&self, error: Error) -> Error {
@@ -292,12 +311,23 @@ impl Line {
         if self.is_blind { Some(tick.map_or(TICK_BLIND, |tick| tick.min(TICK_BLIND))) } else { tick }
     }
 
+    /// Whether the last read, if it gave less than it had room for, left nothing behind.
+    pub(crate) fn saw_all(&self) -> bool {
+        self.socket.saw_all()
+    }
+
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
 
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    /// The socket's timeouts for reading and writing.
+    #[cfg(feature = "__rustls")]
+    pub(crate) fn ticks(&self) -> (Option<Duration>, Option<Duration>) {
+        (self.read_tick, self.write_tick)
     }
 
     pub(crate) fn into_socket(self) -> Socket {
@@ -326,7 +356,7 @@ fn sooner(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
 /// A tick passed or a signal came: nothing has happened, the clock decides. On Unix a tick is
 /// EAGAIN; there the system's own TimedOut (ETIMEDOUT) is the connection dying, which it says once
 /// and then pretends an orderly end.
-fn is_wake_up(error: &io::Error) -> bool {
+pub(crate) fn is_wake_up(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => true,
         io::ErrorKind::TimedOut => cfg!(windows) || error.raw_os_error().is_none(),

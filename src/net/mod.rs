@@ -15,4 +15,8 @@ pub(crate) mod public_only;
 pub(crate) mod resolve;
 pub(crate) mod stream;
 pub(crate) mod sync;
+#[cfg(feature = "__rustls")]
+pub(crate) mod tls;
+#[cfg(feature = "__rustls")]
+mod trust;
 pub(crate) mod tunnel;

@@ -14,7 +14,8 @@ use crate::net::deadline::Deadline;
 /// `Read` and `Write` block, for at most the limits of [`set_timeouts`](Stream::set_timeouts);
 /// when such a limit passes they fail with `WouldBlock` (or `TimedOut`, unless that is what the
 /// system said of a dead connection), and longwire looks at its own clock and comes again: bytes
-/// that were taken must not be lost by it. `flush` is called before an answer is waited for.
+/// that were taken must not be lost by it. An [`Error`](crate::Error) inside an [`io::Error`] comes
+/// out as what it is. `flush` is called before an answer is waited for.
 /// Dropping the stream closes it, without waiting.
 ///
 /// It is implemented for [`TcpStream`] and, on Unix, for `UnixStream`, so a connector that only
@@ -33,6 +34,18 @@ pub trait Stream: Read + Write + Send + Sync {
 
     /// The address on the other end, if it has one.
     fn peer_addr(&self) -> Option<SocketAddr>;
+
+    /// The address on this end, if it has one; none by default.
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// Whether the last read, if it gave fewer bytes than it had room for, left nothing behind
+    /// that had arrived by then. A stream that cannot tell says no, as is the default: then the
+    /// connection is looked at before it is used for another request.
+    fn saw_all(&self) -> bool {
+        false
+    }
 
     /// Tells the peer that nothing more comes, where the transport can; does nothing by default.
     ///
@@ -105,7 +118,7 @@ impl<'a> Target<'a> {
 }
 
 macro_rules! socket_stream {
-    ($socket:ty, $peer_addr:expr) => {
+    ($socket:ty, $inet:expr) => {
         impl Stream for $socket {
             fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
                 without_waiting(|on| self.set_nonblocking(on), || (&*self).read(buf))
@@ -122,7 +135,15 @@ macro_rules! socket_stream {
             }
 
             fn peer_addr(&self) -> Option<SocketAddr> {
-                $peer_addr(self)
+                $inet(self.peer_addr())
+            }
+
+            fn local_addr(&self) -> Option<SocketAddr> {
+                $inet(self.local_addr())
+            }
+
+            fn saw_all(&self) -> bool {
+                true
             }
 
             fn shutdown_write(&mut self) -> io::Result<()> {
@@ -132,19 +153,19 @@ macro_rules! socket_stream {
     };
 }
 
-socket_stream!(TcpStream, |stream: &TcpStream| stream.peer_addr().ok());
+socket_stream!(TcpStream, |address: io::Result<SocketAddr>| address.ok());
 #[cfg(unix)]
-socket_stream!(std::os::unix::net::UnixStream, |_: &_| None);
+socket_stream!(std::os::unix::net::UnixStream, |_| None);
 
-/// One read in between switching a socket to non-blocking and back.
+/// One read or write in between switching a socket to non-blocking and back.
 fn without_waiting(
     set_nonblocking: impl Fn(bool) -> io::Result<()>,
-    read: impl FnOnce() -> io::Result<usize>,
+    once: impl FnOnce() -> io::Result<usize>,
 ) -> io::Result<usize> {
     set_nonblocking(true)?;
-    let read = read();
+    let done = once();
     set_nonblocking(false)?;
-    read
+    done
 }
 
 /// What a connection reads from and writes to. Plain TCP is not boxed.
@@ -182,6 +203,31 @@ impl Socket {
                 several => (&**stream).write_vectored(several),
             },
             Socket::Other(stream) => plausible(stream.write_vectored(bufs), bufs.iter().map(|buf| buf.len()).sum()),
+        }
+    }
+
+    /// Writes what can be written at once, on a connection that is about to be closed.
+    #[cfg(feature = "__rustls")]
+    pub(crate) fn try_write(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        /// A stream of another kind can wait, but not without any time.
+        const MOMENT: Option<Duration> = Some(Duration::from_millis(1));
+
+        match self {
+            Socket::Tcp(stream) => {
+                without_waiting(|on| stream.set_nonblocking(on), || (&**stream).write_vectored(bufs))
+            }
+            Socket::Other(stream) => {
+                stream.set_timeouts(MOMENT, MOMENT)?;
+                self.write(bufs)
+            }
+        }
+    }
+
+    /// Whether the last read, if it gave less than it had room for, left nothing behind.
+    pub(crate) fn saw_all(&self) -> bool {
+        match self {
+            Socket::Tcp(_) => true,
+            Socket::Other(stream) => stream.saw_all(),
         }
     }
 
@@ -236,7 +282,7 @@ impl Socket {
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Socket::Tcp(stream) => stream.local_addr().ok(),
-            Socket::Other(_) => None,
+            Socket::Other(stream) => stream.local_addr(),
         }
     }
 

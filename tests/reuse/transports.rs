@@ -185,6 +185,21 @@ fn a_transport_of_ones_own_may_give_a_byte_at_a_time() {
     }
 }
 
+/// A transport may read in pieces of its own, so a short read is no proof that nothing is behind.
+#[test]
+fn an_answer_behind_a_short_read_is_never_taken_for_the_next_one() {
+    let memory = Memory::new(|connection, exchange| match (connection, exchange) {
+        (0, 2) => Reply::Pieces(vec![ok("right").into_bytes(), ok("poison").into_bytes()]),
+        _ => Reply::Answer(ok("right").into_bytes()),
+    });
+    let client = Client::builder().connector(memory.clone()).build();
+    for _ in 0..6 {
+        assert_eq!(text(&client, "http://longwire.test/"), "right");
+    }
+    assert_eq!(client.pool_stats().closed.get(CloseReason::StrayBytes), 1);
+    assert_eq!(memory.log().connects.len(), 2);
+}
+
 #[test]
 fn signals_short_waits_and_short_writes_are_gone_over() {
     let body = "0123456789".repeat(100);

@@ -366,6 +366,7 @@ impl Observer for Trace {
         let short = match event {
             Event::Resolved { host, .. } => format!("resolved {host}"),
             Event::Connected { .. } => "connected".to_owned(),
+            Event::Secured { .. } => "secured".to_owned(),
             Event::Reused { exchange, .. } => format!("reused for exchange {exchange}"),
             Event::RequestHead { text } => format!("request {}", first_line(text)),
             Event::Interim { text } => format!("interim {}", first_line(text)),

@@ -1,0 +1,483 @@
+//! TLS under a connection (RFC 8446, RFC 5246): the handshake, and the stream that comes of it.
+//!
+//! rustls does the protocol and this file the waiting: rustls reads from and writes to the socket
+//! through it, and whatever interrupts either (a tick, a cancel, a full socket) leaves bytes with
+//! rustls, where the next call finds them. What certificates are believed stands in `trust`. What
+//! is spoken inside is not known here: the protocol's ALPN name is handed in (RFC 7301).
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, HandshakeKind};
+
+use crate::error::{Error, ErrorKind, Result, Stage};
+use crate::net::cancel::{CancelToken, Hook};
+use crate::net::deadline::Deadline;
+use crate::net::line::{Limits, Line, TICK_HARMLESS, is_wake_up};
+use crate::net::stream::{Socket, Stream};
+use crate::net::trust;
+use crate::observe::{Event, Observer};
+
+/// Reads that `try_read` does in a row without finding a byte for the caller: a peer may send
+/// tickets for as long as it likes, but we do not look for as long.
+const LOOKS_MAX: u32 = 16;
+
+/// Bytes that are looked at when what came is not TLS.
+const FIRST_BYTES: usize = 5;
+
+/// How a client wraps its connections.
+pub(crate) struct Tls {
+    /// The ALPN name of what is spoken inside.
+    protocol: &'static [u8],
+    /// What the caller wants; `None`: the default.
+    own: Option<Arc<ClientConfig>>,
+    /// Made when first needed, because reading the platform's trust store takes a while; then
+    /// kept, because it remembers the sessions that can be resumed.
+    config: OnceLock<Arc<ClientConfig>>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl Tls {
+    pub(crate) fn new(
+        own: Option<Arc<ClientConfig>>,
+        protocol: &'static [u8],
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Tls {
+        Tls { protocol, own, config: OnceLock::new(), observer }
+    }
+
+    /// Does the handshake with `host` on a socket that leads there, before `deadline` passes.
+    pub(crate) fn wrap(
+        &self,
+        socket: Socket,
+        host: &str,
+        deadline: Deadline,
+        token: Option<&CancelToken>,
+    ) -> Result<Socket> {
+        let started = Instant::now();
+        let stream = self.client(host).and_then(|tls| {
+            let handshake = Handshake { tls, host, deadline, first: First::default() };
+            let stream = handshake.run(socket, token)?;
+            self.check_protocol(&stream.tls).map_err(|error| error.with_peer(stream.peer_addr()))?;
+            Ok(stream)
+        });
+        let stream = stream.map_err(|error| error.at(Stage::Tls))?;
+        if let Some(observer) = &self.observer {
+            observer.event(&Event::Secured {
+                peer: stream.peer_addr(),
+                version: stream.tls.protocol_version().and_then(|version| version.as_str()).unwrap_or_default(),
+                cipher_suite: stream
+                    .tls
+                    .negotiated_cipher_suite()
+                    .and_then(|suite| suite.suite().as_str())
+                    .unwrap_or_default(),
+                resumed: stream.tls.handshake_kind() == Some(HandshakeKind::Resumed),
+                took: started.elapsed(),
+            });
+        }
+        Ok(Socket::Other(Box::new(stream)))
+    }
+
+    fn client(&self, host: &str) -> Result<ClientConnection> {
+        let config = self.config()?;
+        ClientConnection::new(config, server_name(host)?)
+            .map_err(|error| trust::failure(&format!("TLS with {host}"), error))
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>> {
+        if let Some(config) = self.config.get() {
+            return Ok(config.clone());
+        }
+        let mut config = match &self.own {
+            Some(own) => own.clone(),
+            None => Arc::new(trust::default_config()?),
+        };
+        if config.alpn_protocols.is_empty() {
+            Arc::make_mut(&mut config).alpn_protocols = vec![self.protocol.to_vec()];
+        }
+        Ok(self.config.get_or_init(|| config).clone()) // whoever was first
+    }
+
+    /// A config of the caller's may offer more than we speak.
+    fn check_protocol(&self, tls: &ClientConnection) -> Result<()> {
+        match tls.alpn_protocol() {
+            Some(chosen) if chosen != self.protocol => {
+                let (chosen, ours) = (chosen.escape_ascii(), self.protocol.escape_ascii());
+                let what = format!("TLS: the server chose to speak {chosen}, and only {ours} can be spoken");
+                Err(Error::new(ErrorKind::Tls, what))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whom the certificate must name (RFC 9110 §4.3.4). An address is not sent as SNI (RFC 6066 §3),
+/// and neither is the dot that may end a name.
+fn server_name(host: &str) -> Result<ServerName<'static>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(ServerName::from(address));
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| Error::new(ErrorKind::Tls, format!("TLS: no certificate can name {host:?}")))
+}
+
+/// The handshake while it lasts.
+struct Handshake<'a> {
+    tls: ClientConnection,
+    host: &'a str,
+    deadline: Deadline,
+    first: First,
+}
+
+impl Handshake<'_> {
+    /// Waits as any request does: by the clock, and with an ear for the token.
+    fn run(mut self, socket: Socket, token: Option<&CancelToken>) -> Result<TlsStream> {
+        let mut line = Line::new(socket);
+        let limits = Limits { deadline: self.deadline, read_timeout: None, write_timeout: None, token: token.cloned() };
+        line.begin(limits);
+        let outcome = self.converse(&mut line);
+        let (untouched, peer, ticks) = (line.finish(), line.peer(), line.ticks());
+        let mut socket = line.into_socket();
+        match outcome {
+            Ok(()) if untouched => TlsStream::new(self.tls, socket, ticks),
+            Ok(()) => Err(Error::cancelled().with_peer(peer)),
+            Err(error) => {
+                let _ = self.tls.write_tls(&mut Outward { socket: &mut socket, waits: false }); // the alert
+                let is_late = error.is_timeout();
+                Err(if is_late { self.deadline.error(&self.doing()) } else { error }.with_peer(peer))
+            }
+        }
+    }
+
+    /// What is left to be sent at the end goes out together with what the connection is for.
+    fn converse(&mut self, line: &mut Line) -> Result<()> {
+        while self.tls.is_handshaking() {
+            self.send(line)?;
+            self.receive(line)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, line: &mut Line) -> Result<()> {
+        while self.tls.wants_write() {
+            let written = self.tls.write_tls(&mut Waiting { line, first: &mut self.first });
+            let flushed = written.and_then(|_| line.flush().map_err(io::Error::from));
+            if let Err(error) = flushed {
+                return Err(self.said_before(line).unwrap_or_else(|| self.broken(error)));
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, line: &mut Line) -> Result<()> {
+        match self.tls.read_tls(&mut Waiting { line, first: &mut self.first }) {
+            Ok(0) => Err(Error::new(ErrorKind::Tls, format!("{}: the server closed the connection", self.doing()))),
+            Ok(_) => self.process(),
+            Err(error) => Err(self.broken(error)),
+        }
+    }
+
+    /// Why the server broke off, if a write failed because of that.
+    fn said_before(&mut self, line: &mut Line) -> Option<Error> {
+        let mut arrived = [0; 1024];
+        let count = line.try_read(&mut arrived).ok()??;
+        self.first.keep(&arrived[..count]);
+        self.tls.read_tls(&mut &arrived[..count]).ok()?;
+        self.process().err()
+    }
+
+    fn process(&mut self) -> Result<()> {
+        match self.tls.process_new_packets() {
+            Ok(_) => Ok(()),
+            Err(rustls::Error::InvalidMessage(_)) if self.first.is_plain() => {
+                Err(Error::new(ErrorKind::Tls, format!("{}: the server speaks plain HTTP on this port", self.doing())))
+            }
+            Err(error) => Err(trust::failure(&self.doing(), error)),
+        }
+    }
+
+    /// The line's own errors are told apart here: time and cancels stay what they are.
+    fn broken(&self, error: io::Error) -> Error {
+        match Error::try_from(error) {
+            Ok(error) if error.kind() == ErrorKind::Io => Error::from_io(ErrorKind::Tls, self.doing(), error.into()),
+            Ok(error) => error,
+            Err(error) => Error::from_io(ErrorKind::Tls, self.doing(), error),
+        }
+    }
+
+    fn doing(&self) -> String {
+        format!("TLS handshake with {}", self.host)
+    }
+}
+
+/// What the server said first, which is kept to tell what it speaks instead of TLS.
+#[derive(Default)]
+struct First {
+    bytes: [u8; FIRST_BYTES],
+    length: usize,
+}
+
+impl First {
+    fn keep(&mut self, bytes: &[u8]) {
+        let count = bytes.len().min(FIRST_BYTES - self.length);
+        self.bytes[self.length..self.length + count].copy_from_slice(&bytes[..count]);
+        self.length += count;
+    }
+
+    fn is_plain(&self) -> bool {
+        &self.bytes[..self.length] == b"HTTP/"
+    }
+}
+
+/// The line as rustls sees it in the handshake.
+struct Waiting<'a> {
+    line: &'a mut Line,
+    first: &'a mut First,
+}
+
+impl Read for Waiting<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.line.read(into, Deadline::none(), Instant::now())?;
+        self.first.keep(&into[..count]);
+        Ok(count)
+    }
+}
+
+impl Write for Waiting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(self.line.write(bufs, Instant::now())?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(()) // the handshake flushes the line itself
+    }
+}
+
+/// A connection with TLS on it.
+///
+/// A call waits for the socket at most once, so that whoever calls can look at its clock. A byte
+/// that rustls was given counts as sent, even where the socket has not taken it yet.
+struct TlsStream {
+    tls: ClientConnection,
+    socket: Socket,
+    /// As last set.
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+    /// The socket has not taken all that rustls had for it.
+    is_stalled: bool,
+    /// The last read from the socket left nothing behind in it, and nothing came that ends all.
+    saw_all: bool,
+    /// What came cannot be decrypted or understood; the bytes before it can still be read.
+    failed: Option<rustls::Error>,
+}
+
+impl TlsStream {
+    /// `ticks`: the timeouts that the handshake has left on the socket. Whoever comes next believes
+    /// that there are none, so those that would wake it up all the time are taken off.
+    fn new(tls: ClientConnection, socket: Socket, ticks: (Option<Duration>, Option<Duration>)) -> Result<TlsStream> {
+        let (read_timeout, write_timeout) = ticks;
+        let mut stream =
+            TlsStream { tls, socket, read_timeout, write_timeout, is_stalled: false, saw_all: false, failed: None };
+        if [read_timeout, write_timeout].iter().flatten().any(|tick| *tick < TICK_HARMLESS) {
+            let broken = |error| Error::from_io(ErrorKind::Io, "socket timeout", error);
+            stream.set_timeouts(None, None).map_err(broken)?;
+        }
+        Ok(stream)
+    }
+
+    /// What has been decrypted and not been read yet; `None` if that is nothing.
+    fn take(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.tls.reader().read(into) {
+            Ok(count) => Ok(Some(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            // RFC 8446 §6.1: an end for which the peer has not vouched may be anybody's doing.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(Error::new(ErrorKind::Truncated, "the connection ended without TLS's close_notify").into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads once from the socket, and decrypts what is complete.
+    fn receive(&mut self, waits: bool) -> io::Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(trust::failure("TLS", error.clone()).into());
+        }
+        let mut inward = Inward { socket: &mut self.socket, waits, is_full: false };
+        let read = self.tls.read_tls(&mut inward);
+        let is_drained = !inward.is_full;
+        self.saw_all = false;
+        read?;
+        match self.tls.process_new_packets() {
+            Ok(state) => self.saw_all = is_drained && !state.peer_has_closed(),
+            Err(error) => {
+                let _ = self.push(false); // the alert
+                self.failed = Some(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once, or sends what is still to be sent. An answer that is there comes before that,
+    /// or the peer and we might each wait for the other to read.
+    fn wait(&mut self) -> io::Result<()> {
+        if self.tls.wants_write() {
+            match self.receive(false) {
+                Err(error) if is_wake_up(&error) => {}
+                received => return received,
+            }
+            match self.push(true) {
+                Err(error) if !is_wake_up(&error) => {} // broken; what the peer has said can still be read
+                pushed => return pushed,
+            }
+        }
+        self.receive(true)
+    }
+
+    /// Gives the socket what rustls has for the peer, in one write.
+    fn push(&mut self, waits: bool) -> io::Result<()> {
+        if self.tls.wants_write() {
+            self.is_stalled = true;
+            self.tls.write_tls(&mut Outward { socket: &mut self.socket, waits })?;
+            self.is_stalled = self.tls.wants_write();
+        }
+        if self.is_stalled { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+}
+
+impl Read for TlsStream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        let mut has_waited = false;
+        loop {
+            if let Some(count) = self.take(into)? {
+                return Ok(count);
+            }
+            if has_waited && self.read_timeout.is_some() {
+                return Err(io::ErrorKind::Interrupted.into()); // a part of a record; the clock decides
+            }
+            self.wait()?;
+            has_waited = true;
+        }
+    }
+}
+
+impl Write for TlsStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.is_stalled {
+            self.push(true)?;
+            return Err(io::ErrorKind::Interrupted.into()); // it was time: the clock decides
+        }
+        let count = self.tls.writer().write_vectored(bufs)?;
+        let _ = self.push(true); // a failure meets the next write, or the flush
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.push(true)?;
+        self.socket.flush()
+    }
+}
+
+impl Stream for TlsStream {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        for _ in 0..LOOKS_MAX {
+            if let Some(count) = self.take(into)? {
+                return Ok(count);
+            }
+            self.receive(false)?;
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        if read != self.read_timeout {
+            self.socket.set_read_timeout(read, write)?;
+            self.read_timeout = read;
+        }
+        if write != self.write_timeout {
+            self.socket.set_write_timeout(read, write)?;
+            self.write_timeout = write;
+        }
+        Ok(())
+    }
+
+    fn canceller(&self) -> Option<Hook> {
+        self.socket.canceller()
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn saw_all(&self) -> bool {
+        self.saw_all && self.socket.saw_all()
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.tls.send_close_notify();
+        self.flush()
+    }
+}
+
+impl Drop for TlsStream {
+    /// Says goodbye, if the socket takes it at once.
+    fn drop(&mut self) {
+        self.tls.send_close_notify();
+        let _ = self.push(false);
+    }
+}
+
+/// The socket as rustls reads it.
+struct Inward<'a> {
+    socket: &'a mut Socket,
+    waits: bool,
+    /// The read filled all the room it had: there may be more.
+    is_full: bool,
+}
+
+impl Read for Inward<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = if self.waits { self.socket.read(into) } else { self.socket.try_read(into) };
+        self.is_full = read.as_ref().is_ok_and(|count| *count == into.len());
+        read
+    }
+}
+
+/// The socket as rustls writes to it.
+struct Outward<'a> {
+    socket: &'a mut Socket,
+    waits: bool,
+}
+
+impl Write for Outward<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.waits { self.socket.write(bufs) } else { self.socket.try_write(bufs) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}

@@ -1,0 +1,363 @@
+//! Handshakes that fail: each says what is wrong in words of its own, within its time.
+
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use longwire::rustls::version::{TLS12, TLS13};
+use longwire::rustls::{ALL_VERSIONS, ServerConfig};
+use longwire::{CancelToken, Client, Error, ErrorKind, Event, Fate, Observer, Stage};
+use rcgen::date_time_ymd;
+
+use crate::certificates::{Authority, Identity, NAME, self_signed};
+use crate::session::{Session, answering};
+use crate::support::peer::{LIMIT, Peer, ok};
+use crate::{builder, client, url};
+
+const SHORT: Duration = Duration::from_millis(300);
+/// More than a limit may be overrun on a busy machine, less than any default of the client.
+const SLACK: Duration = Duration::from_secs(5);
+
+fn failed(client: &Client, url: &str) -> Error {
+    client.get(url).send().expect_err("no handshake can succeed here")
+}
+
+/// The handshake failed, with these words, and not a byte of the request had left.
+#[track_caller]
+fn assert_says(error: &Error, words: &str) {
+    assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Tls, Stage::Tls, Fate::NotSent), "{error}");
+    assert!(error.to_string().contains(words), "{error:?} does not say {words:?}");
+}
+
+#[track_caller]
+fn assert_refused(authority: &Authority, identity: &Identity, words: &str) {
+    let peer = answering(identity.server_config(ALL_VERSIONS), ok("never read"));
+    assert_says(&failed(&client(authority, &peer), &url(&peer, "/")), words);
+    assert!(peer.request_lines().is_empty());
+}
+
+#[test]
+fn an_expired_certificate_is_named_as_such() {
+    let authority = Authority::new("root");
+    let identity = authority.issue(&[NAME], |params| params.not_after = date_time_ymd(2001, 1, 1));
+    assert_refused(&authority, &identity, "the server's certificate has expired");
+}
+
+#[test]
+fn a_certificate_of_the_future_is_named_as_such() {
+    let authority = Authority::new("root");
+    let identity = authority.issue(&[NAME], |params| params.not_before = date_time_ymd(2999, 1, 1));
+    assert_refused(&authority, &identity, "the server's certificate is not valid yet");
+}
+
+#[test]
+fn a_certificate_for_another_name_is_named_as_such() {
+    let authority = Authority::new("root");
+    let identity = authority.issue(&["elsewhere.test"], |_| {});
+    assert_refused(&authority, &identity, "the server's certificate is for another name");
+    assert_refused(&authority, &identity, "elsewhere.test");
+}
+
+#[test]
+fn a_chain_that_leads_nowhere_is_named_as_such() {
+    let (authority, stranger) = (Authority::new("root"), Authority::new("stranger"));
+    let mut cut = authority.intermediate("middle").identity();
+    cut.chain.truncate(1);
+    for identity in [stranger.identity(), self_signed(false), cut] {
+        assert_refused(&authority, &identity, "leads to no trusted root");
+    }
+}
+
+/// With the default configuration, which only a process of its own can be given roots for: the
+/// program runs itself once more as a child, with another trust store. What leads nowhere is told
+/// apart there.
+#[cfg(all(target_os = "linux", feature = "tls"))]
+#[test]
+fn the_platforms_trust_store_decides_and_what_is_missing_in_it_is_told() {
+    const PORTS_VARIABLE: &str = "LONGWIRE_TEST_PORTS";
+    const WORDS: [&str; 6] = [
+        "",
+        "its issuer is not trusted here (stranger), and the server sent no intermediate certificate",
+        "it is self-signed (signed by itself)",
+        "it is self-signed (signed by itself)",
+        "its issuer is not trusted here (middle), and the server sent no intermediate certificate",
+        "the chain that the server sent ends at an unknown issuer (stranger)",
+    ];
+    if let Ok(ports) = std::env::var(PORTS_VARIABLE) {
+        let ports: Vec<&str> = ports.split(' ').collect();
+        assert_eq!(ports.len(), WORDS.len());
+        for (port, words) in ports.iter().zip(WORDS) {
+            let address = format!("127.0.0.1:{port}").parse().expect("an address");
+            let client = Client::builder().resolve_to(NAME, address).build();
+            let outcome = client.get(format!("https://{NAME}:{port}/")).send();
+            match words {
+                "" => assert_eq!(outcome.expect("it is trusted").text().expect("a body"), "trusted"),
+                words => assert_says(&outcome.expect_err("it is not trusted"), words),
+            }
+        }
+        return;
+    }
+    let (authority, stranger) = (Authority::new("root"), Authority::new("stranger"));
+    let middle = authority.intermediate("middle");
+    let mut cut = middle.identity();
+    cut.chain.truncate(1);
+    let identities = [
+        middle.identity(),
+        stranger.identity(),
+        self_signed(false),
+        self_signed(true),
+        cut,
+        stranger.intermediate("strange middle").identity(),
+    ];
+    let peers: Vec<Peer> =
+        identities.iter().map(|identity| answering(identity.server_config(ALL_VERSIONS), ok("trusted"))).collect();
+    let ports: Vec<String> = peers.iter().map(|peer| peer.addr().port().to_string()).collect();
+    let store = std::env::temp_dir().join(format!("longwire-roots-{}", std::process::id()));
+    std::fs::write(&store, authority.root_pem()).expect("a file");
+    let test = "failures::the_platforms_trust_store_decides_and_what_is_missing_in_it_is_told";
+    let child = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", test])
+        .env(PORTS_VARIABLE, ports.join(" "))
+        .env("SSL_CERT_FILE", &store)
+        .env_remove("SSL_CERT_DIR")
+        .output()
+        .expect("this program runs");
+    std::fs::remove_file(&store).expect("our own file");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&child.stderr));
+}
+
+#[test]
+fn plain_http_on_the_https_port_is_named_as_such() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.read_some();
+        conn.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
+    let client = client(&Authority::new("root"), &peer);
+    assert_says(&failed(&client, &url(&peer, "/")), "the server speaks plain HTTP on this port");
+}
+
+#[test]
+fn garbage_in_the_handshake_is_named_as_such() {
+    let garbage: [&[u8]; 4] = [
+        b"\x00\x00\x00\x00\x00\x00\x00\x00",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x16\x03\x03\x00\x04\x02\x00\x00\x00",
+        b"\x17\x03\x03\x00\x01\x00",
+    ];
+    for bytes in garbage {
+        let peer = Peer::start(move |mut conn, _| {
+            conn.read_some();
+            conn.send(bytes);
+            conn.wait_closed(LIMIT);
+        });
+        let client = client(&Authority::new("root"), &peer);
+        assert_says(&failed(&client, &url(&peer, "/")), "what the server sent is not sound TLS");
+    }
+}
+
+#[test]
+fn every_alert_is_told_and_the_common_ones_are_explained() {
+    let explained = [
+        (70, "the server speaks neither TLS 1.2 nor 1.3"),
+        (40, "the server has no cipher suite in common with us, or wants a client certificate"),
+        (112, "the server does not know this name"),
+        (120, "the server speaks none of the protocols that were offered"),
+        (80, "the server broke off"),
+    ];
+    for (alert, words) in explained {
+        let peer = Peer::start(move |mut conn, _| {
+            conn.read_some();
+            conn.send([0x15, 3, 1, 0, 2, 2, alert]);
+        });
+        let client = client(&Authority::new("root"), &peer);
+        assert_says(&failed(&client, &url(&peer, "/")), words);
+    }
+}
+
+/// A ServerHello of version 1.1, as a server sends it that has nothing better.
+#[test]
+fn a_server_hello_of_tls_1_1_is_named_as_such() {
+    let mut hello = vec![0x16, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
+    hello.extend([7; 32]);
+    hello.extend([0, 0xc0, 0x13, 0]);
+    let peer = Peer::start(move |mut conn, _| {
+        conn.read_some();
+        conn.send(&hello);
+        conn.wait_closed(LIMIT);
+    });
+    let client = client(&Authority::new("root"), &peer);
+    assert_says(&failed(&client, &url(&peer, "/")), "the server speaks neither TLS 1.2 nor 1.3");
+}
+
+#[test]
+fn a_server_that_hangs_up_in_the_handshake_is_named_as_such() {
+    let closing = Peer::start(|mut conn, _| drop(conn.read_some()));
+    let error = failed(&client(&Authority::new("root"), &closing), &url(&closing, "/"));
+    assert_says(&error, "TLS handshake with longwire.test: the server closed the connection");
+
+    let resetting = Peer::start(|mut conn, _| {
+        conn.read_some();
+        conn.reset();
+    });
+    let error = failed(&client(&Authority::new("root"), &resetting), &url(&resetting, "/"));
+    assert_says(&error, "TLS handshake with longwire.test: ");
+    assert!(error.to_string().contains("reset"), "{error}");
+}
+
+/// In TLS 1.3 the client is done before the server has looked at its certificate: the refusal
+/// meets the first read, or a write.
+#[test]
+fn a_server_that_wants_a_client_certificate_is_named_as_such() {
+    let authority = Authority::new("root");
+    let own = authority.identity();
+    for version in [&TLS12, &TLS13] {
+        let peer = answering(authority.demanding(&own, version), ok("welcome"));
+        for body in ["", "a body"] {
+            let request = client(&authority, &peer).post(url(&peer, "/")).body(body);
+            let error = request.send().expect_err("there is no certificate");
+            assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+            assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
+        }
+        let with = builder(authority.client_config_with(&authority.identity()), &peer).build();
+        assert_eq!(crate::text(&with, &url(&peer, "/")), "welcome");
+        let wrong = builder(authority.client_config_with(&Authority::new("stranger").identity()), &peer).build();
+        let error = failed(&wrong, &url(&peer, "/"));
+        assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_chooses_another_protocol_is_refused() {
+    let authority = Authority::new("root");
+    let mut server: ServerConfig = authority.identity().server_config(ALL_VERSIONS);
+    server.alpn_protocols = vec![b"h2".to_vec()];
+    let peer = answering(server, ok("never read"));
+    let by_default = failed(&client(&authority, &peer), &url(&peer, "/"));
+    assert_says(&by_default, "the server speaks none of the protocols that were offered");
+
+    let mut config = authority.client_config(ALL_VERSIONS);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let by_choice = failed(&builder(config, &peer).build(), &url(&peer, "/"));
+    assert_says(&by_choice, "the server chose to speak h2");
+}
+
+#[test]
+fn a_host_that_no_certificate_can_name_is_refused() {
+    let peer = Peer::start(|mut conn, _| drop(conn.read_some()));
+    let client = Client::builder().resolve_to("a..b", peer.addr()).build();
+    let error = failed(&client, &format!("https://a..b:{}/", peer.addr().port()));
+    assert_says(&error, "no certificate can name");
+}
+
+// ── Time and cancels ────────────────────────────────────────────────────────────────────────────
+
+#[track_caller]
+fn assert_timeout(peer: &Peer, setting: &str) {
+    let builder = builder(Authority::new("root").client_config(ALL_VERSIONS), peer);
+    let client = match setting {
+        "timeout" => builder.timeout(SHORT),
+        _ => builder.connect_timeout(SHORT),
+    };
+    let started = Instant::now();
+    let error = failed(&client.build(), &url(peer, "/"));
+    let took = started.elapsed();
+    assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Timeout, Stage::Tls, Fate::NotSent), "{error}");
+    let words = format!("TLS handshake with longwire.test: {setting} of 300ms passed");
+    assert!(error.to_string().contains(&words), "{error}");
+    assert!(took >= SHORT && took < SHORT + SLACK, "{took:?}");
+}
+
+#[test]
+fn a_handshake_that_stalls_ends_in_time() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.read_some();
+        conn.wait_closed(LIMIT);
+    });
+    assert_timeout(&peer, "connect_timeout");
+    assert_timeout(&peer, "timeout");
+}
+
+#[test]
+fn a_handshake_that_drips_ends_in_time() {
+    let identity = Authority::new("root").identity();
+    let config = std::sync::Arc::new(identity.server_config(ALL_VERSIONS));
+    let peer = Peer::start(move |conn, _| {
+        let mut session = Session::new(conn, &config);
+        let hello = session.conn.read_some();
+        session.tls.read_tls(&mut &hello[..]).expect("a hello");
+        session.tls.process_new_packets().expect("a sound hello");
+        let flight = session.outgoing();
+        session.conn.drip(flight, Duration::from_millis(20));
+    });
+    assert_timeout(&peer, "connect_timeout");
+    assert_timeout(&peer, "timeout");
+}
+
+/// Cancels its token when the connection is there: the handshake is next.
+struct CancelWhenConnected(CancelToken);
+
+impl Observer for CancelWhenConnected {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Connected { .. }) {
+            self.0.cancel();
+        }
+    }
+}
+
+#[test]
+fn a_cancel_ends_the_handshake() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.read_some();
+        conn.note("in the handshake");
+        conn.wait_closed(LIMIT);
+    });
+    let token = CancelToken::new();
+    let client = client(&Authority::new("root"), &peer);
+    let started = Instant::now();
+    let error = thread::scope(|scope| {
+        scope.spawn(|| {
+            assert!(peer.noted(0, "in the handshake"));
+            token.cancel();
+        });
+        client.get(url(&peer, "/")).cancel(&token).send().expect_err("a cancel")
+    });
+    assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Cancelled, Stage::Tls, Fate::NotSent));
+    assert!(started.elapsed() < SLACK && peer.saw_close(0));
+}
+
+#[test]
+fn a_cancel_between_connecting_and_the_handshake_is_seen() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.wait_closed(LIMIT);
+    });
+    let token = CancelToken::new();
+    let config = Authority::new("root").client_config(ALL_VERSIONS);
+    let client = builder(config, &peer).observer(CancelWhenConnected(token.clone())).build();
+    let error = client.get(url(&peer, "/")).cancel(&token).send().expect_err("a cancel");
+    assert_eq!((error.kind(), error.stage()), (ErrorKind::Cancelled, Stage::Tls), "{error}");
+    assert!(peer.saw_close(0));
+}
+
+/// A failed handshake costs no place and leaves no connection behind.
+#[test]
+fn a_failed_handshake_gives_its_place_back() {
+    let peer = Peer::start(|mut conn, _| drop(conn.read_some()));
+    let config = Authority::new("root").client_config(ALL_VERSIONS);
+    let client = builder(config, &peer).max_connections_per_host(1).build();
+    for _ in 0..3 {
+        assert_eq!(failed(&client, &url(&peer, "/")).kind(), ErrorKind::Tls);
+    }
+    let stats = client.pool_stats();
+    assert_eq!((stats.idle, stats.in_use, stats.waiting, stats.opened), (0, 0, 0, 0));
+}
+
+/// Nothing of TLS happens where nobody connects.
+#[test]
+fn a_port_that_refuses_is_no_matter_of_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+    let taken = near.local_addr().expect("bound"); // and nobody listens there
+    let error = failed(&Client::new(), &format!("https://{taken}/"));
+    assert_eq!((error.kind(), error.stage()), (ErrorKind::Connect, Stage::Connect), "{error}");
+}

@@ -1,0 +1,302 @@
+//! Real servers of another make: nginx, and OpenSSL's `s_server`, on loopback ports of their own.
+//!
+//! They are not installed everywhere, so every test here is ignored by name unless asked for:
+//! `cargo test --all-features --test tls -- --include-ignored`. Then a server that is missing is a
+//! failure. A server ends with its value, and when this process dies, however that comes.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use longwire::rustls::{ALL_VERSIONS, ClientConfig};
+use longwire::{BodyEnd, Client, CloseReason, ErrorKind, SendBody, Stage};
+
+use crate::certificates::{Authority, Identity, NAME};
+use crate::pattern;
+
+/// Seconds after which a server ends in any case.
+const LIFE_S: u32 = 300;
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// A port is chosen, given back and then given to the server; another may take it in between.
+const PORTS_TRIED_MAX: u32 = 5;
+const LARGE_BYTES: usize = 100 << 20;
+
+/// A server's process, a second one that ends it when we no longer can, and its folder.
+struct Server {
+    process: Child,
+    watchdog: Child,
+    address: SocketAddr,
+    folder: PathBuf,
+}
+
+impl Server {
+    /// nginx, with TLS of this version alone.
+    fn nginx(authority: &Authority, version: &str) -> Server {
+        let configuration = include_str!("nginx.conf").replace("@VERSION@", version);
+        Server::start(authority, &authority.identity(), "nginx", |folder, port, command| {
+            let text = configuration.replace("@DIR@", &folder.display().to_string());
+            fs::write(folder.join("configuration"), text.replace("@PORT@", &port.to_string())).expect("a file");
+            command.args(["-e", "stderr", "-c"]).arg(folder.join("configuration"));
+        })
+    }
+
+    /// OpenSSL's own server, which gives out files and then closes.
+    fn openssl(authority: &Authority, arguments: &[&str]) -> Server {
+        Server::start(authority, &authority.identity(), "openssl", |folder, port, command| {
+            command.args(["s_server", "-quiet", "-accept", &format!("127.0.0.1:{port}"), "-key"]);
+            command.arg(folder.join("key.pem")).arg("-cert").arg(folder.join("certificate.pem"));
+            command.args(arguments).current_dir(folder.join("www"));
+        })
+    }
+
+    fn start(
+        authority: &Authority,
+        identity: &Identity,
+        program: &str,
+        prepare: impl Fn(&PathBuf, u16, &mut Command),
+    ) -> Server {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("longwire-tls-{}-{count}", std::process::id()));
+        fs::create_dir_all(folder.join("www")).expect("a temporary folder");
+        fs::write(folder.join("certificate.pem"), &identity.pem).expect("a file");
+        fs::write(folder.join("key.pem"), &identity.key_pem).expect("a file");
+        fs::write(folder.join("root.pem"), authority.root_pem()).expect("a file");
+        fs::write(folder.join("www/small.txt"), "small").expect("a file");
+        for _ in 0..PORTS_TRIED_MAX {
+            let port = free_port();
+            let mut command = Command::new(program);
+            prepare(&folder, port, &mut command);
+            let log = File::create(folder.join("log")).expect("a log file");
+            command.stdin(Stdio::null()).stdout(log.try_clone().expect("a copy")).stderr(log);
+            let process = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}; it must be installed"));
+            let script = format!("timeout {LIFE_S} cat >/dev/null; kill -KILL \"$1\" 2>/dev/null");
+            let mut watchdog = Command::new("sh");
+            watchdog.args(["-c", &script, "sh", &process.id().to_string()]).stdin(Stdio::piped());
+            let watchdog = watchdog.spawn().expect("sh is there");
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            let mut server = Server { process, watchdog, address, folder: folder.clone() };
+            if server.is_ready() {
+                return server;
+            }
+            drop(server);
+        }
+        panic!("{program} does not start: {:?}", fs::read_to_string(folder.join("log")));
+    }
+
+    /// Whether it listens; false if it has ended instead.
+    fn is_ready(&mut self) -> bool {
+        let started = Instant::now();
+        while started.elapsed() < START_LIMIT {
+            if self.process.try_wait().expect("our own child").is_some() {
+                return false;
+            }
+            if TcpStream::connect(self.address).is_ok() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no answer within {START_LIMIT:?}");
+    }
+
+    fn client(&self, config: ClientConfig) -> Client {
+        Client::builder().tls_config(Arc::new(config)).resolve_to(NAME, self.address).build()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("https://{NAME}:{}{path}", self.address.port())
+    }
+
+    fn text(&self, client: &Client, path: &str) -> String {
+        let response = client.get(self.url(path)).send().expect("an answer");
+        assert_eq!(response.status(), 200);
+        response.text().expect("a body")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The process stays ours, and its number with it, until `wait`: only then may the watchdog go.
+        let _ = self.process.kill();
+        drop(self.watchdog.stdin.take());
+        let _ = self.watchdog.wait();
+        let _ = self.process.wait();
+        if !thread::panicking() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+const VERSIONS: [(&str, &str); 2] = [("TLSv1.2", "-tls1_2"), ("TLSv1.3", "-tls1_3")];
+
+#[test]
+#[ignore = "needs nginx: run with --include-ignored (.ci/run does)"]
+fn nginx_keeps_a_connection_and_resumes_sessions() {
+    for (version, _) in VERSIONS {
+        let authority = Authority::new("root");
+        let server = Server::nginx(&authority, version);
+        let client = server.client(authority.client_config(ALL_VERSIONS));
+        for exchange in 1..=20 {
+            let response = client.get(server.url("/session")).send().expect("an answer");
+            assert_eq!(response.connection().exchange(), exchange);
+            assert_eq!(response.text().expect("a body"), format!("{version} {NAME} ."));
+            if exchange % 5 == 0 {
+                thread::sleep(Duration::from_millis(5)); // long enough to be probed
+            }
+        }
+        client.close_idle();
+        for turn in 0..3 {
+            assert_eq!(server.text(&client, "/closing"), format!("{version} {NAME} r"), "turn {turn}");
+        }
+        let stats = client.pool_stats();
+        assert_eq!((stats.opened, stats.reused, stats.closed.get(CloseReason::ServerClose)), (4, 19, 3));
+    }
+}
+
+#[test]
+#[ignore = "needs nginx: run with --include-ignored (.ci/run does)"]
+fn nginx_sends_a_hundred_megabytes_byte_for_byte() {
+    for (version, _) in VERSIONS {
+        let authority = Authority::new("root");
+        let server = Server::nginx(&authority, version);
+        fs::write(server.folder.join("www/large.bin"), pattern(LARGE_BYTES)).expect("a large file");
+        let client = server.client(authority.client_config(ALL_VERSIONS));
+        let response = client.get(server.url("/large.bin")).send().expect("an answer").limit(LARGE_BYTES as u64);
+        assert!(response.bytes().expect("a body") == pattern(LARGE_BYTES));
+
+        // A body that is left unread costs the connection and nothing else.
+        let mut response = client.get(server.url("/large.bin")).send().expect("an answer");
+        response.read_exact(&mut [0; 1000]).expect("its beginning");
+        drop(response);
+        assert_eq!(server.text(&client, "/small.txt"), "small");
+        assert_eq!(client.pool_stats().closed.get(CloseReason::Unfinished), 1);
+    }
+}
+
+#[test]
+#[ignore = "needs nginx: run with --include-ignored (.ci/run does)"]
+fn nginx_refuses_an_upload_with_its_413() {
+    let authority = Authority::new("root");
+    let server = Server::nginx(&authority, "TLSv1.3");
+    let client = server.client(authority.client_config(ALL_VERSIONS));
+    let body = vec![b'x'; 64 << 20];
+    for _ in 0..3 {
+        for body in [SendBody::from(&body), SendBody::sized_reader(&body[..], body.len() as u64)] {
+            let response = client.post(server.url("/small.txt")).body(body).send().expect("an answer");
+            assert_eq!(response.status(), 413);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs nginx: run with --include-ignored (.ci/run does)"]
+fn nginx_sees_the_client_certificate() {
+    let authority = Authority::new("root");
+    let server = Server::nginx(&authority, "TLSv1.3");
+    let without = server.client(authority.client_config(ALL_VERSIONS));
+    assert_eq!(server.text(&without, "/client"), "NONE");
+    let with = server.client(authority.client_config_with(&authority.identity()));
+    assert_eq!(server.text(&with, "/client"), "SUCCESS");
+}
+
+#[test]
+#[ignore = "needs nginx: run with --include-ignored (.ci/run does)"]
+fn nginx_asked_for_http_on_its_https_port_says_so() {
+    let authority = Authority::new("root");
+    let server = Server::nginx(&authority, "TLSv1.3");
+    let client = server.client(authority.client_config(ALL_VERSIONS));
+    let url = server.url("/").replace("https:", "http:");
+    assert_eq!(client.get(url).send().expect("an answer").status(), 400);
+}
+
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn openssl_serves_bodies_that_end_with_the_connection() {
+    for (_, argument) in VERSIONS {
+        let authority = Authority::new("root");
+        let server = Server::openssl(&authority, &["-WWW", argument]);
+        fs::write(server.folder.join("www/large.bin"), pattern(LARGE_BYTES)).expect("a large file");
+        let client = server.client(authority.client_config(ALL_VERSIONS));
+        for _ in 0..3 {
+            let mut response = client.get(server.url("/small.txt")).send().expect("an answer");
+            let mut text = String::new();
+            response.read_to_string(&mut text).expect("a body");
+            assert_eq!((text.as_str(), response.body().ended()), ("small", Some(BodyEnd::Closed)));
+        }
+        let response = client.get(server.url("/large.bin")).send().expect("an answer").limit(LARGE_BYTES as u64);
+        assert!(response.bytes().expect("a body") == pattern(LARGE_BYTES));
+    }
+}
+
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn openssl_without_a_cipher_or_a_version_in_common_is_named_as_such() {
+    let authority = Authority::new("root");
+    let refused: [(&[&str], &str); 4] = [
+        (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"], "the server speaks neither TLS 1.2 nor 1.3"),
+        (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "the server speaks neither TLS 1.2 nor 1.3"),
+        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"], "the server has no cipher suite in common with us"),
+        (&["-tls1_3", "-groups", "X448"], "the server has no cipher suite in common with us"),
+    ];
+    for (arguments, words) in refused {
+        let server = Server::openssl(&authority, arguments);
+        let client = server.client(authority.client_config(ALL_VERSIONS));
+        let error = client.get(server.url("/")).send().expect_err("nothing is in common");
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Tls, Stage::Tls), "{error}");
+        assert!(error.to_string().contains(words), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn openssl_that_wants_a_client_certificate_is_named_as_such() {
+    let authority = Authority::new("root");
+    for (_, argument) in VERSIONS {
+        let server = Server::openssl(&authority, &["-WWW", argument, "-Verify", "1", "-CAfile", "../root.pem"]);
+        let without = server.client(authority.client_config(ALL_VERSIONS));
+        let error = without.get(server.url("/small.txt")).send().expect_err("there is none");
+        assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+        assert!(error.to_string().contains("wants a client certificate"), "{error}");
+        let with = server.client(authority.client_config_with(&authority.identity()));
+        assert_eq!(server.text(&with, "/small.txt"), "small");
+    }
+}
+
+/// By default s_server sends two tickets behind the handshake; here it sends many, and none.
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn openssl_may_send_as_many_tickets_as_it_likes() {
+    let authority = Authority::new("root");
+    for count in ["0", "1", "50"] {
+        let server = Server::openssl(&authority, &["-WWW", "-tls1_3", "-num_tickets", count]);
+        let client = server.client(authority.client_config(ALL_VERSIONS));
+        for _ in 0..5 {
+            assert_eq!(server.text(&client, "/small.txt"), "small");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn a_server_that_is_killed_in_mid_body_is_an_error() {
+    let authority = Authority::new("root");
+    let mut server = Server::openssl(&authority, &["-WWW"]);
+    fs::write(server.folder.join("www/large.bin"), pattern(LARGE_BYTES)).expect("a large file");
+    let client = server.client(authority.client_config(ALL_VERSIONS));
+    let mut response = client.get(server.url("/large.bin")).send().expect("an answer");
+    response.read_exact(&mut [0; 1000]).expect("its beginning");
+    server.process.kill().expect("our own child");
+    let error = response.limit(LARGE_BYTES as u64).bytes().expect_err("it was cut");
+    assert!(matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Io), "{error}");
+}
