@@ -217,16 +217,19 @@ fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 fn tcp(addresses: &[SocketAddr], opening: &Opening<'_>) -> Result<Socket> {
     let deadline = opening.deadline;
-    let stream = match (addresses, opening.token) {
-        ([address], None) => connect(address, deadline).map_err(|error| failure(vec![(*address, error)], deadline)),
+    let connected = match (addresses, opening.token) {
+        ([address], None) => match connect(address, deadline) {
+            Ok(stream) => Ok((*address, stream)),
+            Err(error) => Err(failure(vec![(*address, error)], deadline)),
+        },
         (_, token) => race(addresses, deadline, token),
     };
     // Requests leave in whole writes, so waiting for more to send would only cost time.
-    let no_delay = |stream: TcpStream| match stream.set_nodelay(true) {
-        Ok(()) => Ok(Socket::Tcp(Arc::new(stream))),
+    let no_delay = |(address, stream): (SocketAddr, TcpStream)| match stream.set_nodelay(true) {
+        Ok(()) => Ok(Socket::Tcp(Arc::new(stream), address)),
         Err(error) => Err(Error::from_io(ErrorKind::Connect, "TCP_NODELAY", error)),
     };
-    stream.and_then(no_delay).map_err(|error| error.at(Stage::Connect))
+    connected.and_then(no_delay).map_err(|error| error.at(Stage::Connect))
 }
 
 fn connect(address: &SocketAddr, deadline: Deadline) -> std::io::Result<TcpStream> {
@@ -242,7 +245,7 @@ type Attempt = (SocketAddr, std::io::Result<TcpStream>);
 /// RFC 8305 §5: one address after the other, the next one as soon as one fails or has not
 /// answered for a while. Each attempt has a thread of its own, which is left alone once the race
 /// is decided and ends with its attempt.
-fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken>) -> Result<TcpStream> {
+fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken>) -> Result<(SocketAddr, TcpStream)> {
     let (sender, news) = channel();
     let _watch = watch(token, &sender);
     let mut failed = Vec::new();
@@ -254,7 +257,7 @@ fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken
         }
         let next = if started < addresses.len() { Some(ATTEMPT_DELAY) } else { None };
         match wait_for(&news, deadline.or_sooner(Deadline::of("", next, Instant::now())))? {
-            Some((_, Ok(stream))) => return Ok(stream),
+            Some((address, Ok(stream))) => return Ok((address, stream)),
             Some((address, Err(error))) => failed.push((address, error)),
             None if deadline.passed() => return Err(deadline.error("connecting")),
             None => {}

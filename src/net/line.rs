@@ -373,8 +373,8 @@ mod tests {
     fn line() -> (Line, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let far = listener.accept().unwrap().0;
-        (Line::new(Socket::Tcp(Arc::new(near))), far)
+        let (far, peer) = (listener.accept().unwrap().0, near.peer_addr().unwrap());
+        (Line::new(Socket::Tcp(Arc::new(near), peer)), far)
     }
 
     #[test]

@@ -170,8 +170,8 @@ fn without_waiting(
 
 /// What a connection reads from and writes to. Plain TCP is not boxed.
 pub(crate) enum Socket {
-    /// Shared only with the hook of a [`CancelToken`].
-    Tcp(Arc<TcpStream>),
+    /// Shared only with the hook of a [`CancelToken`]; and the address that it was opened to.
+    Tcp(Arc<TcpStream>, SocketAddr),
     Other(Box<dyn Stream>),
 }
 
@@ -179,18 +179,18 @@ impl Socket {
     #[inline]
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => (&**stream).read(buf),
+            Socket::Tcp(stream, _) => (&**stream).read(buf),
             Socket::Other(stream) => plausible(stream.read(buf), buf.len()),
         }
     }
 
     pub(crate) fn is_plain_tcp(&self) -> bool {
-        matches!(self, Socket::Tcp(_))
+        matches!(self, Socket::Tcp(..))
     }
 
     pub(crate) fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => without_waiting(|on| stream.set_nonblocking(on), || (&**stream).read(buf)),
+            Socket::Tcp(stream, _) => without_waiting(|on| stream.set_nonblocking(on), || (&**stream).read(buf)),
             Socket::Other(stream) => plausible(stream.try_read(buf), buf.len()),
         }
     }
@@ -198,7 +198,7 @@ impl Socket {
     #[inline]
     pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => match bufs {
+            Socket::Tcp(stream, _) => match bufs {
                 [one] => (&**stream).write(one),
                 several => (&**stream).write_vectored(several),
             },
@@ -213,7 +213,7 @@ impl Socket {
         const MOMENT: Option<Duration> = Some(Duration::from_millis(1));
 
         match self {
-            Socket::Tcp(stream) => {
+            Socket::Tcp(stream, _) => {
                 without_waiting(|on| stream.set_nonblocking(on), || (&**stream).write_vectored(bufs))
             }
             Socket::Other(stream) => {
@@ -226,7 +226,7 @@ impl Socket {
     /// Whether the last read, if it gave less than it had room for, left nothing behind.
     pub(crate) fn saw_all(&self) -> bool {
         match self {
-            Socket::Tcp(_) => true,
+            Socket::Tcp(..) => true,
             Socket::Other(stream) => stream.saw_all(),
         }
     }
@@ -234,7 +234,7 @@ impl Socket {
     /// Sees to it that what was written is on its way.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         match self {
-            Socket::Tcp(_) => Ok(()), // nothing is held back
+            Socket::Tcp(..) => Ok(()), // nothing is held back
             Socket::Other(stream) => stream.flush(),
         }
     }
@@ -242,21 +242,21 @@ impl Socket {
     /// Tells the peer that nothing more comes.
     pub(crate) fn shutdown_write(&mut self) {
         let _ = match self {
-            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Tcp(stream, _) => stream.shutdown(Shutdown::Write),
             Socket::Other(stream) => stream.shutdown_write(),
         }; // a connection that is gone needs none
     }
 
     pub(crate) fn set_read_timeout(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
         match self {
-            Socket::Tcp(stream) => stream.set_read_timeout(read),
+            Socket::Tcp(stream, _) => stream.set_read_timeout(read),
             Socket::Other(stream) => stream.set_timeouts(read, write),
         }
     }
 
     pub(crate) fn set_write_timeout(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
         match self {
-            Socket::Tcp(stream) => stream.set_write_timeout(write),
+            Socket::Tcp(stream, _) => stream.set_write_timeout(write),
             Socket::Other(stream) => stream.set_timeouts(read, write),
         }
     }
@@ -264,7 +264,7 @@ impl Socket {
     /// What a cancel does to it.
     pub(crate) fn canceller(&self) -> Option<Hook> {
         match self {
-            Socket::Tcp(stream) => {
+            Socket::Tcp(stream, _) => {
                 let stream = stream.clone();
                 Some(Box::new(move || drop(stream.shutdown(Shutdown::Both))))
             }
@@ -274,14 +274,14 @@ impl Socket {
 
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
-            Socket::Tcp(stream) => stream.peer_addr().ok(),
+            Socket::Tcp(_, peer) => Some(*peer),
             Socket::Other(stream) => stream.peer_addr(),
         }
     }
 
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
-            Socket::Tcp(stream) => stream.local_addr().ok(),
+            Socket::Tcp(stream, _) => stream.local_addr().ok(),
             Socket::Other(stream) => stream.local_addr(),
         }
     }
@@ -289,7 +289,7 @@ impl Socket {
     /// The stream alone, for whoever takes the connection over.
     pub(crate) fn into_stream(self) -> io::Result<Box<dyn Stream>> {
         match self {
-            Socket::Tcp(stream) => Ok(Box::new(Arc::try_unwrap(stream).or_else(|shared| shared.try_clone())?)),
+            Socket::Tcp(stream, _) => Ok(Box::new(Arc::try_unwrap(stream).or_else(|shared| shared.try_clone())?)),
             Socket::Other(stream) => Ok(stream),
         }
     }
