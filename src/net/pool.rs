@@ -307,10 +307,10 @@ impl Pool {
             None | Some(Duration::ZERO) => timeout / 2,
             Some(rest) => rest,
         });
-        let rest = [server, self.limits.idle_timeout].into_iter().flatten().min().unwrap_or(NEVER);
+        let rest = [server, self.limits.idle_timeout].into_iter().flatten().fold(NEVER, Duration::min);
         let age = self.limits.age_max.map_or(NEVER, |age| age.saturating_sub(now - conn.opened));
         let reason = if age < rest { CloseReason::Aged } else { CloseReason::Idle };
-        (now.checked_add(rest.min(age).min(NEVER)).unwrap_or(now), reason)
+        (now.checked_add(rest.min(age)).unwrap_or(now), reason)
     }
 
     /// A place becomes free.
@@ -556,7 +556,7 @@ impl Shared {
 
     fn keep_spare(&mut self, mut buffer: Buffer) {
         buffer.clear();
-        if buffer.size() > 0 && self.spares.len() < SPARES_MAX {
+        if self.spares.len() < SPARES_MAX {
             self.spares.push(buffer);
         }
     }
@@ -719,3 +719,7 @@ impl Drop for Lease {
         self.close_held(CloseReason::Failed);
     }
 }
+
+#[cfg(all(test, not(longwire_model)))]
+#[path = "pool_steps.rs"]
+mod steps;
