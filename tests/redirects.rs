@@ -4,6 +4,8 @@
 //! Here are sites of one or two raw servers on loopback; two ports of one host are two origins.
 //! Which header fields another origin may see is in `redirects/origins.rs`.
 
+#[path = "support/double.rs"]
+mod double;
 #[path = "redirects/origins.rs"]
 mod origins;
 mod support;
@@ -13,6 +15,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use double::{Memory, Reply};
 use longwire::{Client, ErrorKind, Method, Response, Result, SendBody, Stage, Url};
 use support::peer::{LIMIT, Peer, Req, answer, ok};
 
@@ -402,6 +405,47 @@ fn locations_that_name_no_url_are_refused() {
         let shown = location.escape_ascii().to_string();
         assert_refused(Client::new().get(site.url("/")).send(), &shown);
         assert_eq!(site.targets(), ["/"], "{shown}");
+    }
+}
+
+#[test]
+fn a_location_that_is_refused_is_shown_unless_it_may_hold_a_password() {
+    let error = |location: &str| {
+        let site = Site::leading_to("302 Found", location);
+        Client::new().get(site.url("/")).send().map(|_| ()).expect_err(location).to_string()
+    };
+    let shown = error("ftp://a.test/\u{e9}");
+    assert!(shown.contains(r#"Location "ftp://a.test/\xc3\xa9": "#), "{shown}");
+    let hidden = error("ftp://me:s3cret@a.test/");
+    assert!(hidden.contains("Location (with userinfo): ") && !hidden.contains("s3cret"), "{hidden}");
+}
+
+/// What comes of a GET that is redirected, and whom it led to. There is no TLS in it: a transport
+/// in memory is as good to the client.
+fn led(from: &str, to: &str, allow_https_downgrade: bool) -> (Result<Response>, Vec<String>) {
+    let redirect = redirect("302 Found", to);
+    let memory = Memory::new(move |connection, _| match connection {
+        0 => Reply::Answer(redirect.clone()),
+        _ => Reply::Answer(ok("here").into()),
+    });
+    let client = Client::builder().connector(memory.clone()).allow_https_downgrade(allow_https_downgrade).build();
+    (client.get(from).send(), memory.log().connects)
+}
+
+#[test]
+fn https_does_not_lead_to_http_unless_you_allow_it() {
+    let (sent, led_to) = led("https://a.test/", "http://a.test/", false);
+    assert_refused(sent, "from https to http");
+    assert_eq!(led_to, ["a.test:443"]);
+    for (from, to, allowed, second) in [
+        ("https://a.test/", "http://b.test/", true, "b.test:80"),
+        ("https://a.test/", "https://b.test/", false, "b.test:443"),
+        ("http://a.test/", "https://b.test/", false, "b.test:443"),
+        ("http://a.test/", "http://b.test/", false, "b.test:80"),
+    ] {
+        let (sent, led_to) = led(from, to, allowed);
+        assert_eq!(reach(sent).as_str(), to);
+        assert_eq!(led_to[1..], [second], "{from} to {to}");
     }
 }
 
