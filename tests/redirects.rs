@@ -408,6 +408,47 @@ fn locations_that_name_no_url_are_refused() {
     }
 }
 
+#[test]
+fn a_location_that_is_refused_is_shown_unless_it_may_hold_a_password() {
+    let error = |location: &str| {
+        let site = Site::leading_to("302 Found", location);
+        Client::new().get(site.url("/")).send().map(|_| ()).expect_err(location).to_string()
+    };
+    let shown = error("ftp://a.test/\u{e9}");
+    assert!(shown.contains(r#"Location "ftp://a.test/\xc3\xa9": "#), "{shown}");
+    let hidden = error("ftp://me:s3cret@a.test/");
+    assert!(hidden.contains("Location (with userinfo): ") && !hidden.contains("s3cret"), "{hidden}");
+}
+
+/// What comes of a GET that is redirected, and whom it led to. There is no TLS in it: a transport
+/// in memory is as good to the client.
+fn led(from: &str, to: &str, allow_https_downgrade: bool) -> (Result<Response>, Vec<String>) {
+    let redirect = redirect("302 Found", to);
+    let memory = Memory::new(move |connection, _| match connection {
+        0 => Reply::Answer(redirect.clone()),
+        _ => Reply::Answer(ok("here").into()),
+    });
+    let client = Client::builder().connector(memory.clone()).allow_https_downgrade(allow_https_downgrade).build();
+    (client.get(from).send(), memory.log().connects)
+}
+
+#[test]
+fn https_does_not_lead_to_http_unless_you_allow_it() {
+    let (sent, led_to) = led("https://a.test/", "http://a.test/", false);
+    assert_refused(sent, "from https to http");
+    assert_eq!(led_to, ["a.test:443"]);
+    for (from, to, allowed, second) in [
+        ("https://a.test/", "http://b.test/", true, "b.test:80"),
+        ("https://a.test/", "https://b.test/", false, "b.test:443"),
+        ("http://a.test/", "https://b.test/", false, "b.test:443"),
+        ("http://a.test/", "http://b.test/", false, "b.test:80"),
+    ] {
+        let (sent, led_to) = led(from, to, allowed);
+        assert_eq!(reach(sent).as_str(), to);
+        assert_eq!(led_to[1..], [second], "{from} to {to}");
+    }
+}
+
 #[cfg(not(feature = "__rustls"))]
 #[test]
 fn https_without_tls_is_an_error_that_names_the_feature() {
@@ -417,25 +458,6 @@ fn https_without_tls_is_an_error_that_names_the_feature() {
         assert_eq!(error.kind(), ErrorKind::UnsupportedScheme, "{error}");
         assert!(error.to_string().contains("feature `tls`"), "{error}");
     }
-}
-
-#[test]
-fn from_https_to_http_is_followed_only_where_that_is_allowed() {
-    let answers = || {
-        Memory::new(|connection, _| match connection {
-            0 => Reply::Answer(redirect("302 Found", "http://a.test/plain")),
-            _ => Reply::Answer(ok("plain").into()),
-        })
-    };
-    let refusing = Client::builder().connector(answers()).build();
-    assert_refused(refusing.get("https://a.test/").send(), "from https to http");
-    assert_eq!(refusing.pool_stats().opened, 1);
-
-    let answers = answers();
-    let allowing = Client::builder().connector(answers.clone()).allow_https_downgrade(true).build();
-    let response = allowing.get("https://a.test/").send().expect("the goal");
-    assert_eq!(response.url().as_str(), "http://a.test/plain");
-    assert_eq!(answers.log().connects, ["a.test:443", "a.test:80"]);
 }
 
 #[test]

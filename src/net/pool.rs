@@ -580,7 +580,7 @@ impl Shared {
     #[inline]
     fn keep_spare(&mut self, mut buffer: Buffer) {
         buffer.clear();
-        if buffer.size() > 0 && self.spares.len() < SPARES_MAX {
+        if self.spares.len() < SPARES_MAX {
             self.spares.push(buffer);
         }
     }
@@ -745,3 +745,7 @@ impl Drop for Lease {
         self.close_held(CloseReason::Failed);
     }
 }
+
+#[cfg(all(test, not(longwire_model)))]
+#[path = "pool_steps.rs"]
+mod steps;

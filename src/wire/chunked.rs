@@ -103,15 +103,14 @@ impl Chunked {
         }
     }
 
-    pub(crate) fn has_trailers(&self) -> bool {
-        !self.trailer.is_empty()
-    }
-
     /// The trailer fields, after the end. Those that would frame or route are dropped
     /// (RFC 9110 §6.5.1).
     pub(crate) fn trailers(&self) -> Headers {
-        let mut slots = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
         let mut trailers = Headers::new();
+        if self.trailer.is_empty() {
+            return trailers;
+        }
+        let mut slots = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
         if let Ok(fields) = parse_trailers(&self.trailer, &mut slots) {
             for field in fields.iter().filter(|field| may_be_trailer(field.name)) {
                 let _ = trailers.append(field.name, field.value); // checked when the end was reached
@@ -323,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_the_grammar_does_not_have_is_refused() {
-        let cases: [&[u8]; 21] = [
+        let cases: [&[u8]; 22] = [
             b"\r\n",
             b"+5\r\nhello\r\n",
             b"-1\r\n",
@@ -332,6 +331,7 @@ mod tests {
             b"5\nhello\n",
             b"5\r\nhello0\r\n\r\n",
             b"5\r\nhello\n0\r\n\r\n",
+            b"5\r\nhellox\n0\r\n\r\n",
             b"5\r\nhello\rx",
             b"5\rhello",
             b"5;\n",
@@ -351,6 +351,21 @@ mod tests {
                 let kind = decode(bytes, piece).err().map(|error| error.kind());
                 assert_eq!(kind, Some(ErrorKind::Chunk), "{} in {piece}s", bytes.escape_ascii());
             }
+        }
+    }
+
+    #[test]
+    fn an_error_says_where_it_was_met() {
+        let cases: [(&[u8], &str); 6] = [
+            (b"0x5\r\n", "chunk size: 'x' is not a hex digit (byte 2 of the line)"),
+            (b"5;a\0\r\n", "chunk extension: '\\x00': it is not allowed there"),
+            (b"5\rx", "chunk line: 'x': LF must follow CR"),
+            (b"1\r\nab", "chunk data: 'b': CRLF must follow it"),
+            (b"0\r\nA: 1\n", "trailer section: '\\n': it is not allowed there"),
+            (b"0\r\nA b: 1\r\n\r\n", "trailer section: invalid header name"),
+        ];
+        for (bytes, message) in cases {
+            assert_eq!(decode(bytes, 99).unwrap_err().to_string(), message);
         }
     }
 

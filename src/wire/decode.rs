@@ -94,7 +94,7 @@ impl Decoder {
     #[inline]
     pub(crate) fn trailers(&self) -> Headers {
         match self {
-            Decoder::Chunked(chunked) if chunked.has_trailers() => chunked.trailers(),
+            Decoder::Chunked(chunked) => chunked.trailers(),
             _ => Headers::new(),
         }
     }
@@ -112,6 +112,15 @@ mod tests {
         assert_eq!(cut(Framing::UntilClose), Ok(()));
         assert_eq!(cut(Framing::Length(1)), Err(ErrorKind::Truncated));
         assert_eq!(cut(Framing::Chunked), Err(ErrorKind::Truncated));
+    }
+
+    #[test]
+    fn what_is_still_to_come_is_known_of_a_length_and_of_nothing() {
+        let remaining = |framing| Decoder::new(framing).remaining();
+        assert_eq!(remaining(Framing::Empty), Some(0));
+        assert_eq!(remaining(Framing::Length(7)), Some(7));
+        assert_eq!(remaining(Framing::Chunked), None);
+        assert_eq!(remaining(Framing::UntilClose), None);
     }
 
     #[test]

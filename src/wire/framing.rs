@@ -278,6 +278,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_framing_field_is_said() {
+        let cases = [
+            ("HTTP/1.1 200 OK\nTransfer-Encoding: ,\n\n", "Transfer-Encoding is empty"),
+            ("HTTP/1.1 200 OK\nTransfer-Encoding: chunked, chunked\n\n", "Transfer-Encoding: chunked twice"),
+            ("HTTP/1.1 200 OK\nTransfer-Encoding: gzip\n\n", "Transfer-Encoding: \"gzip\" is not chunked"),
+            ("HTTP/1.0 200 OK\nTransfer-Encoding: chunked\n\n", "Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)"),
+            ("HTTP/1.1 200 OK\nContent-Length: 5 5\n\n", "Content-Length: \"5 5\" is not a length"),
+            ("HTTP/1.1 200 OK\nContent-Length: 5, 6\n\n", "Content-Length: two different lengths"),
+        ];
+        for (text, message) in cases {
+            assert_eq!(of_response(&Method::GET, &head(text)).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn the_length_that_is_told_is_the_bodys_or_what_get_would_have() {
+        let told = |method: Method, text: &str| {
+            let head = head(text);
+            told_length(&method, &head, of_response(&method, &head).unwrap())
+        };
+        assert_eq!(told(Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5\n\n"), Some(5));
+        assert_eq!(told(Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n"), None);
+        assert_eq!(told(Method::GET, "HTTP/1.1 200 OK\n\n"), None);
+        assert_eq!(told(Method::GET, "HTTP/1.1 304 No\nContent-Length: 5\n\n"), Some(0));
+        assert_eq!(told(Method::HEAD, "HTTP/1.1 200 OK\nContent-Length: 5\n\n"), Some(5));
+        assert_eq!(told(Method::HEAD, "HTTP/1.1 200 OK\nContent-Length: x\n\n"), None);
+        assert_eq!(told(Method::HEAD, "HTTP/1.1 200 OK\n\n"), None);
+    }
+
+    #[test]
+    fn a_server_says_close_or_it_does_not() {
+        assert!(says_close(&head("HTTP/1.1 200 OK\nConnection: x, close\n\n")));
+        assert!(!says_close(&head("HTTP/1.1 200 OK\nConnection: keep-alive\n\n")));
+        assert!(!says_close(&head("HTTP/1.1 200 OK\n\n")));
+    }
+
+    #[test]
     fn why_a_connection_ends_is_known() {
         let close = |text: &str, framing| match persists(&head(text), framing, false) {
             Persistence::Keep(_) => None,

@@ -46,7 +46,7 @@ pub(crate) struct Noted {
 }
 
 /// The lines of one field.
-#[derive(Clone, Copy, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Lines {
     #[default]
     None,
@@ -251,11 +251,10 @@ fn parse_into<'a>(
             parse_into(&mut vec![MaybeUninit::uninit(); fields_max], bytes, leniency)
         }
         Err(httparse::Error::Version) => match as_version_1_1(bytes) {
-            Some(changed) if changed.len() > VERSION_BYTES => {
+            Some(changed) => {
                 let leniency = Leniency { raw: Some(bytes), ..leniency };
                 parse_into(&mut vec![MaybeUninit::uninit(); fields_max], &changed, leniency)
             }
-            Some(_) => Ok(None),
             None => Err(malformed(format!("response head: not HTTP/1.x but {}", start_of(bytes)))),
         },
         Err(httparse::Error::TooManyHeaders) => {
@@ -266,18 +265,10 @@ fn parse_into<'a>(
     }
 }
 
-/// Bytes of `HTTP/1.1`.
-const VERSION_BYTES: usize = 8;
-
 /// HTTP/1.2 and up read as 1.1 (RFC 9110 §2.5), which httparse does not know.
 fn as_version_1_1(bytes: &[u8]) -> Option<Vec<u8>> {
-    let minor = bytes.strip_prefix(b"HTTP/1.")?.first()?;
-    if !(b'2'..=b'9').contains(minor) {
-        return None;
-    }
-    let mut bytes = bytes.to_vec();
-    bytes[VERSION_BYTES - 1] = b'1';
-    Some(bytes)
+    let (minor, rest) = bytes.strip_prefix(b"HTTP/1.")?.split_first()?;
+    matches!(minor, b'2'..=b'9').then(|| [&b"HTTP/1.1"[..], rest].concat())
 }
 
 /// The first bytes of what should have been a head, fit for a message.
@@ -522,9 +513,45 @@ mod tests {
     }
 
     #[test]
+    fn junk_is_refused_although_more_came_with_its_first_line() {
+        assert_eq!(whole(b"SSH-2.0-OpenSSH_9.2\r\nmore").err().unwrap().kind(), ErrorKind::Head);
+        let mut parser = HeadParser::new(LIMITS);
+        let text = b"HTTP/1.1 2x0 OK\r\nServer: x";
+        assert!(parser.parse(&text[..9]).unwrap().is_none());
+        assert_eq!(parser.parse(text).err().unwrap().kind(), ErrorKind::Head);
+    }
+
+    #[test]
+    fn junk_is_shown_by_its_first_bytes() {
+        let message = whole(b"SSH-2.0-OpenSSH_9.2 and its long tail\r\n").err().unwrap().to_string();
+        assert_eq!(message, "response head: not HTTP/1.x but \"SSH-2.0-OpenSSH_9.2 and \"");
+        let message = whole(b"HTTP/1.1 2x0\r\n").err().unwrap().to_string();
+        assert_eq!(message, "response head: invalid response status; it begins \"HTTP/1.1 2x0\\r\\n\"");
+    }
+
+    #[test]
+    fn only_the_fields_that_frame_are_noted_and_none_of_the_same_length() {
+        use Lines::{None, One, Several};
+        let noted = |name: &str, numbers: &[usize]| {
+            let mut noted = Noted::default();
+            numbers.iter().for_each(|number| noted.note(name, *number));
+            [noted.content_length, noted.transfer_encoding, noted.connection, noted.keep_alive]
+        };
+        assert_eq!(noted("Content-Length", &[7]), [One(7), None, None, None]);
+        assert_eq!(noted("Transfer-Encoding", &[0, 1]), [None, Several, None, None]);
+        assert_eq!(noted("Connection", &[65_535]), [None, None, One(65_535), None]);
+        assert_eq!(noted("Connection", &[65_536]), [None, None, Several, None]);
+        assert_eq!(noted("Keep-Alive", &[1, 2, 3]), [None, None, None, Several]);
+        for other in ["User-Agent", "Accept-Charset", "If-Modified-Since", "Date"] {
+            assert_eq!(noted(other, &[0]), [None; 4], "{other}");
+        }
+    }
+
+    #[test]
     fn a_fold_is_a_space_but_not_in_framing() {
-        let (head, _) = whole(b"HTTP/1.1 200 OK\r\nA: one\r\n \t two\r\n\r\n").unwrap().unwrap();
-        assert_eq!(head.headers.get("a"), Some("one two"));
+        let (head, _) = whole(b"HTTP/1.1 200 OK\r\nA: one\r\n \t two\r\nB: x\r\nC: 3\r\n 4\r\n\r\n").unwrap().unwrap();
+        let fields: Vec<_> = head.headers.iter().collect();
+        assert_eq!(fields, [("A", &b"one two"[..]), ("B", b"x"), ("C", b"3 4")]);
         for length in ["\r\n 5", "5\r\n ", " \n\t5"] {
             let folded = whole(format!("HTTP/1.1 200 OK\r\nContent-Length:{length}\r\n\r\n").as_bytes());
             assert_eq!(folded.err().unwrap().kind(), ErrorKind::Framing, "{length:?}");
@@ -558,6 +585,10 @@ mod tests {
         let fields = |count: usize| ["HTTP/1.1 200 OK\r\n", &"A: 1\r\n".repeat(count), "\r\n"].concat();
         assert!(whole(fields(8).as_bytes()).unwrap().is_some());
         assert_eq!(whole(fields(9).as_bytes()).err().unwrap().kind(), ErrorKind::HeadTooLarge);
+        let many = HeadLimits { bytes_max: 9999, fields_max: FIELDS_ON_STACK + 1 };
+        let parsed = |count: usize| HeadParser::new(many).parse(fields(count).as_bytes());
+        assert_eq!(parsed(many.fields_max).unwrap().unwrap().0.headers.len(), many.fields_max);
+        assert_eq!(parsed(many.fields_max + 1).err().unwrap().kind(), ErrorKind::HeadTooLarge);
     }
 
     #[test]
@@ -575,26 +606,37 @@ mod tests {
         }
     }
 
-    #[test]
-    fn host_comes_first_and_the_callers_own_stands_alone() {
+    /// A POST of three bytes to `/a`, with these fields of the caller's.
+    fn encoded(user_agent: &str, fields: &[(&str, &str)]) -> String {
         let mut headers = Headers::new();
-        headers.append("X-B", "2").unwrap();
-        headers.append("Accept", "text/html").unwrap();
-        headers.append("Host", "other").unwrap();
+        for (name, value) in fields {
+            headers.append(name, value).unwrap();
+        }
         let head = RequestHead {
             method: &Method::POST,
             target: "/a",
             next_hop: NextHop::Origin,
             authority: "here",
-            user_agent: "me",
+            user_agent,
             announced: Announced::Length(3),
             expects_continue: false,
             headers: &headers,
         };
         let mut text = Vec::new();
         head.encode(&mut |bytes| text.extend_from_slice(bytes));
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn host_comes_first_and_the_callers_own_stands_alone() {
+        let text = encoded("me", &[("X-B", "2"), ("Accept", "text/html"), ("Host", "other")]);
         let want = "POST /a HTTP/1.1\r\nHost: other\r\nUser-Agent: me\r\nContent-Length: 3\r\nX-B: 2\r\nAccept: text/html\r\n\r\n";
-        assert_eq!(String::from_utf8(text).unwrap(), want);
+        assert_eq!(text, want);
+        let text = encoded("me", &[("User-Agent", "you"), ("Content-Length", "3")]);
+        let want = "POST /a HTTP/1.1\r\nHost: here\r\nAccept: */*\r\nContent-Length: 3\r\nUser-Agent: you\r\n\r\n";
+        assert_eq!(text, want);
+        let want = "POST /a HTTP/1.1\r\nHost: here\r\nAccept: */*\r\nContent-Length: 3\r\n\r\n";
+        assert_eq!(encoded("", &[]), want);
     }
 
     #[test]
