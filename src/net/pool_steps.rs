@@ -190,7 +190,7 @@ fn where_too_many_are_idle_the_one_goes_that_would_retire_first_although_a_host_
     told.news();
     lease(&pool, want("c"), 4).release(Return::default());
     assert_eq!(told.news(), ["3 closed PoolFull", "4 kept"]);
-    let idle = pool.lock().hosts.iter().flat_map(|host| &host.idle).map(|conn| conn.peer.unwrap().port()).collect();
+    let idle = pool.lock().hosts.iter().flat_map(|host| &host.idle).map(|conn| conn.peer().unwrap().port()).collect();
     assert_eq!(std::collections::BTreeSet::from([1, 4]), idle);
 }
 
