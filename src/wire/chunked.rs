@@ -243,7 +243,7 @@ fn plain_line(bytes: &[u8], is_behind_data: bool) -> Option<(usize, u64)> {
             let is_whole = size > 0 && line[digits..].starts_with(b"\r\n");
             return is_whole.then_some((bytes.len() - line.len() + digits + 2, size));
         };
-        size = size << 4 | u64::from(digit);
+        size = size * 16 + u64::from(digit);
     }
     None
 }
@@ -287,6 +287,17 @@ pub(crate) fn encode_size(size: usize, line: &mut [u8; SIZE_LINE_BYTES_MAX]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_chunk_line_is_digits_and_crlf_and_all_there() {
+        assert_eq!(plain_line(b"40\r\nbody", false), Some((4, 0x40)));
+        assert_eq!(plain_line(b"\r\n0aF\r\n", true), Some((7, 0xaf)));
+        assert_eq!(plain_line(b"ffffffff\r\n", false), Some((10, 0xffff_ffff)));
+        for other in ["", "4", "40\r", "40\n", "0\r\n", "123456789\r\n", "4;x\r\n", "4 \r\n", "\r\n4\r\n"] {
+            assert_eq!(plain_line(other.as_bytes(), false), None, "{other:?}");
+        }
+        assert_eq!(plain_line(b"4\r\n", true), None, "the chunk before is not ended");
+    }
 
     /// Decodes `bytes` given in pieces of `piece` bytes: body, trailers and how much was used.
     fn decode(bytes: &[u8], piece: usize) -> Result<Option<(Vec<u8>, Headers, usize)>> {
