@@ -9,11 +9,13 @@ mod support;
 mod unix;
 
 use std::io::{Cursor, ErrorKind as IoKind, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use double::{Double, copy, over};
-use longwire::{Client, CloseReason, Error, ErrorKind, Fate, Stage};
+use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
 use support::peer::{answer, ok};
 
 const URL: &str = "http://double.test/";
@@ -110,6 +112,34 @@ fn a_connection_that_is_reset_while_it_is_looked_at_is_broken() {
     let error = broken(&client);
     assert_eq!(error.fate(), Fate::MaybeProcessed);
     assert_eq!(std::io::Error::from(error).kind(), IoKind::ConnectionReset);
+}
+
+/// A body that cancels its own request at its second block, and ends long after.
+struct Cancelling {
+    token: CancelToken,
+    blocks: Arc<AtomicUsize>,
+}
+
+impl Read for Cancelling {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        const BLOCKS: usize = 1000;
+
+        let block = self.blocks.fetch_add(1, Ordering::SeqCst);
+        if block == 1 {
+            self.token.cancel();
+        }
+        Ok(if block < BLOCKS { into.len() } else { 0 })
+    }
+}
+
+#[test]
+fn a_cancel_ends_an_upload_over_a_stream_that_nothing_wakes_and_that_never_waits() {
+    let client = over(|| Double::giving([ok("never")]));
+    let (token, blocks) = (CancelToken::new(), Arc::new(AtomicUsize::new(0)));
+    let body = SendBody::reader(Cancelling { token: token.clone(), blocks: blocks.clone() });
+    let error = client.post(URL).body(body).cancel(&token).send().expect_err("it was cancelled");
+    assert_eq!((error.kind(), error.stage()), (ErrorKind::Cancelled, Stage::Send), "{error}");
+    assert_eq!(blocks.load(Ordering::SeqCst), 2, "blocks were read");
 }
 
 #[test]
