@@ -181,13 +181,13 @@ impl Pool {
         want: Want<'_>,
         open: impl FnOnce(Deadline) -> Result<Conn>,
     ) -> Result<Lease> {
-        let mut lease = self.place(&want).map_err(|error| error.at(Stage::Pool))?;
+        let (mut lease, now) = self.place(&want).map_err(|error| error.at(Stage::Pool))?;
         while let Held::Conn(conn) = &mut lease.held {
-            match conn.probe(want.now) {
+            match conn.probe(now) {
                 Ok(()) => {
                     let (peer, exchange) = (conn.peer(), conn.exchanges + 1);
                     self.observe(|| Event::Reused { peer, exchange });
-                    conn.begin(want.limits, want.now);
+                    conn.begin(want.limits, now);
                     return Ok(lease);
                 }
                 Err(reason) => lease.replace(reason),
@@ -203,28 +203,28 @@ impl Pool {
         Ok(lease)
     }
 
-    /// A place for that origin, with an idle connection in it or without. Waits in line where
-    /// `max_connections_per_host` is reached.
-    fn place(self: &Arc<Pool>, want: &Want<'_>) -> Result<Lease> {
+    /// A place for that origin, with an idle connection in it or without, and the time at which it
+    /// was got. Waits in line where `max_connections_per_host` is reached.
+    fn place(self: &Arc<Pool>, want: &Want<'_>) -> Result<(Lease, Instant)> {
         let mut closing = Closing::new();
         let mut shared = self.lock();
         shared.expire(want.now, &mut closing);
         let host = shared.id(want.origin);
-        let lease = match shared.find(host, None, want.fresh, &self.limits, &mut closing) {
+        let place = match shared.find(host, None, want.fresh, &self.limits, &mut closing) {
             Some(held) => {
                 drop(shared);
-                Lease { pool: self.clone(), host, held }
+                (Lease { pool: self.clone(), host, held }, want.now)
             }
             None => {
                 let ticket = shared.queue_up(host);
                 drop(shared);
                 let waiter = Waiter { pool: self, host, ticket };
                 self.close_all(std::mem::take(&mut closing));
-                self.wait_in_line(&waiter, want)?
+                (self.wait_in_line(&waiter, want)?, Instant::now())
             }
         };
         self.close_all(closing);
-        Ok(lease)
+        Ok(place)
     }
 
     fn wait_in_line(self: &Arc<Pool>, waiter: &Waiter<'_>, want: &Want<'_>) -> Result<Lease> {
