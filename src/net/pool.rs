@@ -296,8 +296,9 @@ impl Pool {
         } else {
             // What goes is closed before its place is free, so that no limit is passed.
             drop(shared);
+            let leaving = Leaving { pool: self, host };
             let closed = close(closing);
-            self.vacate(self.lock(), host);
+            drop(leaving);
             self.tell(closed);
         }
         if kept {
@@ -620,6 +621,19 @@ impl Drop for Waiter<'_> {
     }
 }
 
+/// A place that becomes free once this is dropped, also if a stream of the user's own panics when
+/// it is closed.
+struct Leaving<'a> {
+    pool: &'a Pool,
+    host: HostId,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.pool.vacate(self.pool.lock(), self.host);
+    }
+}
+
 /// A connection for one exchange, in one of its origin's places.
 ///
 /// Reuse is said aloud: [`release`](Lease::release). Every other way out closes the connection.
@@ -705,11 +719,13 @@ impl Lease {
     /// Closes the socket before anybody can take the place.
     fn end(&self, conn: BoxedConn, buffer: Buffer, reason: CloseReason) {
         let peer = conn.peer();
-        drop(conn);
         let mut shared = self.pool.lock();
         shared.stats.closed.0[reason as usize] += 1;
         shared.keep_spare(buffer);
-        self.pool.vacate(shared, self.host);
+        drop(shared);
+        let leaving = Leaving { pool: &self.pool, host: self.host };
+        drop(conn);
+        drop(leaving);
         self.pool.observe(|| Event::Closed { peer, reason });
     }
 }
