@@ -29,7 +29,7 @@ use crate::net::deadline::Deadline;
 use crate::net::line::Limits;
 use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Return, Want};
 use crate::net::stream::{Socket, Stream};
-use crate::observe::{CloseReason, Event, Observer};
+use crate::observe::{CloseReason, Event, Observer, Timings};
 
 /// Schedules of each kind for each scenario, unless the environment says otherwise.
 const SCHEDULES: usize = 2000;
@@ -281,7 +281,7 @@ impl Book {
             page.streams.len() - 1
         };
         self.look();
-        Ok(Conn::new(Socket::Other(Box::new(Double { port, book: self.clone() }))))
+        Ok(Conn::new(Socket::Other(Box::new(Double { port, book: self.clone() })), Timings::default()))
     }
 
     /// No limit is passed, and the lock is not held. While something unwinds nothing is asserted:
