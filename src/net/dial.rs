@@ -62,7 +62,7 @@ impl Dialer {
             token.check().map_err(|error| error.at(Stage::Connect))?;
         }
         opening.took.connect = started.elapsed().saturating_sub(opening.took.resolve + opening.took.tls);
-        let peer = socket.peer_addr();
+        let peer = self.observer.as_ref().and_then(|_| socket.peer_addr()); // asking is a system call
         self.observe(&Event::Connected { peer, took: opening.took.connect });
         let is_plain = !target.is_https || self.connector.is_some(); // a connector sees to TLS itself
         let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, &mut opening) };
