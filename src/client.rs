@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use url::Url;
+
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::exchange;
 use crate::headers::Headers;
@@ -213,17 +215,21 @@ impl Client {
             token.check().map_err(|error| error.at(Stage::Pool))?;
         }
         let url = &request.url;
-        let target = Target {
-            host: url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']'),
-            port: url.port_or_known_default().unwrap_or_default(),
-            is_https: url.scheme() == "https",
-        };
         if let Some(relay) = route.relay() {
-            self.check_relay(relay, &target)?;
+            self.check_relay(relay, &target_of(url))?;
         }
         let origin = pool_key(route, uri::origin(url));
         let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits };
-        pool.lease(want, |deadline| dialer.open(&target, route, deadline, options.token.as_ref()))
+        pool.lease(want, |deadline| dialer.open(&target_of(url), route, deadline, options.token.as_ref()))
+    }
+}
+
+/// Where a connection for that URL leads.
+fn target_of(url: &Url) -> Target<'_> {
+    Target {
+        host: url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']'),
+        port: url.port_or_known_default().unwrap_or_default(),
+        is_https: url.scheme() == "https",
     }
 }
 
