@@ -374,10 +374,14 @@ impl Shared {
         if self.hosts.get(self.latest).is_some_and(|host| *host.origin == *origin) {
             return self.latest;
         }
-        if let Some(id) = self.ids.get(origin) {
-            self.latest = *id;
-            return *id;
-        }
+        self.latest = match self.ids.get(origin) {
+            Some(id) => *id,
+            None => self.enter(origin),
+        };
+        self.latest
+    }
+
+    fn enter(&mut self, origin: &str) -> HostId {
         let id = self.vacant.pop().unwrap_or(self.hosts.len());
         let origin: Arc<str> = origin.into();
         let host = Host { origin: origin.clone(), ..Host::default() };
