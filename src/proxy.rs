@@ -487,7 +487,7 @@ mod tests {
             let said = chosen(&environment(&[(name, value), ("no_proxy", "fine")]), "http://a/");
             assert!(said.starts_with(want), "{name}={value}: {said}");
             assert!(!said.contains("secret") && !said.contains("sec ret"), "{said}");
-            let error = environment(&[(name, value)]).route(&Url::parse("http://a/").unwrap()).unwrap_err();
+            let error = environment(&[(name, value)]).route(&Url::parse("http://a/").unwrap()).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
             let spared = environment(&[(name, value), ("no_proxy", "a")]);
             assert_eq!(chosen(&spared, "http://a/"), "direct");

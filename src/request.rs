@@ -58,7 +58,8 @@ impl<'b> Request<'b> {
     pub fn new(method: Method, url: impl IntoUrl) -> Result<Request<'b>> {
         let url = url.into_url()?;
         if method == Method::CONNECT {
-            return Err(Error::new(ErrorKind::InvalidRequest, "CONNECT is for proxies, not a request").with_url(&url));
+            let refused = Error::new(ErrorKind::InvalidRequest, "CONNECT is for proxies, not a request");
+            return Err(refused.with_url(&uri::without_userinfo(url)));
         }
         let mut request =
             Request { method, url, headers: Headers::new(), body: SendBody::empty(), options: Options::default() };
@@ -235,6 +236,13 @@ mod tests {
         assert_eq!(request.headers.get("authorization"), Some("Basic dXNlcjpwQHNz"));
         let shown = format!("{request:?} {}", request.url());
         assert!(!shown.contains("p@ss") && !shown.contains("p%40ss") && !shown.contains("dXNl"), "{shown}");
+    }
+
+    #[test]
+    fn a_refused_method_shows_no_userinfo() {
+        let error = Request::new(Method::CONNECT, "http://user:pass@example.com/").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert_eq!(error.url().map(Url::as_str), Some("http://example.com/"));
     }
 
     #[test]

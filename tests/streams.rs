@@ -9,11 +9,14 @@ mod support;
 mod unix;
 
 use std::io::{Cursor, ErrorKind as IoKind, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use double::{Double, copy, over};
-use longwire::{Client, CloseReason, Error, ErrorKind, Fate, Stage};
+use double::{By, Double, copy, over};
+use longwire::{CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
 use support::peer::{answer, ok};
 
 const URL: &str = "http://double.test/";
@@ -110,6 +113,66 @@ fn a_connection_that_is_reset_while_it_is_looked_at_is_broken() {
     let error = broken(&client);
     assert_eq!(error.fate(), Fate::MaybeProcessed);
     assert_eq!(std::io::Error::from(error).kind(), IoKind::ConnectionReset);
+}
+
+/// A body that cancels its own request at its second block, and ends long after.
+struct Cancelling {
+    token: CancelToken,
+    blocks: Arc<AtomicUsize>,
+}
+
+impl Read for Cancelling {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        const BLOCKS: usize = 1000;
+
+        let block = self.blocks.fetch_add(1, Ordering::SeqCst);
+        if block == 1 {
+            self.token.cancel();
+        }
+        Ok(if block < BLOCKS { into.len() } else { 0 })
+    }
+}
+
+#[test]
+fn a_cancel_ends_an_upload_over_a_stream_that_nothing_wakes_and_that_never_waits() {
+    let client = over(|| Double::giving([ok("never")]));
+    let (token, blocks) = (CancelToken::new(), Arc::new(AtomicUsize::new(0)));
+    let body = SendBody::reader(Cancelling { token: token.clone(), blocks: blocks.clone() });
+    let error = client.post(URL).body(body).cancel(&token).send().expect_err("it was cancelled");
+    assert_eq!((error.kind(), error.stage()), (ErrorKind::Cancelled, Stage::Send), "{error}");
+    assert_eq!(blocks.load(Ordering::SeqCst), 2, "blocks were read");
+}
+
+/// A client over streams that give this answer and panic when they are closed.
+fn panicking_over(builder: ClientBuilder, answer: String) -> Client {
+    let open = move || {
+        let mut double = Double::giving([answer.clone()]);
+        double.closes = Box::new(|| panic!("a mistake in the stream (this is what the test wants)"));
+        Ok(double)
+    };
+    builder.connector(By(open)).build()
+}
+
+#[test]
+fn a_stream_that_panics_when_it_is_closed_gives_its_place_up() {
+    let closing = answer("200 OK", "Connection: close\r\n", "x");
+    let client = panicking_over(Client::builder().max_connections_per_host(1), closing);
+    for _ in 0..2 {
+        let response = client.get(URL).send().expect("a place, and an answer in it");
+        catch_unwind(AssertUnwindSafe(|| response.bytes())).expect_err("its stream panics");
+        assert_eq!(client.pool_stats().in_use, 0);
+    }
+}
+
+#[test]
+fn a_stream_that_panics_when_it_makes_room_takes_no_other_place_along() {
+    let client = panicking_over(Client::builder().max_idle_per_host(1), ok("x"));
+    let (first, second) = (client.get(URL).send().expect("an answer"), client.get(URL).send().expect("an answer"));
+    first.bytes().expect("a body");
+    catch_unwind(AssertUnwindSafe(|| second.bytes())).expect_err("the first one's stream panics");
+    let stats = client.pool_stats();
+    assert_eq!((stats.in_use, stats.idle), (0, 1));
+    std::mem::forget(client); // or it would panic once more
 }
 
 #[test]

@@ -240,11 +240,12 @@ impl Line {
         left: Option<Duration>,
         write: impl FnOnce(&mut Socket) -> io::Result<usize>,
     ) -> Result<Option<usize>> {
+        self.check_cancelled()?;
         self.arm_write(left).map_err(|error| self.broken("socket timeout", error))?;
         match write(&mut self.socket) {
             Ok(0) => Err(self.broken("write", io::ErrorKind::WriteZero.into())),
             Ok(count) => Ok(Some(count)),
-            Err(error) if is_wake_up(&error) => self.check_cancelled().map(|()| None),
+            Err(error) if is_wake_up(&error) => Ok(None),
             Err(error) => Err(self.broken("write", error)),
         }
     }

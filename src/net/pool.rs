@@ -181,13 +181,13 @@ impl Pool {
         want: Want<'_>,
         open: impl FnOnce(Deadline) -> Result<Conn>,
     ) -> Result<Lease> {
-        let mut lease = self.place(&want).map_err(|error| error.at(Stage::Pool))?;
+        let (mut lease, now) = self.place(&want).map_err(|error| error.at(Stage::Pool))?;
         while let Held::Conn(conn) = &mut lease.held {
-            match conn.probe(want.now) {
+            match conn.probe(now) {
                 Ok(()) => {
                     let (peer, exchange) = (conn.peer(), conn.exchanges + 1);
                     self.observe(|| Event::Reused { peer, exchange });
-                    conn.begin(want.limits, want.now);
+                    conn.begin(want.limits, now);
                     return Ok(lease);
                 }
                 Err(reason) => lease.replace(reason),
@@ -203,28 +203,28 @@ impl Pool {
         Ok(lease)
     }
 
-    /// A place for that origin, with an idle connection in it or without. Waits in line where
-    /// `max_connections_per_host` is reached.
-    fn place(self: &Arc<Pool>, want: &Want<'_>) -> Result<Lease> {
+    /// A place for that origin, with an idle connection in it or without, and the time at which it
+    /// was got. Waits in line where `max_connections_per_host` is reached.
+    fn place(self: &Arc<Pool>, want: &Want<'_>) -> Result<(Lease, Instant)> {
         let mut closing = Closing::new();
         let mut shared = self.lock();
         shared.expire(want.now, &mut closing);
         let host = shared.id(want.origin);
-        let lease = match shared.find(host, None, want.fresh, &self.limits, &mut closing) {
+        let place = match shared.find(host, None, want.fresh, &self.limits, &mut closing) {
             Some(held) => {
                 drop(shared);
-                Lease { pool: self.clone(), host, held }
+                (Lease { pool: self.clone(), host, held }, want.now)
             }
             None => {
                 let ticket = shared.queue_up(host);
                 drop(shared);
                 let waiter = Waiter { pool: self, host, ticket };
                 self.close_all(std::mem::take(&mut closing));
-                self.wait_in_line(&waiter, want)?
+                (self.wait_in_line(&waiter, want)?, Instant::now())
             }
         };
         self.close_all(closing);
-        Ok(lease)
+        Ok(place)
     }
 
     fn wait_in_line(self: &Arc<Pool>, waiter: &Waiter<'_>, want: &Want<'_>) -> Result<Lease> {
@@ -296,8 +296,9 @@ impl Pool {
         } else {
             // What goes is closed before its place is free, so that no limit is passed.
             drop(shared);
+            let leaving = Leaving { pool: self, host };
             let closed = close(closing);
-            self.vacate(self.lock(), host);
+            drop(leaving);
             self.tell(closed);
         }
         if kept {
@@ -373,10 +374,14 @@ impl Shared {
         if self.hosts.get(self.latest).is_some_and(|host| *host.origin == *origin) {
             return self.latest;
         }
-        if let Some(id) = self.ids.get(origin) {
-            self.latest = *id;
-            return *id;
-        }
+        self.latest = match self.ids.get(origin) {
+            Some(id) => *id,
+            None => self.enter(origin),
+        };
+        self.latest
+    }
+
+    fn enter(&mut self, origin: &str) -> HostId {
         let id = self.vacant.pop().unwrap_or(self.hosts.len());
         let origin: Arc<str> = origin.into();
         let host = Host { origin: origin.clone(), ..Host::default() };
@@ -620,6 +625,19 @@ impl Drop for Waiter<'_> {
     }
 }
 
+/// A place that becomes free once this is dropped, also if a stream of the user's own panics when
+/// it is closed.
+struct Leaving<'a> {
+    pool: &'a Pool,
+    host: HostId,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.pool.vacate(self.pool.lock(), self.host);
+    }
+}
+
 /// A connection for one exchange, in one of its origin's places.
 ///
 /// Reuse is said aloud: [`release`](Lease::release). Every other way out closes the connection.
@@ -705,11 +723,13 @@ impl Lease {
     /// Closes the socket before anybody can take the place.
     fn end(&self, conn: BoxedConn, buffer: Buffer, reason: CloseReason) {
         let peer = conn.peer();
-        drop(conn);
         let mut shared = self.pool.lock();
         shared.stats.closed.0[reason as usize] += 1;
         shared.keep_spare(buffer);
-        self.pool.vacate(shared, self.host);
+        drop(shared);
+        let leaving = Leaving { pool: &self.pool, host: self.host };
+        drop(conn);
+        drop(leaving);
         self.pool.observe(|| Event::Closed { peer, reason });
     }
 }

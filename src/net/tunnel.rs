@@ -40,7 +40,7 @@ const CONNECTING: &str = "the proxy's answer to CONNECT";
 const GREETING: &str = "the SOCKS5 handshake with the proxy";
 
 /// How a request gets to its server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Route<'a> {
     Direct,
     /// The proxy is asked for the URL, with these credentials, and asks the server itself.
@@ -117,7 +117,7 @@ impl fmt::Debug for Relay {
 }
 
 /// Where a tunnel shall lead.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Destination<'a> {
     /// A host, which the proxy looks up unless it is an IP address, and a port.
     Host(&'a str, u16),

@@ -374,7 +374,7 @@ pub(crate) enum Announced {
 }
 
 /// Who reads a request's head first, and so whom Proxy-Authorization is for (RFC 9110 §11.7.2).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum NextHop<'a> {
     /// The server, and nobody knows of a proxy: all fields go to whom they are sent.
     Origin,

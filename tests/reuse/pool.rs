@@ -1,12 +1,14 @@
 //! The pool as a whole: its key, its caps, its queue, its clocks and its numbers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::{CancelToken, Client, CloseReason, ErrorKind, Fate, PoolStats, Stage};
+use longwire::{CancelToken, Client, CloseReason, ErrorKind, Event, Fate, Observer, PoolStats, Response, Stage};
 
-use crate::support::peer::{LIMIT, Peer, ok};
+use crate::support::peer::{LIMIT, Peer, answer, ok};
 use crate::text;
 
 /// Polls the pool until `done`, which it must become.
@@ -245,6 +247,57 @@ fn a_request_waits_for_a_place_and_gets_the_connection_itself() {
     assert_eq!(waiter.join().unwrap(), "x");
     assert_eq!(peer.connections(), 1);
     assert_eq!(client.pool_stats().waiting, 0);
+}
+
+#[test]
+fn a_wait_for_a_place_is_not_counted_as_sending() {
+    const HELD: Duration = Duration::from_secs(1);
+
+    let peer = Peer::answering(ok("x"));
+    let (client, first) = full(&peer, LIMIT);
+    let waiter = thread::spawn({
+        let (client, url) = (client.clone(), peer.url("/second"));
+        move || client.get(url).send().expect("an answer").timings()
+    });
+    wait_for(&client, |stats| stats.waiting == 1);
+    thread::sleep(HELD); // this is the time that is looked for
+    first.bytes().unwrap();
+    let timings = waiter.join().unwrap();
+    assert!(timings.send < HELD, "{timings:?}");
+    assert_eq!(client.pool_stats().reused, 1);
+}
+
+#[test]
+fn an_observer_that_panics_costs_no_place() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.request();
+        conn.send(ok("kept"));
+        conn.request();
+        conn.send(answer("200 OK", "Connection: close\r\n", "closed"));
+    });
+    for fatal in 0..10 {
+        let told = AtomicUsize::new(0);
+        let observer = Panicking { told, fatal };
+        let client = Client::builder().max_connections_per_host(1).observer(observer).build();
+        for _ in 0..3 {
+            let _ = catch_unwind(AssertUnwindSafe(|| client.get(peer.url("/")).send().and_then(Response::text)));
+            let stats = client.pool_stats();
+            assert_eq!((stats.in_use, stats.waiting), (0, 0), "a panic at event {fatal}");
+        }
+    }
+}
+
+/// An observer that makes a mistake, once.
+struct Panicking {
+    told: AtomicUsize,
+    fatal: usize,
+}
+
+impl Observer for Panicking {
+    fn event(&self, event: &Event<'_>) {
+        let number = self.told.fetch_add(1, Ordering::SeqCst);
+        assert_ne!(number, self.fatal, "a mistake in the observer (this is what the test wants): {event:?}");
+    }
 }
 
 #[test]
