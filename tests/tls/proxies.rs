@@ -145,6 +145,14 @@ fn origin(identity: &Identity) -> Peer {
     })
 }
 
+/// A peer that says this to whatever comes first, and closes.
+fn hearing(answer: String) -> Peer {
+    Peer::start(move |mut conn, _| {
+        conn.read_some();
+        conn.send(&answer);
+    })
+}
+
 fn connect(peer: &Peer) -> String {
     let authority = format!("{NAME}:{}", peer.addr().port());
     format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nProxy-Authorization: {BASIC}\r\n\r\n")
@@ -264,6 +272,35 @@ fn an_https_proxy_is_asked_for_http_urls_inside_tls() {
     }
     assert_eq!(way.near().notes(), [PROXY]);
     assert_at_rest(&client, 1);
+}
+
+#[test]
+fn an_https_proxy_that_cannot_be_believed_is_named_in_the_error_and_told_nothing() {
+    let mut way = Way::new("https");
+    let cases = [
+        (front(&way.authority.identity(), &way.asked), "'s certificate is for another name"),
+        (front(&Authority::new("stranger").issue(&[PROXY], |_| {}), &way.asked), "no trusted root"),
+        (hearing(answer("400 What", "", "")), " speaks plain HTTP on this port"),
+        (hearing(String::new()), " closed the connection"),
+    ];
+    for (peer, words) in cases {
+        let address = peer.addr();
+        way.front = Some(peer);
+        let trace = Trace::default();
+        let client = way.builder().observer(trace.clone()).build();
+        for (index, scheme) in ["http", "https"].into_iter().enumerate() {
+            let error = failed(&client, &format!("{scheme}://example.test/"));
+            let (kind, stage, fate) = (error.kind(), error.stage(), error.fate());
+            assert_eq!((kind, stage, fate), (ErrorKind::Tls, Stage::Tls, Fate::NotSent), "{error}");
+            let (port, shown) = (address.port(), error.to_string());
+            let start = format!("{address}: the proxy https://{PROXY}:{port}: TLS handshake with {PROXY}: the server");
+            assert!(shown.starts_with(&start) && shown.contains(words), "{shown}");
+            assert!(way.near().has_closed(index));
+        }
+        assert!(trace.lines().is_empty(), "no connection came of it: {:?}", trace.lines());
+        assert_at_rest(&client, 0);
+    }
+    assert_eq!(way.asked.connections(), 0);
 }
 
 #[test]
