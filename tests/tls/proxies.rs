@@ -303,6 +303,31 @@ fn an_https_proxy_that_cannot_be_believed_is_named_in_the_error_and_told_nothing
     assert_eq!(way.asked.connections(), 0);
 }
 
+/// Also where the proxy's TLS ends without close_notify, which is an error of its own elsewhere.
+#[test]
+fn a_proxy_that_breaks_off_in_the_servers_handshake_is_a_failed_handshake() {
+    for scheme in ["http", "https"] {
+        let asked = Peer::start(|mut conn, _| {
+            conn.request();
+            conn.send(ESTABLISHED);
+            conn.read_some();
+        });
+        let mut way = Way::through(scheme, asked);
+        if scheme == "https" {
+            let identity = way.authority.issue(&[PROXY], |_| {});
+            way.front = Some(serve(identity.server_config(ALL_VERSIONS), |session, _| {
+                session.request();
+                session.send(ESTABLISHED);
+                session.read_more(1);
+            }));
+        }
+        let error = failed(&way.client(), &format!("https://{NAME}/"));
+        assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Tls, Stage::Tls, Fate::NotSent), "{error}");
+        let start = format!("{}: TLS handshake with {NAME}: ", way.near().addr());
+        assert!(error.to_string().starts_with(&start), "{error}");
+    }
+}
+
 #[test]
 fn a_kept_tunnel_that_died_is_replaced_by_another() {
     for scheme in SCHEMES {
