@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use longwire::rustls::ALL_VERSIONS;
+use longwire::rustls::version::{TLS12, TLS13};
 use longwire::{
     CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Event, Fate, Observer, Proxy, PublicOnly, Stage,
 };
@@ -301,6 +302,25 @@ fn an_https_proxy_that_cannot_be_believed_is_named_in_the_error_and_told_nothing
         assert_at_rest(&client, 0);
     }
     assert_eq!(way.asked.connections(), 0);
+}
+
+/// In TLS 1.3 the refusal meets whatever is read first.
+#[test]
+fn an_https_proxy_that_wants_a_client_certificate_says_so() {
+    for version in [&TLS12, &TLS13] {
+        let way = Way::new("https");
+        let identity = way.authority.issue(&[PROXY], |_| {});
+        let demanding = way.authority.demanding(&identity, version);
+        let to = way.asked.addr();
+        let way = Way { front: Some(serve(demanding, move |session, _| session.relay(to))), ..way };
+        let error = failed(&way.client(), &format!("https://{NAME}/"));
+        assert_eq!((error.kind(), error.fate()), (ErrorKind::Tls, Fate::NotSent), "{error}");
+        assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
+        let server = origin(&way.authority.identity());
+        let config = Arc::new(way.authority.client_config_with(&way.authority.identity()));
+        let with = way.builder().tls_config(config).build();
+        assert!(with.get(url(&server, "/")).send().is_ok(), "{version:?}");
+    }
 }
 
 /// Also where the proxy's TLS ends without close_notify, which is an error of its own elsewhere.
