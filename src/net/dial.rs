@@ -69,7 +69,8 @@ impl Dialer {
         match secured {
             Ok(socket) => Ok(Conn::new(socket, opening.took)),
             Err(error) => {
-                self.observe(&Event::Closed { peer, reason: CloseReason::Failed });
+                let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
+                self.observe(&Event::Closed { peer, reason });
                 Err(error)
             }
         }

@@ -634,7 +634,8 @@ fn whoever_drips_on_the_way_is_not_waited_for_longer_than_allowed() {
 #[test]
 fn a_cancel_ends_every_phase_on_the_way() {
     for stop in stops(|_, _| silent()) {
-        let (client, token) = (stop.way.client(), CancelToken::new());
+        let (trace, token) = (Trace::default(), CancelToken::new());
+        let client = stop.way.builder().observer(trace.clone()).build();
         let started = Instant::now();
         let error = thread::scope(|scope| {
             scope.spawn(|| {
@@ -647,6 +648,8 @@ fn a_cancel_ends_every_phase_on_the_way() {
         let (kind, fate) = (ErrorKind::Cancelled, Fate::NotSent);
         assert_eq!((error.kind(), error.stage(), error.fate()), (kind, stage, fate), "{:?}", stop.phase);
         assert!(started.elapsed() < SLACK && stop.who().saw_close(0), "{:?}", stop.phase);
+        let was_connected = trace.lines().last().is_some_and(|line| line == "closed Cancelled");
+        assert_eq!(was_connected, stop.phase == Phase::ServersHandshake, "{:?}", trace.lines());
         assert_at_rest(&client, 0);
     }
 }
