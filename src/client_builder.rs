@@ -348,7 +348,8 @@ impl ClientBuilder {
     ///
     /// If the config names no ALPN protocol `http/1.1` is offered, in a copy of it; otherwise it is
     /// taken as it is, and a server that chooses anything else is an error. Give the same config to
-    /// several clients and they share the sessions that can be resumed.
+    /// several clients and they share the sessions that can be resumed. It counts for `https`
+    /// proxies, too: one that wants a client certificate is shown the same.
     ///
     /// ```
     /// use longwire::{Client, rustls};

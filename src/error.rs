@@ -56,7 +56,7 @@ pub enum ErrorKind {
     /// The TLS handshake failed, or what came later is not sound TLS.
     Tls,
     /// A proxy refused, or its answer made no sense. (That it could not be reached is `Resolve`,
-    /// `Connect` or `Timeout`, and the message says that it was the proxy.)
+    /// `Connect`, `Tls` or `Timeout`, and the message says that it was the proxy.)
     Proxy,
     /// A time limit passed; the message names it.
     Timeout,

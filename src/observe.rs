@@ -53,16 +53,18 @@ pub enum Event<'a> {
         /// How long it took.
         took: Duration,
     },
-    /// A connection was opened, through a proxy's tunnel where there is one.
+    /// A connection was opened, through a proxy's tunnel where there is one; TLS with the proxy comes
+    /// before, with the server behind.
     Connected {
         /// The other end, which may be a proxy; `None` where the transport has no socket address.
         peer: Option<SocketAddr>,
-        /// How long it took, without the look-up.
+        /// How long it took, without the look-up and without TLS.
         took: Duration,
     },
-    /// A TLS handshake was completed on a new connection.
+    /// A TLS handshake was completed on a new connection: with the server, or with a proxy that is
+    /// spoken to through TLS.
     Secured {
-        /// The other end.
+        /// The other end, which is a proxy where there is one.
         peer: Option<SocketAddr>,
         /// The version of the protocol, as `TLSv1_3`.
         version: &'a str,
@@ -156,7 +158,7 @@ pub struct Timings {
     pub resolve: Duration,
     /// Opening the connection, with a proxy's handshake.
     pub connect: Duration,
-    /// The TLS handshake.
+    /// The TLS handshakes: the server's, and that of a proxy which is spoken to through TLS.
     pub tls: Duration,
     /// Sending the request, body and all.
     pub send: Duration,

@@ -3,7 +3,8 @@
 //! They are not installed everywhere, so every test here is ignored by name unless asked for:
 //! `cargo test --test proxies -- --include-ignored`. Then a proxy that is missing is a failure.
 //! How they are started stands in `support/proxies.rs` and the configurations under
-//! `support/servers/`. What no sound proxy does is tried with scripted ones, in `proxy.rs`.
+//! `support/servers/`. What no sound proxy does is tried with scripted ones, in `proxy.rs`; https, in
+//! builds that speak it, in `proxies/https.rs`.
 
 #[path = "support/proxies.rs"]
 mod proxies;
@@ -87,6 +88,10 @@ proxy!(
         the_name_is_looked_up_on_either_side,
     ]
 );
+
+#[cfg(feature = "__rustls")]
+#[path = "proxies/https.rs"]
+mod https;
 
 /// That proxy, with the credentials that it wants.
 fn started(kind: Kind) -> (ProxyServer, Proxy) {

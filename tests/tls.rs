@@ -11,6 +11,8 @@ mod double;
 mod failures;
 #[path = "tls/handshakes.rs"]
 mod handshakes;
+#[path = "tls/proxies.rs"]
+mod proxies;
 #[path = "tls/servers.rs"]
 mod servers;
 #[path = "tls/session.rs"]

@@ -69,7 +69,8 @@ impl Dialer {
         match secured {
             Ok(socket) => Ok(Conn::new(socket, opening.took)),
             Err(error) => {
-                self.observe(&Event::Closed { peer, reason: CloseReason::Failed });
+                let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
+                self.observe(&Event::Closed { peer, reason });
                 Err(error)
             }
         }
@@ -137,11 +138,14 @@ impl Dialer {
         // A filter that is set lets only trusted proxies through, wherever they are.
         let addresses = self.addresses(&relay.host, relay.port, None, opening);
         let socket = addresses.and_then(|addresses| tcp(&addresses, opening));
-        let socket = socket.map_err(|error| match error.kind() {
+        let secured = match socket {
+            Ok(socket) if relay.is_https() => self.secure(socket, &relay.host, opening),
+            plain_or_failed => plain_or_failed,
+        };
+        secured.map_err(|error| match error.kind() {
             ErrorKind::Cancelled => error,
             kind => error.recast(kind, &format!("the proxy {relay:?}")),
-        })?;
-        if relay.is_https() { self.secure(socket, &relay.host, opening) } else { Ok(socket) }
+        })
     }
 
     /// A tunnel to `target`, to the first of its addresses that the proxy can reach.

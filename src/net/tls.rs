@@ -200,11 +200,15 @@ impl Handshake<'_> {
         }
     }
 
-    /// The line's own errors are told apart here: time and cancels stay what they are.
+    /// Time and cancels stay what they are. All else that befalls the socket, which may be one with
+    /// TLS on it to a proxy, is a handshake that failed.
     fn broken(&self, error: io::Error) -> Error {
         match Error::try_from(error) {
-            Ok(error) if error.kind() == ErrorKind::Io => Error::from_io(ErrorKind::Tls, self.doing(), error.into()),
-            Ok(error) => error,
+            Ok(error) => match error.kind() {
+                ErrorKind::Timeout | ErrorKind::Cancelled => error,
+                ErrorKind::Io => Error::from_io(ErrorKind::Tls, self.doing(), error.into()),
+                _ => error.recast(ErrorKind::Tls, &self.doing()),
+            },
             Err(error) => Error::from_io(ErrorKind::Tls, self.doing(), error),
         }
     }

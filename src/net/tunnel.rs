@@ -152,6 +152,7 @@ pub(crate) fn open(
     let outcome = outcome.map_err(|error| match error.kind() {
         ErrorKind::Cancelled | ErrorKind::Proxy => error,
         ErrorKind::Timeout => deadline.error(doing),
+        ErrorKind::Tls => error.recast(ErrorKind::Tls, doing), // the proxy's part of it, which comes late
         _ => error.recast(ErrorKind::Proxy, doing),
     });
     match outcome.map_err(|error| error.with_peer(peer))? {

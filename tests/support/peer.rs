@@ -141,6 +141,15 @@ impl Peer {
         self.shared.lock().connections
     }
 
+    /// What the scripts have noted so far, on whatever connection.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = self.events().into_iter().filter_map(|event| match event {
+            Event::Note(_, text) => Some(text),
+            _ => None,
+        });
+        notes.collect()
+    }
+
     /// All that happened so far.
     pub fn events(&self) -> Vec<Event> {
         self.shared.lock().events.clone()
@@ -478,6 +487,38 @@ impl Conn {
     /// Stays open without reading until the test is done with the peer.
     pub fn hold(&self) {
         self.pause(LIMIT);
+    }
+
+    /// Passes on to `far` what the client sends, as `inward` makes it, and back what `far` sends, as
+    /// `outward` does; the end of `far` is an empty slice. Until the client ends.
+    pub fn relay(
+        &mut self,
+        mut far: &TcpStream,
+        mut inward: impl FnMut(&[u8]) -> Vec<u8>,
+        mut outward: impl FnMut(&[u8]) -> Vec<u8> + Send,
+    ) {
+        far.set_read_timeout(Some(LIMIT)).expect("a read timeout");
+        far.set_write_timeout(Some(LIMIT)).expect("a write timeout");
+        let mut near = self.stream().try_clone().expect("a copy of the socket");
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut bytes = vec![0; 64 * 1024];
+                loop {
+                    let count = (&mut &*far).read(&mut bytes).unwrap_or(0);
+                    if near.write_all(&outward(&bytes[..count])).is_err() || count == 0 {
+                        break;
+                    }
+                }
+                let _ = near.shutdown(Shutdown::Write);
+            });
+            loop {
+                let bytes = self.read_some();
+                if bytes.is_empty() || far.write_all(&inward(&bytes)).is_err() {
+                    break;
+                }
+            }
+            let _ = far.shutdown(Shutdown::Both);
+        });
     }
 
     /// Waits until the test has told this, with [`Peer::tell`].

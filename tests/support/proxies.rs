@@ -68,10 +68,15 @@ pub(crate) struct ProxyServer {
 
 impl ProxyServer {
     pub(crate) fn start(kind: Kind) -> ProxyServer {
+        ProxyServer::start_with(kind, String::new)
+    }
+
+    /// With further lines in its configuration, which are asked for anew with each try.
+    pub(crate) fn start_with(kind: Kind, mut lines: impl FnMut() -> String) -> ProxyServer {
         let site = Site::create(0);
         for _ in 0..PORTS_TRIED_MAX {
             let port = free_port();
-            let mut process = spawn(kind, &site, port);
+            let mut process = spawn(kind, &site, port, &lines());
             if is_ready(kind, &mut process, port, &site) {
                 return ProxyServer { _process: process, port, _site: site };
             }
@@ -80,11 +85,11 @@ impl ProxyServer {
     }
 }
 
-fn spawn(kind: Kind, site: &Site, port: u16) -> Process {
+fn spawn(kind: Kind, site: &Site, port: u16, lines: &str) -> Process {
     let (program, package) = kind.program();
     let dir = site.dir.to_str().expect("a temporary folder with a plain name");
     let configuration = site.dir.join("configuration");
-    let text = kind.template().replace("@DIR@", dir).replace("@PORT@", &port.to_string());
+    let text = kind.template().replace("@DIR@", dir).replace("@PORT@", &port.to_string()) + lines;
     fs::write(&configuration, text).expect("a configuration");
     fs::write(site.dir.join("users"), SQUID_USERS).expect("a file of users");
     fs::write(site.dir.join("filter"), TINYPROXY_FILTER).expect("a file of patterns");

@@ -10,7 +10,7 @@ use longwire::{CancelToken, Client, Error, ErrorKind, Event, Fate, Observer, Sta
 use rcgen::date_time_ymd;
 
 use crate::certificates::{Authority, Identity, NAME, self_signed};
-use crate::session::{Session, answering};
+use crate::session::{answering, dripping};
 use crate::support::peer::{LIMIT, Peer, ok};
 use crate::{builder, client, url};
 
@@ -245,7 +245,8 @@ fn a_server_that_chooses_another_protocol_is_refused() {
 #[test]
 fn a_host_that_no_certificate_can_name_is_refused() {
     let peer = Peer::start(|mut conn, _| drop(conn.read_some()));
-    let client = Client::builder().resolve_to("a..b", peer.addr()).build();
+    let config = Authority::new("root").client_config(ALL_VERSIONS);
+    let client = builder(config, &peer).resolve_to("a..b", peer.addr()).build();
     let error = failed(&client, &format!("https://a..b:{}/", peer.addr().port()));
     assert_says(&error, "no certificate can name");
 }
@@ -281,15 +282,7 @@ fn a_handshake_that_stalls_ends_in_time() {
 #[test]
 fn a_handshake_that_drips_ends_in_time() {
     let identity = Authority::new("root").identity();
-    let config = std::sync::Arc::new(identity.server_config(ALL_VERSIONS));
-    let peer = Peer::start(move |conn, _| {
-        let mut session = Session::new(conn, &config);
-        let hello = session.conn.read_some();
-        session.tls.read_tls(&mut &hello[..]).expect("a hello");
-        session.tls.process_new_packets().expect("a sound hello");
-        let flight = session.outgoing();
-        session.conn.drip(flight, Duration::from_millis(20));
-    });
+    let peer = dripping(identity.server_config(ALL_VERSIONS), Duration::from_millis(20));
     assert_timeout(&peer, "connect_timeout");
     assert_timeout(&peer, "timeout");
 }

@@ -3,7 +3,9 @@
 #![allow(dead_code)] // each test file uses a part of it
 
 use std::io::{Read, Write};
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use longwire::rustls::{ServerConfig, ServerConnection};
 
@@ -38,6 +40,19 @@ pub(crate) fn answering(config: ServerConfig, answer: impl Into<Vec<u8>>) -> Pee
         while session.request().is_some() {
             session.send(&answer);
         }
+    })
+}
+
+/// A peer whose side of the handshake comes byte by byte, with this between.
+pub(crate) fn dripping(config: ServerConfig, gap: Duration) -> Peer {
+    let config = Arc::new(config);
+    Peer::start(move |conn, _| {
+        let mut session = Session::new(conn, &config);
+        let hello = session.conn.read_some();
+        session.tls.read_tls(&mut &hello[..]).expect("a hello");
+        session.tls.process_new_packets().expect("a sound hello");
+        let flight = session.outgoing();
+        session.conn.drip(flight, gap);
     })
 }
 
@@ -161,9 +176,49 @@ impl Session {
         !self.has_client_closed()
     }
 
+    /// Passes on to `to` what comes, in the clear, and back what is answered, in records of a size
+    /// that nothing else has. Until the client ends.
+    pub(crate) fn relay(&mut self, to: SocketAddr) {
+        const RECORD_BYTES: usize = 701;
+
+        let mut far = TcpStream::connect(to).expect("where the relay leads");
+        far.write_all(&std::mem::take(&mut self.received)).expect("it listens");
+        let tls = Mutex::new(&mut self.tls);
+        let inward = |mut bytes: &[u8]| {
+            let mut tls = tls.lock().expect("no panic");
+            let mut plain = Vec::new();
+            while !bytes.is_empty() && tls.read_tls(&mut bytes).is_ok() && tls.process_new_packets().is_ok() {
+                let _ = tls.reader().read_to_end(&mut plain); // WouldBlock, when all was read
+            }
+            plain
+        };
+        let outward = |bytes: &[u8]| {
+            let mut tls = tls.lock().expect("no panic");
+            let mut records = Vec::new();
+            if bytes.is_empty() {
+                tls.send_close_notify();
+            }
+            for part in bytes.chunks(RECORD_BYTES) {
+                tls.writer().write_all(part).expect("rustls takes a record");
+                tls.write_tls(&mut records).expect("a vector takes all");
+            }
+            while tls.wants_write() {
+                tls.write_tls(&mut records).expect("a vector takes all");
+            }
+            records
+        };
+        self.conn.relay(&far, inward, outward);
+    }
+
     /// Whether the client's close_notify has come.
     fn has_client_closed(&mut self) -> bool {
         matches!(self.tls.reader().read(&mut [0; 1]), Ok(0))
+    }
+
+    /// Notes how a client that has closed did so.
+    pub(crate) fn note_end(&mut self) {
+        let said_goodbye = self.has_client_closed();
+        self.conn.note(if said_goodbye { "goodbye" } else { "cut" });
     }
 
     /// Whether the client ends its side with close_notify, and not without.
