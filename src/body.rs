@@ -196,7 +196,6 @@ impl Body {
     }
 
     /// Uses up `count` of the ready bytes; with the last one, the connection goes home.
-    #[inline]
     fn take(&mut self, count: usize) {
         let State::Open(open) = &mut self.0 else { return };
         open.lease.consume(count);
@@ -205,7 +204,6 @@ impl Body {
     }
 
     /// Looks whether the end has arrived already. An error that shows up is for the next read.
-    #[inline]
     fn settle(&mut self) {
         let State::Open(open) = &mut self.0 else { return };
         match open.look() {
@@ -246,7 +244,6 @@ impl Body {
     }
 
     /// The body is complete: the connection goes home, or is closed for the reason known.
-    #[inline]
     fn finish(&mut self) {
         let State::Open(open) = &self.0 else { return };
         let ended = State::Ended(open.decoder.end(), open.decoder.trailers());
@@ -276,7 +273,6 @@ enum Found {
 
 impl Open {
     /// Takes framing out of the front of what has arrived.
-    #[inline]
     fn look(&mut self) -> Result<Found> {
         let (skip, found) = match self.decoder.step(self.lease.arrived())? {
             Step::Data { skip, len } => (skip, Found::Data(len)),
@@ -332,7 +328,6 @@ impl Open {
         }
     }
 
-    #[inline]
     fn go_home(self) {
         match self.afterwards {
             Ok(how) => self.lease.release(how),

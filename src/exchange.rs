@@ -64,7 +64,6 @@ struct Received {
     at: Instant,
 }
 
-#[inline]
 fn converse(
     conn: &mut Conn,
     request: &mut Request<'_>,
@@ -89,7 +88,6 @@ fn converse(
 }
 
 /// RFC 9110 §10.1.1: only a request with content may expect.
-#[inline]
 fn expectation(request: &Request<'_>) -> Option<Duration> {
     request.options.expect_continue.filter(|_| request.body.length() != Some(0))
 }
@@ -121,7 +119,6 @@ pub(crate) fn encode(
 }
 
 /// What becomes of the connection once the body is complete.
-#[inline]
 fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, is_cut_short: bool) -> Afterwards {
     if is_cut_short {
         return Err(CloseReason::UploadUnfinished);

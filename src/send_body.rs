@@ -94,7 +94,6 @@ impl<'b> SendBody<'b> {
     }
 
     /// What is wrong with it, where that is known beforehand.
-    #[inline]
     pub(crate) fn check(&self) -> Result<()> {
         match &self.0 {
             Kind::Unusable(error) => Err(error.clone()),

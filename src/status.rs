@@ -20,7 +20,6 @@ pub struct StatusCode(u16);
 
 impl StatusCode {
     /// A code from 100 to 999; anything else is `None`.
-    #[inline]
     pub const fn new(code: u16) -> Option<StatusCode> {
         if code >= 100 && code <= 999 { Some(StatusCode(code)) } else { None }
     }
@@ -31,7 +30,6 @@ impl StatusCode {
     }
 
     /// 1xx: a response is still to come.
-    #[inline]
     pub const fn is_informational(self) -> bool {
         self.0 / 100 == 1
     }

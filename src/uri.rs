@@ -88,7 +88,6 @@ fn parse(text: &str) -> Result<Url> {
 }
 
 /// The last checks, on a URL that is parsed.
-#[inline]
 fn admit(url: Url) -> Result<Url> {
     if !is_http(url.scheme()) {
         return Err(unsupported(url.scheme()));

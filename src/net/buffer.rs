@@ -18,7 +18,6 @@ impl Buffer {
     }
 
     /// No buffer at all: what an idle connection has.
-    #[inline]
     pub(crate) const fn none() -> Buffer {
         Buffer { block: Vec::new(), start: 0, end: 0, size: 0 }
     }

@@ -139,7 +139,6 @@ impl Conn {
         self.opened.peer
     }
 
-    #[inline]
     pub(crate) fn limits(&self) -> &Limits {
         self.line.limits()
     }
@@ -161,7 +160,6 @@ impl Conn {
         self.buffer.consume(count);
     }
 
-    #[inline]
     pub(crate) fn buffer_size(&self) -> usize {
         self.buffer.size()
     }
@@ -177,7 +175,6 @@ impl Conn {
     }
 
     /// An error if the request was cancelled.
-    #[inline]
     pub(crate) fn check_cancelled(&self) -> Result<()> {
         self.line.check_cancelled()
     }

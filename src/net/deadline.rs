@@ -25,7 +25,6 @@ pub struct Deadline {
 
 impl Deadline {
     /// Waits for ever.
-    #[inline]
     pub const fn none() -> Deadline {
         Deadline { at: None, setting: "", span: Duration::ZERO }
     }
@@ -56,7 +55,6 @@ impl Deadline {
     }
 
     /// Whether it has passed.
-    #[inline]
     pub fn passed(&self) -> bool {
         self.left() == Some(Duration::ZERO)
     }

@@ -108,7 +108,6 @@ impl Line {
         !was_cancelled
     }
 
-    #[inline]
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }

@@ -80,7 +80,6 @@ impl Decoder {
     }
 
     /// How the end is known, once it is reached.
-    #[inline]
     pub(crate) fn end(&self) -> BodyEnd {
         match self {
             Decoder::Length { .. } => BodyEnd::Length,
@@ -91,7 +90,6 @@ impl Decoder {
     }
 
     /// The trailer fields, after the end.
-    #[inline]
     pub(crate) fn trailers(&self) -> Headers {
         match self {
             Decoder::Chunked(chunked) => chunked.trailers(),

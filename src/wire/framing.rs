@@ -112,7 +112,6 @@ fn is_bodiless(status: StatusCode) -> bool {
 
 /// Fields that cannot all be true: the server, or something on the way, is confused, and what it
 /// sends next may not be what it seems (RFC 9112 §6.1, §11.2).
-#[inline]
 fn is_ambiguous(head: &Head, framing: Framing) -> bool {
     let coded = head.noted.transfer_encoding != Lines::None;
     match framing {
@@ -153,7 +152,6 @@ fn check_transfer_encoding(head: &Head) -> Result<()> {
 }
 
 /// RFC 9110 §8.6: one number in digits; equal repetitions count once.
-#[inline]
 fn content_length(head: &Head) -> Result<Option<u64>> {
     let mut length = Ok(None);
     head.each(head.noted.content_length, "content-length", |value| {

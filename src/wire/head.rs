@@ -56,7 +56,6 @@ pub(crate) enum Lines {
 }
 
 impl Noted {
-    #[inline]
     fn note(&mut self, name: &str, number: usize) {
         let lines = match name.len() {
             10 if name.eq_ignore_ascii_case("connection") => &mut self.connection,
@@ -151,7 +150,6 @@ impl HeadParser {
     }
 
     /// Whether a parse is worth while.
-    #[inline]
     fn look(&mut self, bytes: &[u8]) -> Seen {
         if bytes.is_empty() {
             return Seen::Nothing;
@@ -201,7 +199,6 @@ fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 }
 
 /// How many bytes of empty lines stand before the status line.
-#[inline]
 fn leading_empty_lines(bytes: &[u8]) -> Result<usize> {
     let mut at = 0;
     for _ in 0..=EMPTY_LINES_MAX {
@@ -215,7 +212,6 @@ fn leading_empty_lines(bytes: &[u8]) -> Result<usize> {
 }
 
 /// The head at the start of `bytes`, or `None` if it is not all there.
-#[inline]
 fn parse_whole(bytes: &[u8], limits: HeadLimits) -> Result<Option<Head>> {
     if limits.fields_max <= FIELDS_ON_STACK {
         let mut slots = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
@@ -276,7 +272,6 @@ fn start_of(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes[..bytes.len().min(24)].escape_ascii())
 }
 
-#[inline]
 fn to_head(bytes: &[u8], response: &httparse::Response<'_, '_>, leniency: Leniency<'_>) -> Result<Head> {
     let code = response.code.unwrap_or_default();
     let status = StatusCode::new(code).ok_or_else(|| malformed(format!("response head: status {code:03}")))?;
@@ -320,7 +315,6 @@ impl Rewritten {
 }
 
 /// Where `part`, which lies in `whole`, begins and ends.
-#[inline]
 fn span_in(whole: &[u8], part: &[u8]) -> Span {
     if part.is_empty() {
         return Span { start: 0, end: 0 };
