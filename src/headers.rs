@@ -259,13 +259,19 @@ impl fmt::Debug for Headers {
         let mut map = f.debug_map();
         for (name, value) in self.iter() {
             if HARMLESS.iter().any(|harmless| harmless.eq_ignore_ascii_case(name)) {
-                map.entry(&name, &value.escape_ascii().to_string());
+                map.entry(&name, &hide_userinfo(&value.escape_ascii().to_string(), mark_of(name)));
             } else {
                 map.entry(&name, &format_args!("<{} bytes>", value.len()));
             }
         }
         map.finish()
     }
+}
+
+/// What stands before an authority in the field's value, as [`hide_userinfo`] wants it.
+fn mark_of(name: &str) -> &'static str {
+    let is_reference = ["location", "content-location"].iter().any(|other| other.eq_ignore_ascii_case(name));
+    if is_reference { "//" } else { "://" }
 }
 
 /// Fields whose value is a secret wherever it is shown.
@@ -281,7 +287,7 @@ pub(crate) fn without_secrets(head: &[u8]) -> String {
         if !line.starts_with([' ', '\t']) {
             let name = line.split(':').next().unwrap_or_default().trim_end();
             is_secret = SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name));
-            mark = if name.eq_ignore_ascii_case("location") { "//" } else { "://" };
+            mark = mark_of(name);
             if is_secret {
                 shown.push_str(name);
                 shown.push_str(": ***\r\n");
@@ -361,6 +367,17 @@ mod tests {
         let head = b"HTTP/1.1 200 OK\r\nset-cookie: a=b;\r\n more=secret\r\nX: y\r\n z\r\nCookie:c\r\n\r\n";
         let want = "HTTP/1.1 200 OK\r\nset-cookie: ***\r\nX: y\r\n z\r\nCookie: ***\r\n\r\n";
         assert_eq!(without_secrets(head), want);
+    }
+
+    #[test]
+    fn a_password_in_a_content_location_is_not_shown() {
+        for url in ["http://u:secret@h/x", "//u:secret@h/x"] {
+            let mut headers = Headers::new();
+            headers.append("Content-Location", url).unwrap();
+            let shown =
+                format!("{headers:?} {}", without_secrets(format!("GET\r\nContent-Location: {url}").as_bytes()));
+            assert!(!shown.contains("secret") && shown.matches("//***@h/x").count() == 2, "{shown}");
+        }
     }
 
     #[test]
