@@ -267,7 +267,8 @@ impl Response {
         if status.as_u16() < 400 {
             return Ok(self);
         }
-        let error = self.failure(ErrorKind::Status, format!("the server answered {status} {}", self.reason().escape_debug()));
+        let error =
+            self.failure(ErrorKind::Status, format!("the server answered {status} {}", self.reason().escape_debug()));
         Err(error.with_status(status).with_url(&self.url))
     }
 
