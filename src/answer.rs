@@ -25,16 +25,10 @@ pub(crate) struct Answers<'a> {
     has_begun: bool,
     /// 100 (Continue) has come.
     may_continue: bool,
-    /// A head, once begun, must be complete by then.
-    head_deadline: Deadline,
-}
-
-/// What came of waiting for 100 (Continue).
-pub(crate) enum GoAhead {
-    /// 100, or silence for long enough.
-    Send,
-    /// A final answer instead.
-    Final(Head),
+    /// When the first bytes of a head had come whose rest is still missing.
+    unfinished_since: Option<Instant>,
+    /// The final head, once it has come.
+    head: Option<Head>,
 }
 
 impl<'a> Answers<'a> {
@@ -47,7 +41,8 @@ impl<'a> Answers<'a> {
             interim: 0,
             has_begun: false,
             may_continue: false,
-            head_deadline: Deadline::none(),
+            unfinished_since: None,
+            head: None,
         }
     }
 
@@ -55,64 +50,74 @@ impl<'a> Answers<'a> {
         self.has_begun
     }
 
-    /// Waits for the final head, from `now` on.
+    /// The final head, if it was met.
+    pub(crate) fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// The final head, waited for from `now` on.
     #[inline]
-    pub(crate) fn wait(&mut self, conn: &mut Conn, now: Instant) -> Result<Head> {
-        let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
-        let mut now = Some(now);
+    pub(crate) fn take_head(&mut self, conn: &mut Conn, now: Instant) -> Result<Head> {
         loop {
-            if let Some(head) = self.arrived(conn)? {
-                return Ok(head);
+            match self.head.take() {
+                Some(head) => return Ok(head),
+                None => self.wait(conn, now)?,
             }
-            self.fill(conn, header_deadline, now.take().unwrap_or_else(Instant::now))?;
         }
     }
 
-    /// Waits for 100 (Continue), but not for ever (RFC 9110 §10.1.1).
-    pub(crate) fn wait_for_go_ahead(&mut self, conn: &mut Conn, patience: Deadline) -> Result<GoAhead> {
+    /// Waits for the final head, from `now` on.
+    #[inline]
+    pub(crate) fn wait(&mut self, conn: &mut Conn, now: Instant) -> Result<()> {
+        let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
+        let mut now = Some(now);
+        while !self.poll_arrived(conn)? {
+            self.fill(conn, header_deadline, now.take().unwrap_or_else(Instant::now))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for 100 (Continue), but not for ever (RFC 9110 §10.1.1). `false`: the final head came
+    /// instead.
+    pub(crate) fn may_send_body(&mut self, conn: &mut Conn, patience: Deadline) -> Result<bool> {
         loop {
-            match self.arrived(conn)? {
-                Some(head) => return Ok(GoAhead::Final(head)),
-                None if self.may_continue => return Ok(GoAhead::Send),
-                None => {}
+            if self.poll_arrived(conn)? {
+                return Ok(false);
+            }
+            if self.may_continue {
+                return Ok(true);
             }
             match self.fill(conn, patience, Instant::now()) {
                 Ok(()) => {}
                 // Silence is the server's right until it has the body.
-                Err(error) if error.is_timeout() && !conn.limits().deadline.passed() => return Ok(GoAhead::Send),
+                Err(error) if error.is_timeout() && !conn.limits().deadline.passed() => return Ok(true),
                 Err(error) => return Err(error),
             }
         }
     }
 
     /// The final head, if it has arrived; nothing is waited for.
-    pub(crate) fn poll(&mut self, conn: &mut Conn) -> Result<Option<Head>> {
-        loop {
-            if let Some(head) = self.arrived(conn)? {
-                return Ok(Some(head));
-            }
+    pub(crate) fn poll(&mut self, conn: &mut Conn) -> Result<Option<&Head>> {
+        while !self.poll_arrived(conn)? {
             match conn.try_fill()? {
-                Some(0) | None => return Ok(None),
+                Some(0) | None => break,
                 Some(_) => {}
             }
         }
+        Ok(self.head())
     }
 
-    /// The final head, if it is in the buffer. Interim ones are used up.
+    /// Whether the final head was met, or is in the buffer. Interim ones are used up.
     #[inline]
-    fn arrived(&mut self, conn: &mut Conn) -> Result<Option<Head>> {
-        while !conn.arrived().is_empty() {
+    fn poll_arrived(&mut self, conn: &mut Conn) -> Result<bool> {
+        while self.head.is_none() && !conn.arrived().is_empty() {
             self.has_begun = true;
             let parsed = self.parser.parse(conn.arrived()).map_err(|error| error.at(Stage::Head))?;
             let Some((head, length)) = parsed else {
-                if self.head_deadline.left().is_none() {
-                    self.head_deadline = Deadline::of("read_timeout", conn.limits().read_timeout, Instant::now());
-                }
-                return Ok(None);
+                self.unfinished_since.get_or_insert_with(Instant::now);
+                break;
             };
             conn.consume(length);
-            self.parser = HeadParser::new(self.settings.head_limits);
-            self.head_deadline = Deadline::none();
             if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
                 self.pass_over(&head)?;
                 continue;
@@ -121,12 +126,14 @@ impl<'a> Answers<'a> {
             if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.may_switch {
                 return Err(malformed("a 101 that was not asked for"));
             }
-            return Ok(Some(head));
+            self.head = Some(head);
         }
-        Ok(None)
+        Ok(self.head.is_some())
     }
 
     fn pass_over(&mut self, head: &Head) -> Result<()> {
+        self.parser = HeadParser::new(self.settings.head_limits);
+        self.unfinished_since = None;
         self.settings.observe_head(head, |text| Event::Interim { text });
         self.may_continue |= head.status == StatusCode::CONTINUE;
         self.interim += 1;
@@ -141,7 +148,11 @@ impl<'a> Answers<'a> {
     fn fill(&mut self, conn: &mut Conn, until: Deadline, now: Instant) -> Result<()> {
         let is_inside = !conn.arrived().is_empty();
         let stage = if is_inside { Stage::Head } else { Stage::Wait };
-        let count = conn.fill(until.or_sooner(self.head_deadline), now).map_err(|error| error.at(stage))?;
+        let until = match self.unfinished_since {
+            Some(begun) => until.or_sooner(Deadline::of("read_timeout", conn.limits().read_timeout, begun)),
+            None => until,
+        };
+        let count = conn.fill(until, now).map_err(|error| error.at(stage))?;
         if count > 0 {
             return Ok(());
         }

@@ -132,7 +132,7 @@ impl Body {
 
     /// Reads, with the error as longwire's own.
     pub(crate) fn pull(&mut self, into: &mut [u8]) -> Result<usize> {
-        if into.is_empty() {
+        if into.is_empty() || self.is_complete() {
             return Ok(0);
         }
         while let State::Open(open) = &mut self.0 {
@@ -384,6 +384,9 @@ impl BufRead for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        if let State::Ended(..) | State::Failed(_) = self.0 {
+            return;
+        }
         match std::mem::replace(&mut self.0, State::Ended(BodyEnd::Empty, Headers::new())) {
             State::Open(open) => open.abandon(),
             State::Switched(lease) => lease.close(CloseReason::Upgraded),

@@ -36,7 +36,8 @@ pub(crate) fn run(
     };
     let peer = lease.peer();
     let failure = |error: Error| error.with_fate(fate).with_peer(peer);
-    let Received { head, is_cut_short, sent, at } = received.map_err(failure)?;
+    let Received { head, upload, sent } = received.map_err(failure)?;
+    let at = Instant::now();
     let framing = framing::of_response(&request.method, &head).and_then(|framing| match framing {
         Framing::UntilClose if settings.require_framing => {
             Err(Error::new(ErrorKind::Framing, "the body's end is not announced (require_framing)"))
@@ -45,7 +46,7 @@ pub(crate) fn run(
     });
     let framing = framing.map_err(|error| failure(error.at(Stage::Head)))?;
     let content_length = framing::told_length(&request.method, &head, framing);
-    let afterwards = afterwards(&head, framing, request, is_cut_short);
+    let afterwards = afterwards(&head, framing, request, upload);
     let connection = ConnectionInfo::of(&lease, at);
     let begun = lease.begun();
     let body = match head.status {
@@ -57,11 +58,9 @@ pub(crate) fn run(
 
 struct Received {
     head: Head,
-    /// The request body was not sent to its end.
-    is_cut_short: bool,
-    /// When the request was sent, and when the head had come.
+    upload: Upload,
+    /// When the request was sent.
     sent: Instant,
-    at: Instant,
 }
 
 fn converse(
@@ -79,12 +78,7 @@ fn converse(
         _ => error,
     })?;
     let sent = Instant::now();
-    let (head, is_cut_short) = match upload {
-        Upload::Complete(Some(head)) => (head, false),
-        Upload::Complete(None) => (answers.wait(conn, sent)?, false),
-        Upload::CutShort(head) => (head, true),
-    };
-    Ok(Received { head, is_cut_short, sent, at: Instant::now() })
+    Ok(Received { head: answers.take_head(conn, sent)?, upload, sent })
 }
 
 /// RFC 9110 §10.1.1: only a request with content may expect.
@@ -119,8 +113,8 @@ pub(crate) fn encode(
 }
 
 /// What becomes of the connection once the body is complete.
-fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, is_cut_short: bool) -> Afterwards {
-    if is_cut_short {
+fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, upload: Upload) -> Afterwards {
+    if upload == Upload::CutShort {
         return Err(CloseReason::UploadUnfinished);
     }
     match framing::persists(head, framing, request.says_close()) {

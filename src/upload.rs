@@ -7,14 +7,13 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
-use crate::answer::{Answers, GoAhead};
+use crate::answer::Answers;
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::send_body::{Kind, SendBody};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::framing;
-use crate::wire::head::Head;
 use crate::wire::step::at_most;
 
 /// A body up to this size leaves without a look at what the server says.
@@ -33,11 +32,12 @@ const READER_BLOCK_BYTES: usize = 16 * 1024;
 const FILE_BLOCK_BYTES: usize = 64 * 1024;
 
 /// How the sending ended.
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Upload {
-    /// All was sent; the final head, if it came meanwhile.
-    Complete(Option<Head>),
+    /// All was sent.
+    Complete,
     /// The final head came first, and the rest of the body was not sent.
-    CutShort(Head),
+    CutShort,
 }
 
 /// Sends the head that was put into the connection's buffer, and the body.
@@ -52,52 +52,41 @@ pub(crate) fn send(
         *is_touched = true;
         Source::new(reader, Some(0), 0).check_end()?; // the head alone would be the whole request
     }
-    let together = match &body.0 {
-        Kind::Bytes(bytes) if expect.is_none() => bytes.len().min(SMALL_BODY_BYTES_MAX),
-        _ => 0,
-    };
     let first = match &body.0 {
-        Kind::Bytes(bytes) => &bytes[..together],
+        Kind::Bytes(bytes) if expect.is_none() => &bytes[..bytes.len().min(SMALL_BODY_BYTES_MAX)],
         _ => &[],
     };
+    let sent = first.len();
     if let Err(error) = conn.send_with(first) {
-        return after_broken_write(conn, answers, error).map(Upload::CutShort);
+        after_broken_write(conn, answers, error)?;
+        return Ok(Upload::CutShort);
     }
     if let Some(patience) = expect {
         let patience = Deadline::of("expect_continue", Some(patience), Instant::now());
-        if let GoAhead::Final(head) = answers.wait_for_go_ahead(conn, patience)? {
-            return Ok(Upload::CutShort(head));
+        if !answers.may_send_body(conn, patience)? {
+            return Ok(Upload::CutShort);
         }
     }
-    let mut uploader = Uploader { conn, answers, unseen: 0, early: None };
     match &mut body.0 {
-        Kind::Empty => {}
-        Kind::Bytes(bytes) => {
-            let rest = bytes[together..].chunks(LOOK_EVERY_BYTES);
-            for block in rest {
-                if let Some(head) = uploader.write(block)? {
-                    return Ok(Upload::CutShort(head));
-                }
-            }
-        }
+        Kind::Empty => Ok(Upload::Complete),
+        Kind::Bytes(bytes) => Uploader { conn, answers, unseen: 0 }.write_all(&bytes[sent..]),
         Kind::File { file, length, start } => {
             let found = file.seek(SeekFrom::Start(*start)); // others may share its cursor
             found.map_err(|error| Error::from_io(ErrorKind::Body, "the body's file", error).at(Stage::Send))?;
             let mut source = Source::new(file, Some(*length), FILE_BLOCK_BYTES);
             source.may_go_on = true; // a file that grew meanwhile is sent as long as it was
-            return uploader.stream(source);
+            Uploader { conn, answers, unseen: 0 }.stream(source)
         }
         Kind::Reader { reader, length, is_touched } => {
             *is_touched = true;
-            return uploader.stream(Source::new(reader, *length, READER_BLOCK_BYTES));
+            Uploader { conn, answers, unseen: 0 }.stream(Source::new(reader, *length, READER_BLOCK_BYTES))
         }
-        Kind::Unusable(error) => return Err(error.clone()),
+        Kind::Unusable(error) => Err(error.clone()),
     }
-    Ok(Upload::Complete(uploader.early))
 }
 
 /// A write failed: perhaps the server said why before it closed, in HTTP or in TLS.
-fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) -> Result<Head> {
+fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) -> Result<()> {
     match error.kind() {
         ErrorKind::Io => answers.wait(conn, Instant::now()).map_err(|said| match said.kind() {
             ErrorKind::Tls => said,
@@ -107,28 +96,37 @@ fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) 
     }
 }
 
+/// Sends a body. An answer that comes meanwhile and is no reason to stop, since it is a 2xx, waits
+/// among the answers.
 struct Uploader<'c, 'a, 's> {
     conn: &'c mut Conn,
     answers: &'a mut Answers<'s>,
     /// Bytes sent since the last look.
     unseen: usize,
-    /// A 2xx that came before the body was sent: no reason to stop, as long as it is taken.
-    early: Option<Head>,
 }
 
 impl Uploader<'_, '_, '_> {
-    fn stream(mut self, mut source: Source<'_>) -> Result<Upload> {
-        while let Some(block) = source.next()? {
-            if let Some(head) = self.write(block)? {
-                return Ok(Upload::CutShort(head));
+    fn write_all(mut self, bytes: &[u8]) -> Result<Upload> {
+        for block in bytes.chunks(LOOK_EVERY_BYTES) {
+            if self.write(block)? == Upload::CutShort {
+                return Ok(Upload::CutShort);
             }
         }
-        Ok(Upload::Complete(self.early))
+        Ok(Upload::Complete)
     }
 
-    /// Writes a block, and what the transport holds back of it; the head of the answer that makes
-    /// the rest pointless, if one comes.
-    fn write(&mut self, mut block: &[u8]) -> Result<Option<Head>> {
+    fn stream(mut self, mut source: Source<'_>) -> Result<Upload> {
+        while let Some(block) = source.next()? {
+            if self.write(block)? == Upload::CutShort {
+                return Ok(Upload::CutShort);
+            }
+        }
+        Ok(Upload::Complete)
+    }
+
+    /// Writes a block, and what the transport holds back of it, unless an answer makes the rest
+    /// pointless.
+    fn write(&mut self, mut block: &[u8]) -> Result<Upload> {
         let mut silence = self.conn.write_silence();
         loop {
             let sent = match block {
@@ -136,7 +134,7 @@ impl Uploader<'_, '_, '_> {
                 block => self.conn.send_tick(block, TICK, silence),
             };
             let is_stalled = match sent {
-                Ok(Some(_)) if block.is_empty() => return Ok(None),
+                Ok(Some(_)) if block.is_empty() => return Ok(Upload::Complete),
                 Ok(Some(count)) => {
                     block = &block[count..];
                     self.unseen += count;
@@ -144,48 +142,34 @@ impl Uploader<'_, '_, '_> {
                     false
                 }
                 Ok(None) => true,
-                Err(error) => return self.broken(error).map(Some),
+                Err(error) => {
+                    if self.answers.head().is_none() {
+                        after_broken_write(self.conn, self.answers, error)?;
+                    }
+                    return Ok(Upload::CutShort);
+                }
             };
-            let mut stop = None;
             if is_stalled || self.unseen >= LOOK_EVERY_BYTES {
                 self.unseen = 0;
-                stop = self.look()?;
-            }
-            if is_stalled && stop.is_none() {
-                stop = self.stop_echoing();
-            }
-            if stop.is_some() {
-                return Ok(stop);
+                if self.is_pointless(is_stalled)? {
+                    return Ok(Upload::CutShort);
+                }
             }
         }
     }
 
+    /// Looks for an answer that asks us to stop.
+    ///
     /// A server that has answered 2xx and does not read on waits for us to read. It is told that
     /// nothing more comes, so that it does not wait for the rest, either.
-    fn stop_echoing(&mut self) -> Option<Head> {
-        let head = self.early.take()?;
-        self.conn.shutdown_write();
-        Some(head)
-    }
-
-    fn broken(&mut self, error: Error) -> Result<Head> {
-        match self.early.take() {
-            Some(head) => Ok(head),
-            None => after_broken_write(self.conn, self.answers, error),
+    fn is_pointless(&mut self, is_stalled: bool) -> Result<bool> {
+        let was_known = self.answers.head().is_some();
+        let Some(head) = self.answers.poll(self.conn)? else { return Ok(false) };
+        let says_stop = !was_known && (head.status.as_u16() >= 300 || framing::says_close(head));
+        if is_stalled && !says_stop {
+            self.conn.shutdown_write();
         }
-    }
-
-    /// Looks for an answer, and whether it asks us to stop.
-    fn look(&mut self) -> Result<Option<Head>> {
-        if self.early.is_some() {
-            return Ok(None);
-        }
-        let Some(head) = self.answers.poll(self.conn)? else { return Ok(None) };
-        if head.status.as_u16() >= 300 || framing::says_close(&head) {
-            return Ok(Some(head));
-        }
-        self.early = Some(head);
-        Ok(None)
+        Ok(says_stop || is_stalled)
     }
 }
 

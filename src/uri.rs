@@ -89,7 +89,7 @@ fn parse(text: &str) -> Result<Url> {
 
 /// The last checks, on a URL that is parsed.
 fn admit(url: Url) -> Result<Url> {
-    if !is_http(url.scheme()) {
+    if !matches!(url.scheme(), "http" | "https") {
         return Err(unsupported(url.scheme()));
     }
     if url.port() == Some(0) {

@@ -57,11 +57,13 @@ pub(crate) enum Lines {
 
 impl Noted {
     fn note(&mut self, name: &str, number: usize) {
+        // Most servers spell these as the RFC does.
+        let is = |spelled: &str| name == spelled || name.eq_ignore_ascii_case(spelled);
         let lines = match name.len() {
-            10 if name.eq_ignore_ascii_case("connection") => &mut self.connection,
-            10 if name.eq_ignore_ascii_case("keep-alive") => &mut self.keep_alive,
-            14 if name.eq_ignore_ascii_case("content-length") => &mut self.content_length,
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => &mut self.transfer_encoding,
+            10 if is("Connection") => &mut self.connection,
+            10 if is("Keep-Alive") => &mut self.keep_alive,
+            14 if is("Content-Length") => &mut self.content_length,
+            17 if is("Transfer-Encoding") => &mut self.transfer_encoding,
             _ => return,
         };
         *lines = match u16::try_from(number) {
