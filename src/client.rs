@@ -70,16 +70,19 @@ impl Client {
         let deadline = Deadline::of("timeout", request.options.timeout.unwrap_or(settings.timeout), now);
         let mut redirects = Redirects::new(request.options.max_redirects.unwrap_or(settings.max_redirects));
         loop {
-            let parts = match self.exchange(&mut request, deadline, now) {
-                Ok(parts) => parts,
-                // A hop that fails does not undo what the ones before have done.
-                Err(error) => return Err(error.with_url(&request.url).with_fate_at_least(redirects.fate())),
+            let outcome = self.exchange(&mut request, deadline, now);
+            let follows = match &outcome {
+                Ok(parts) => redirects
+                    .follow(&mut request, &parts.head, settings)
+                    .map_err(|error| error.with_peer(parts.connection.peer_addr()).with_url(&request.url))?,
+                Err(_) => false,
             };
-            let follows = redirects
-                .follow(&mut request, &parts.head, settings)
-                .map_err(|error| error.with_peer(parts.connection.peer_addr()).with_url(&request.url))?;
             if !follows {
-                return Ok(Response::new(parts, request.url, redirects.into_trail()));
+                return match outcome {
+                    Ok(parts) => Ok(Response::new(parts, request.url, redirects.into_trail())),
+                    // A hop that fails does not undo what the ones before have done.
+                    Err(error) => Err(error.with_url(&request.url).with_fate_at_least(redirects.fate())),
+                };
             }
             now = Instant::now();
         }

@@ -55,21 +55,19 @@ impl<'b> Request<'b> {
     /// [`ErrorKind::InvalidUrl`], [`ErrorKind::UnsupportedScheme`], or
     /// [`ErrorKind::InvalidRequest`] for CONNECT, which is a proxy's business.
     pub fn new(method: Method, url: impl IntoUrl) -> Result<Request<'b>> {
-        let url = url.into_url()?;
+        let mut url = url.into_url()?;
         if method == Method::CONNECT {
             let refused = Error::new(ErrorKind::InvalidRequest, "CONNECT is for proxies, not a request");
             return Err(refused.with_url(&uri::without_userinfo(url)));
         }
-        let mut request =
-            Request { method, url, headers: Headers::new(), body: SendBody::empty(), options: Options::default() };
-        if uri::has_userinfo(&request.url) {
-            let decode = |text: &str| percent_decode(text);
-            let user = decode(request.url.username());
-            let password = request.url.password().map(decode);
-            request.url = uri::without_userinfo(request.url);
-            request.set_basic_auth(&user, password.as_deref())?;
+        let mut headers = Headers::new();
+        if uri::has_userinfo(&url) {
+            let user = percent_decode(url.username());
+            let password = url.password().map(percent_decode);
+            headers.insert("Authorization", basic_credentials(&user, password.as_deref().unwrap_or_default())?)?;
+            url = uri::without_userinfo(url);
         }
-        Ok(request)
+        Ok(Request { method, url, headers, body: SendBody::empty(), options: Options::default() })
     }
 
     /// The method.

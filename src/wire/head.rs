@@ -318,11 +318,9 @@ impl Rewritten {
 
 /// Where `part`, which lies in `whole`, begins and ends.
 fn span_in(whole: &[u8], part: &[u8]) -> Span {
-    if part.is_empty() {
-        return Span { start: 0, end: 0 };
-    }
-    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
-    Span { start: start as u32, end: (start + part.len()) as u32 }
+    let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+    let start = if part.is_empty() { 0 } else { offset as u32 }; // what is empty may lie anywhere
+    Span { start, end: start + part.len() as u32 }
 }
 
 /// The value on one line: as it lies there, or put behind the raw head (RFC 9112 §5.2: each fold
