@@ -152,7 +152,7 @@ impl<'a> Answers<'a> {
             Some(begun) => until.or_sooner(Deadline::of("read_timeout", conn.limits().read_timeout, begun)),
             None => until,
         };
-        let count = conn.fill(until, now).map_err(|error| error.at(stage))?;
+        let count = conn.fill(&until, now).map_err(|error| error.at(stage))?;
         if count > 0 {
             return Ok(());
         }

@@ -285,7 +285,7 @@ impl Open {
 
     /// Waits for more. `false`: there is none, since the connection's end is the body's.
     fn fill(&mut self) -> Result<bool> {
-        let count = self.lease.fill(Deadline::none(), Instant::now())?;
+        let count = self.lease.fill(&Deadline::NONE, Instant::now())?;
         if count == 0 {
             self.decoder.eof()?;
         }
@@ -304,6 +304,14 @@ impl Open {
     /// Moves the body bytes among `bytes` to their front: how many there are, and whether they are
     /// the last.
     fn unframe(&mut self, bytes: &mut [u8]) -> (usize, Result<bool>) {
+        if let Decoder::Length { left } = &mut self.decoder {
+            let count = at_most(*left, bytes.len());
+            *left -= count as u64;
+            if count < bytes.len() {
+                self.lease.mark_stray();
+            }
+            return (count, Ok(*left == 0));
+        }
         let (mut from, mut to) = (0, 0);
         loop {
             match self.decoder.step(&bytes[from..]) {

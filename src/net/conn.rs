@@ -181,7 +181,7 @@ impl Conn {
 
     /// Reads once into the buffer; 0 is the end of the connection.
     #[inline]
-    pub(crate) fn fill(&mut self, until: Deadline, now: Instant) -> Result<usize> {
+    pub(crate) fn fill(&mut self, until: &Deadline, now: Instant) -> Result<usize> {
         let room = self.buffer.room();
         let count = self.line.read(room, until, now)?;
         self.is_unseen = count == room.len() || !self.line.saw_all();
@@ -202,7 +202,7 @@ impl Conn {
     #[inline]
     pub(crate) fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
         debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
-        let count = self.line.read(into, Deadline::none(), Instant::now())?;
+        let count = self.line.read(into, &Deadline::NONE, Instant::now())?;
         self.is_unseen = count == into.len() || !self.line.saw_all();
         Ok(count)
     }

@@ -26,8 +26,10 @@ pub struct Deadline {
 impl Deadline {
     /// Waits for ever.
     pub const fn none() -> Deadline {
-        Deadline { at: None, setting: "", span: Duration::ZERO }
+        Deadline::NONE
     }
+
+    pub(crate) const NONE: Deadline = Deadline { at: None, setting: "", span: Duration::ZERO };
 
     /// So long from now.
     pub fn after(span: Duration) -> Deadline {

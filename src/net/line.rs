@@ -47,7 +47,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// What an idle connection has.
-    const NONE: Limits = Limits { deadline: Deadline::none(), read_timeout: None, write_timeout: None, token: None };
+    const NONE: Limits = Limits { deadline: Deadline::NONE, read_timeout: None, write_timeout: None, token: None };
 }
 
 pub(crate) struct Line {
@@ -115,15 +115,13 @@ impl Line {
     /// Reads once; `Ok(0)` is the end of the connection. Waits for `read_timeout` from `now`, and
     /// not beyond `until` or the request's deadline.
     #[inline]
-    pub(crate) fn read(&mut self, buf: &mut [u8], until: Deadline, now: Instant) -> Result<usize> {
-        let until = until.or_sooner(self.limits.deadline);
-        let silence = self.limits.read_timeout;
-        let mut left = sooner(until.left_at(now), silence);
+    pub(crate) fn read(&mut self, buf: &mut [u8], until: &Deadline, now: Instant) -> Result<usize> {
+        let of_request = sooner(self.limits.deadline.left_at(now), self.limits.read_timeout);
+        let mut left = sooner(until.left_at(now), of_request);
         loop {
             self.check_cancelled()?;
             if left == Some(Duration::ZERO) {
-                let silence = Deadline::of("read_timeout", silence, now);
-                return Err(self.failure(until.or_sooner(silence).error(READING)));
+                return Err(self.failure(self.read_silence(until, now).error(READING)));
             }
             self.arm_read(left).map_err(|error| self.broken("socket timeout", error))?;
             match self.socket.read(buf) {
@@ -132,12 +130,16 @@ impl Line {
                     return Ok(0);
                 }
                 Ok(count) => return Ok(count),
-                Err(error) if is_wake_up(&error) => {
-                    left = until.or_sooner(Deadline::of("read_timeout", silence, now)).left();
-                }
+                Err(error) if is_wake_up(&error) => left = self.read_silence(until, now).left(),
                 Err(error) => return Err(self.broken("read", error)),
             }
         }
+    }
+
+    /// When a read that begins now has waited for too long.
+    fn read_silence(&self, until: &Deadline, now: Instant) -> Deadline {
+        let silence = Deadline::of("read_timeout", self.limits.read_timeout, now);
+        until.or_sooner(self.limits.deadline).or_sooner(silence)
     }
 
     /// Reads `count` bytes behind those in `into`, or as many as come before the end of the
@@ -341,7 +343,7 @@ struct Reads<'l>(&'l mut Line);
 
 impl Read for Reads<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.0.read(buf, Deadline::none(), Instant::now())?)
+        Ok(self.0.read(buf, &Deadline::NONE, Instant::now())?)
     }
 }
 
@@ -406,7 +408,7 @@ mod tests {
         let limit = Duration::from_millis(80);
         line.begin(Limits { deadline: Deadline::after(limit), ..Limits::NONE });
         let started = Instant::now();
-        let error = line.read(&mut [0; 8], Deadline::none(), started).unwrap_err();
+        let error = line.read(&mut [0; 8], &Deadline::NONE, started).unwrap_err();
         assert!(error.is_timeout() && started.elapsed() >= limit, "{error} after {:?}", started.elapsed());
     }
 }

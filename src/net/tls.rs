@@ -245,7 +245,7 @@ struct Waiting<'a> {
 
 impl Read for Waiting<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.line.read(into, Deadline::none(), Instant::now())?;
+        let count = self.line.read(into, &Deadline::NONE, Instant::now())?;
         self.first.keep(&into[..count]);
         Ok(count)
     }

@@ -250,7 +250,7 @@ fn next_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
 }
 
 fn fill(line: &mut Line, buffer: &mut Buffer, until: Deadline) -> Result<usize> {
-    let count = line.read(buffer.room(), until, Instant::now())?;
+    let count = line.read(buffer.room(), &until, Instant::now())?;
     buffer.filled(count);
     Ok(count)
 }
@@ -404,7 +404,7 @@ fn read<const N: usize>(line: &mut Line) -> Result<[u8; N]> {
 
 fn read_into(line: &mut Line, mut bytes: &mut [u8]) -> Result<()> {
     while !bytes.is_empty() {
-        match line.read(bytes, Deadline::none(), Instant::now())? {
+        match line.read(bytes, &Deadline::NONE, Instant::now())? {
             0 => return Err(refused(format!("{GREETING}: it closed the connection"))),
             count => bytes = &mut bytes[count..],
         }
