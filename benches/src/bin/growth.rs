@@ -1,11 +1,13 @@
 //! How the cost of a request grows with the pool: a client that keeps connections to ever more
-//! hosts asks one of them again and again, and then any of them. The transport is in memory, so
-//! that nothing but the client is measured.
+//! hosts asks one of them again and again, and then any of them. And how it grows with the threads
+//! that share a client, beside as many that have one each. The transport is in memory, so that
+//! nothing but the client is measured: between two requests there is no time for others.
 //!
 //!     cargo run --release --manifest-path benches/Cargo.toml --bin growth
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use longwire::{CancelToken, Client, Connect, Deadline, Stream, Target, Url};
@@ -91,10 +93,31 @@ fn best(client: &Client, urls: &[Url], mut next: impl FnMut() -> usize) -> u128 
     (0..ROUNDS).map(round).min().expect("some rounds")
 }
 
+/// Nanoseconds of the clock for each request, at best, where threads have this client or one each.
+fn best_of_threads(threads: u32, client: impl Fn() -> Client) -> u128 {
+    let url = Url::parse("http://host.test/").expect("a URL");
+    let each = REQUESTS / threads;
+    let round = |_| {
+        let started = Instant::now();
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                let (client, url) = (client(), &url);
+                scope.spawn(move || (0..each).for_each(|_| ask(&client, url)));
+            }
+        });
+        started.elapsed().as_nanos() / u128::from(each * threads)
+    };
+    (0..ROUNDS).map(round).min().expect("some rounds")
+}
+
+fn with_idle(count: usize) -> Client {
+    Client::builder().connector(InMemory).max_idle_per_host(count).max_idle(count).idle_timeout(None).build()
+}
+
 fn main() {
     println!("| hosts with an idle connection | one host, ns | any host, ns |\n|--:|--:|--:|");
     for hosts in [1, 10, 100, 1_000, 10_000] {
-        let client = Client::builder().connector(InMemory).max_idle(hosts).idle_timeout(None).build();
+        let client = with_idle(hosts);
         let url = |number| Url::parse(&format!("http://host{number}.test/")).expect("a URL");
         let urls: Vec<Url> = (0..hosts).map(url).collect();
         urls.iter().for_each(|url| ask(&client, url));
@@ -106,5 +129,11 @@ fn main() {
         };
         let one_host = best(&client, &urls, || 0);
         println!("| {hosts} | {one_host} | {} |", best(&client, &urls, any));
+    }
+    println!("\n| threads | one client, ns | a client each, ns |\n|--:|--:|--:|");
+    for threads in [1, 2, 8, 64] {
+        let shared = with_idle(threads as usize);
+        let one_client = best_of_threads(threads, || shared.clone());
+        println!("| {threads} | {one_client} | {} |", best_of_threads(threads, || with_idle(1)));
     }
 }
