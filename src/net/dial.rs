@@ -4,15 +4,14 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::CancelToken;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
-use crate::net::resolve::{News, Resolver, wait_for, watch};
+use crate::net::helper::{self, Mailbox, Slot};
+use crate::net::resolve::Resolver;
 use crate::net::stream::{Connect, Socket, Stream, Target};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
@@ -250,17 +249,16 @@ type Attempt = (SocketAddr, std::io::Result<TcpStream>);
 /// answered for a while. Each attempt has a thread of its own, which is left alone once the race
 /// is decided and ends with its attempt.
 fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken>) -> Result<(SocketAddr, TcpStream)> {
-    let (sender, news) = channel();
-    let _watch = watch(token, &sender);
+    let attempts = Mailbox::new();
     let mut failed = Vec::new();
     let mut started = 0;
     loop {
         if let Some(address) = addresses.get(started) {
-            start_attempt(*address, deadline, &sender);
+            start_attempt(*address, deadline, attempts.slot());
             started += 1;
         }
         let next = if started < addresses.len() { Some(ATTEMPT_DELAY) } else { None };
-        match wait_for(&news, deadline.or_sooner(Deadline::of("", next, Instant::now())))? {
+        match attempts.wait(deadline.or_sooner(Deadline::of("", next, Instant::now())), token)? {
             Some((address, Ok(stream))) => return Ok((address, stream)),
             Some((address, Err(error))) => failed.push((address, error)),
             None if deadline.passed() => return Err(deadline.error("connecting")),
@@ -272,11 +270,11 @@ fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken
     }
 }
 
-fn start_attempt(address: SocketAddr, deadline: Deadline, sender: &Sender<News<Attempt>>) {
-    let answer = sender.clone();
-    let attempt = move || drop(answer.send(News::Answer((address, connect(&address, deadline)))));
-    if let Err(error) = thread::Builder::new().name("longwire-connect".into()).spawn(attempt) {
-        let _ = sender.send(News::Answer((address, Err(error)))); // as good as an attempt that failed
+fn start_attempt(address: SocketAddr, deadline: Deadline, slot: Slot<Attempt>) {
+    let answer = slot.clone();
+    let attempt = move || answer.put((address, connect(&address, deadline)));
+    if let Err(error) = helper::start("longwire-connect", Box::new(attempt)) {
+        slot.put((address, Err(error))); // as good as an attempt that failed
     }
 }
 
@@ -299,15 +297,12 @@ fn failure(mut failed: Vec<(SocketAddr, std::io::Error)>, deadline: Deadline) ->
 fn unix(path: PathBuf, deadline: Deadline, token: Option<&CancelToken>) -> Result<Socket> {
     use std::os::unix::net::UnixStream;
 
-    let (sender, news) = channel();
-    let _watch = watch(token, &sender);
     let what = format!("unix socket {}", path.display());
-    let answer = sender.clone();
-    thread::Builder::new()
-        .name("longwire-connect".into())
-        .spawn(move || drop(answer.send(News::Answer(UnixStream::connect(path)))))
+    let mailbox = Mailbox::new();
+    let slot = mailbox.slot();
+    helper::start("longwire-connect", Box::new(move || slot.put(UnixStream::connect(path))))
         .map_err(|error| Error::from_io(ErrorKind::Connect, "no thread for the attempt", error))?;
-    match wait_for(&news, deadline)? {
+    match mailbox.wait(deadline, token)? {
         Some(Ok(stream)) => Ok(Socket::Other(Box::new(stream) as Box<dyn Stream>)),
         Some(Err(error)) => Err(Error::from_io(ErrorKind::Connect, what, error)),
         None => Err(deadline.error("connecting")),

@@ -17,7 +17,7 @@ use crate::net::cancel::CancelToken;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::line::Limits;
-use crate::net::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::net::sync::{self, Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::observe::{CloseReason, Event, Observer};
 
 /// Buffers that are kept for the next leases, so that a busy client does not allocate them anew.
@@ -248,11 +248,11 @@ impl Pool {
             if let Some(held) = shared.find(waiter.host, ticket, want.fresh, &self.limits, &mut closing) {
                 break Ok(held);
             }
-            shared = match deadline.left() {
-                Some(Duration::ZERO) => break Err(deadline.error("waiting for a free connection")),
-                Some(left) => self.freed.wait_timeout(shared, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.freed.wait(shared).unwrap_or_else(PoisonError::into_inner),
-            };
+            let left = deadline.left();
+            if left == Some(Duration::ZERO) {
+                break Err(deadline.error("waiting for a free connection"));
+            }
+            shared = sync::wait(&self.freed, shared, left);
         };
         drop(shared);
         let lease = held.map(|held| Lease { pool: self.clone(), host: waiter.host, held });
