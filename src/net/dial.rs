@@ -2,7 +2,6 @@
 //! server, or to the proxy on the way to it.
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::helper::{self, Mailbox, Slot};
 use crate::net::resolve::Resolver;
-use crate::net::stream::{Connect, Socket, Stream, Target};
+use crate::net::stream::{Connect, Socket, Target};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::net::tunnel::{self, Destination, Names, Outcome, Relay, Route, Speaks};
@@ -30,11 +29,16 @@ pub(crate) type AddressFilter = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
 pub(crate) struct Dialer {
     pub(crate) resolver: Resolver,
     pub(crate) filter: Option<AddressFilter>,
-    pub(crate) connector: Option<Arc<dyn Connect>>,
-    pub(crate) unix_socket: Option<PathBuf>,
+    pub(crate) own_way: Option<OwnWay>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "__rustls")]
     pub(crate) tls: Tls,
+}
+
+/// What opens connections in place of TCP, past every proxy.
+pub(crate) struct OwnWay {
+    pub(crate) by: Arc<dyn Connect>,
+    pub(crate) sees_to_tls: bool,
 }
 
 /// What there is to know of a connection that is being opened.
@@ -63,7 +67,7 @@ impl Dialer {
         opening.took.connect = started.elapsed().saturating_sub(opening.took.resolve + opening.took.tls);
         let peer = socket.peer_addr();
         self.observe(&Event::Connected { peer, took: opening.took.connect });
-        let is_plain = !target.is_https || self.connector.is_some(); // a connector sees to TLS itself
+        let is_plain = !target.is_https || self.own_way_sees_to_tls();
         let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, &mut opening) };
         match secured {
             Ok(socket) => Ok(Conn::new(socket, opening.took)),
@@ -79,6 +83,11 @@ impl Dialer {
         if let Some(observer) = &self.observer {
             observer.event(event);
         }
+    }
+
+    /// Whether the stream that is opened can be to an https server as it is.
+    pub(crate) fn own_way_sees_to_tls(&self) -> bool {
+        self.own_way.as_ref().is_some_and(|way| way.sees_to_tls)
     }
 
     /// Whether https, of servers and of proxies, is spoken by this build.
@@ -114,22 +123,18 @@ impl Dialer {
 
     /// A socket on which the server, or the proxy that is asked in its stead, hears requests.
     fn reach(&self, target: &Target<'_>, route: Route<'_>, opening: &mut Opening<'_>) -> Result<Socket> {
-        if let Some(connector) = &self.connector {
+        if let Some(way) = &self.own_way {
             let token = opening.token.cloned().unwrap_or_default();
-            let stream = connector.connect(target, opening.deadline, &token);
+            let stream = way.by.connect(target, opening.deadline, &token);
             return Ok(Socket::Other(stream.map_err(|error| error.at(Stage::Connect))?));
         }
-        match (&self.unix_socket, route) {
-            (Some(path), _) => {
-                let socket = unix(path.clone(), opening.deadline, opening.token);
-                socket.map_err(|error| error.at(Stage::Connect))
-            }
-            (None, Route::Direct) => {
+        match route {
+            Route::Direct => {
                 let addresses = self.addresses(target.host, target.port, self.filter.as_ref(), opening)?;
                 tcp(&addresses, opening)
             }
-            (None, Route::Forward { relay, .. }) => self.reach_proxy(relay, opening),
-            (None, Route::Tunnel(relay)) => self.reach_through(relay, target, opening),
+            Route::Forward { relay, .. } => self.reach_proxy(relay, opening),
+            Route::Tunnel(relay) => self.reach_through(relay, target, opening),
         }
     }
 
@@ -289,29 +294,6 @@ fn failure(mut failed: Vec<(SocketAddr, std::io::Error)>, deadline: Deadline) ->
     }
     let others: Vec<_> = failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
     Error::from_io(ErrorKind::Connect, format!("no address answered: {}; {address}", others.join("; ")), last)
-}
-
-/// A unix socket's connect waits where the listener's queue is full, and cannot be told for how
-/// long: so a helper does it.
-#[cfg(unix)]
-fn unix(path: PathBuf, deadline: Deadline, token: Option<&CancelToken>) -> Result<Socket> {
-    use std::os::unix::net::UnixStream;
-
-    let what = format!("unix socket {}", path.display());
-    let mailbox = Mailbox::new();
-    let slot = mailbox.slot();
-    helper::start("longwire-connect", Box::new(move || slot.put(UnixStream::connect(path))))
-        .map_err(|error| Error::from_io(ErrorKind::Connect, "no thread for the attempt", error))?;
-    match mailbox.wait(deadline, token)? {
-        Some(Ok(stream)) => Ok(Socket::Other(Box::new(stream) as Box<dyn Stream>)),
-        Some(Err(error)) => Err(Error::from_io(ErrorKind::Connect, what, error)),
-        None => Err(deadline.error("connecting")),
-    }
-}
-
-#[cfg(not(unix))]
-fn unix(_: PathBuf, _: Deadline, _: Option<&CancelToken>) -> Result<Socket> {
-    Err(Error::new(ErrorKind::Connect, "there are no unix sockets on this system"))
 }
 
 #[cfg(test)]

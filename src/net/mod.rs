@@ -21,3 +21,4 @@ pub(crate) mod tls;
 #[cfg(feature = "__rustls")]
 mod trust;
 pub(crate) mod tunnel;
+pub(crate) mod unix_socket;
