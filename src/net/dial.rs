@@ -200,7 +200,7 @@ impl Dialer {
                 return Err(Error::new(ErrorKind::BlockedAddress, what).at(Stage::Resolve));
             }
         }
-        let mut addresses = alternate(addresses);
+        let mut addresses = alternate(&addresses);
         addresses.truncate(ADDRESSES_MAX);
         Ok(addresses)
     }
@@ -208,19 +208,16 @@ impl Dialer {
 
 /// RFC 8305 §4: the two families in turn, beginning with the first address's; else the
 /// resolver's order.
-fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
-    let mut mixed = Vec::with_capacity(first.len() + second.len());
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    loop {
-        let (one, other) = (first.next(), second.next());
-        if one.is_none() && other.is_none() {
-            return mixed;
-        }
-        mixed.extend(one);
-        mixed.extend(other);
+    let family = |is_v6| addresses.iter().filter(move |address| address.is_ipv6() == is_v6);
+    let (mut first, mut second) = (family(first_is_v6), family(!first_is_v6));
+    let mut mixed = Vec::with_capacity(addresses.len());
+    while mixed.len() < addresses.len() {
+        mixed.extend(first.next());
+        mixed.extend(second.next());
     }
+    mixed
 }
 
 fn tcp(addresses: &[SocketAddr], opening: &Opening<'_>) -> Result<Socket> {
@@ -241,10 +238,9 @@ fn tcp(addresses: &[SocketAddr], opening: &Opening<'_>) -> Result<Socket> {
 }
 
 fn connect(address: &SocketAddr, deadline: Deadline) -> std::io::Result<TcpStream> {
-    match deadline.left() {
-        Some(Duration::ZERO) => Err(std::io::ErrorKind::TimedOut.into()),
-        Some(left) => TcpStream::connect_timeout(address, left),
-        None => TcpStream::connect(address),
+    match deadline.left().unwrap_or(Duration::MAX) {
+        Duration::ZERO => Err(std::io::ErrorKind::TimedOut.into()),
+        left => TcpStream::connect_timeout(address, left),
     }
 }
 
@@ -292,8 +288,8 @@ fn failure(mut failed: Vec<(SocketAddr, std::io::Error)>, deadline: Deadline) ->
     if failed.is_empty() {
         return Error::from_io(ErrorKind::Connect, "connect", last).with_peer(Some(address));
     }
-    let others: Vec<_> = failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
-    Error::from_io(ErrorKind::Connect, format!("no address answered: {}; {address}", others.join("; ")), last)
+    let others: String = failed.iter().map(|(address, error)| format!("{address}: {error}; ")).collect();
+    Error::from_io(ErrorKind::Connect, format!("no address answered: {others}{address}"), last)
 }
 
 #[cfg(test)]
@@ -305,6 +301,6 @@ mod tests {
         let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let given = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "10.0.0.1:1", "10.0.0.2:1"]);
         let want = parse(&["[::1]:1", "10.0.0.1:1", "[::2]:1", "10.0.0.2:1", "[::3]:1"]);
-        assert_eq!(alternate(given), want);
+        assert_eq!(alternate(&given), want);
     }
 }
