@@ -144,8 +144,7 @@ impl Client {
 
     /// Plain TCP does not do for https: asked for every hop.
     fn check_scheme(&self, request: &Request<'_>) -> Result<()> {
-        let dialer = &self.0.dialer;
-        if request.url.scheme() == "https" && dialer.connector.is_none() && !Dialer::SPEAKS_TLS {
+        if request.url.scheme() == "https" && !Dialer::SPEAKS_TLS && !self.0.dialer.own_way_sees_to_tls() {
             let what = "https needs longwire's feature `tls` or `tls-webpki-roots`, \
                         or a connector that speaks TLS (ClientBuilder::connector)";
             return Err(Error::new(ErrorKind::UnsupportedScheme, what));

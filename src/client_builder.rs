@@ -10,12 +10,13 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::headers::Headers;
-use crate::net::dial::{AddressFilter, Dialer};
+use crate::net::dial::{AddressFilter, Dialer, OwnWay};
 use crate::net::pool::{Pool, PoolLimits};
 use crate::net::resolve::{Resolve, Resolver, System};
 use crate::net::stream::Connect;
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
+use crate::net::unix_socket::UnixSocket;
 use crate::observe::Observer;
 use crate::proxy::{Proxies, Proxy};
 use crate::request::check_by_hand;
@@ -61,7 +62,7 @@ pub struct ClientBuilder {
     fixed: Vec<(String, SocketAddr)>,
     filter: Option<AddressFilter>,
     connector: Option<Arc<dyn Connect>>,
-    unix_socket: Option<PathBuf>,
+    unix_socket: Option<Arc<dyn Connect>>,
     /// `None`: those of the environment.
     proxies: Option<Proxies>,
     #[cfg(feature = "__rustls")]
@@ -338,7 +339,7 @@ impl ClientBuilder {
 
     /// Sends every request through this unix socket; the URL's host only names whom to ask.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.unix_socket = Some(path.into());
+        self.unix_socket = Some(Arc::new(UnixSocket(path.into())));
         self
     }
 
@@ -382,11 +383,12 @@ impl ClientBuilder {
     /// The client.
     #[must_use]
     pub fn build(mut self) -> Client {
-        let is_own_way = self.connector.is_some() || self.unix_socket.is_some();
-        if is_own_way && matches!(self.proxies, Some(Proxies::Given(_))) {
+        let connector = self.connector.take().map(|by| OwnWay { by, sees_to_tls: true });
+        let own_way = connector.or(self.unix_socket.take().map(|by| OwnWay { by, sees_to_tls: false }));
+        if own_way.is_some() && matches!(self.proxies, Some(Proxies::Given(_))) {
             self.mistake("a proxy beside a connector or unix socket, which know their own way".to_owned());
         }
-        let asks_environment = self.proxies.is_none() && !is_own_way && self.filter.is_none();
+        let asks_environment = self.proxies.is_none() && own_way.is_none() && self.filter.is_none();
         self.settings.proxies = match asks_environment {
             true => Proxies::of_environment(),
             false => self.proxies.take().unwrap_or_default(),
@@ -395,8 +397,7 @@ impl ClientBuilder {
         let dialer = Dialer {
             resolver: Resolver::new(self.resolver, self.fixed),
             filter: self.filter,
-            connector: self.connector,
-            unix_socket: self.unix_socket,
+            own_way,
             observer: observer.clone(),
             #[cfg(feature = "__rustls")]
             tls: Tls::new(self.tls_config, ALPN, observer.clone()),

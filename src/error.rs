@@ -275,7 +275,9 @@ impl Error {
     }
 
     pub(crate) fn with_peer(mut self, peer: Option<SocketAddr>) -> Error {
-        self.0.peer = self.0.peer.or(peer);
+        if self.0.peer.is_none() {
+            self.0.peer = peer;
+        }
         self
     }
 

@@ -71,7 +71,7 @@ fn converse(
     answers: &mut Answers<'_>,
 ) -> Result<Received> {
     encode(request, &request.headers, next_hop, settings, &mut |bytes| conn.put(bytes));
-    settings.observe_request(request, next_hop);
+    settings.observe_request(conn.arrived());
     let expect = expectation(request);
     let upload = send(conn, &mut request.body, expect, answers).map_err(|error| match error.stage() {
         Stage::Request => error.at(Stage::Send),
@@ -129,13 +129,10 @@ fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, upload: Uplo
 
 impl Settings {
     /// Shows the observer the request's head, secrets replaced.
-    fn observe_request(&self, request: &Request<'_>, next_hop: NextHop<'_>) {
-        if self.observer.is_none() {
-            return;
+    fn observe_request(&self, head: &[u8]) {
+        if self.observer.is_some() {
+            let text = without_secrets(head);
+            self.observe(|| Event::RequestHead { text: &text });
         }
-        let mut head = Vec::new();
-        encode(request, &request.headers, next_hop, self, &mut |bytes| head.extend_from_slice(bytes));
-        let text = without_secrets(&head);
-        self.observe(|| Event::RequestHead { text: &text });
     }
 }

@@ -209,10 +209,14 @@ impl Headers {
 
     /// Keeps the fields whose name passes.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.added = self.fields().collect();
+        let mut kept = Vec::new();
+        for field in self.fields() {
+            if keep(std::str::from_utf8(field.name.of(&self.text)).unwrap_or_default()) {
+                kept.push(field);
+            }
+        }
+        self.added = kept;
         self.index = Span::default();
-        let text = &self.text;
-        self.added.retain(|field| keep(std::str::from_utf8(field.name.of(text)).unwrap_or_default()));
     }
 }
 

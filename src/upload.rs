@@ -50,7 +50,8 @@ pub(crate) fn send(
 ) -> Result<Upload> {
     if let Kind::Reader { reader, length: Some(0), is_touched } = &mut body.0 {
         *is_touched = true;
-        Source::new(reader, Some(0), 0).check_end()?; // the head alone would be the whole request
+        // The head alone would be the whole request.
+        Source::new(&mut |block| reader.read(block), Some(0), 0).check_end()?;
     }
     let first = match &body.0 {
         Kind::Bytes(bytes) if expect.is_none() => &bytes[..bytes.len().min(SMALL_BODY_BYTES_MAX)],
@@ -73,13 +74,15 @@ pub(crate) fn send(
         Kind::File { file, length, start } => {
             let found = file.seek(SeekFrom::Start(*start)); // others may share its cursor
             found.map_err(|error| Error::from_io(ErrorKind::Body, "the body's file", error).at(Stage::Send))?;
-            let mut source = Source::new(file, Some(*length), FILE_BLOCK_BYTES);
+            let mut read = |block: &mut [u8]| file.read(block);
+            let mut source = Source::new(&mut read, Some(*length), FILE_BLOCK_BYTES);
             source.may_go_on = true; // a file that grew meanwhile is sent as long as it was
             Uploader { conn, answers, unseen: 0 }.stream(source)
         }
         Kind::Reader { reader, length, is_touched } => {
             *is_touched = true;
-            Uploader { conn, answers, unseen: 0 }.stream(Source::new(reader, *length, READER_BLOCK_BYTES))
+            let mut read = |block: &mut [u8]| reader.read(block);
+            Uploader { conn, answers, unseen: 0 }.stream(Source::new(&mut read, *length, READER_BLOCK_BYTES))
         }
         Kind::Unusable(error) => Err(error.clone()),
     }
@@ -173,10 +176,13 @@ impl Uploader<'_, '_, '_> {
     }
 }
 
+/// One read of a file or a reader: not all of `Read`, most of which is linked and never called.
+type ReadOnce<'r> = dyn FnMut(&mut [u8]) -> io::Result<usize> + 'r;
+
 /// A reader's bytes in blocks, ready to be written: with their chunk lines where the length is
 /// not known, and held to their length where it is.
 struct Source<'r> {
-    reader: &'r mut dyn Read,
+    read: &'r mut ReadOnce<'r>,
     /// Bytes left to send; `None`: chunked.
     left: Option<u64>,
     /// More bytes than the length are not the caller's mistake.
@@ -186,9 +192,9 @@ struct Source<'r> {
 }
 
 impl<'r> Source<'r> {
-    fn new(reader: &'r mut dyn Read, length: Option<u64>, block_bytes: usize) -> Source<'r> {
+    fn new(read: &'r mut ReadOnce<'r>, length: Option<u64>, block_bytes: usize) -> Source<'r> {
         let block = vec![0; SIZE_LINE_BYTES_MAX + block_bytes + LAST_CHUNK.len()];
-        Source { reader, left: length, may_go_on: false, block, is_done: length == Some(0) }
+        Source { read, left: length, may_go_on: false, block, is_done: length == Some(0) }
     }
 
     /// The next block to write, or `None` after the last.
@@ -244,7 +250,7 @@ impl<'r> Source<'r> {
 
     fn read(&mut self, at: usize, room: usize) -> Result<usize> {
         loop {
-            match self.reader.read(&mut self.block[at..at + room]) {
+            match (self.read)(&mut self.block[at..at + room]) {
                 Ok(count) if count > room => {
                     return Err(mistaken("the body's reader claims more than it was given room for"));
                 }

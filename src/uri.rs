@@ -101,7 +101,7 @@ fn admit(url: Url) -> Result<Url> {
 /// Where a Location leads from `base` (RFC 9110 §10.2.2, RFC 3986 §5.2): userinfo dropped, the
 /// fragment inherited. The error is a plain sentence.
 pub(crate) fn resolve_location(base: &Url, location: &[u8]) -> Result<Url, String> {
-    let text = encode_raw(location)?;
+    let mut text = encode_raw(location)?;
     if let Some(scheme) = scheme_of(&text) {
         if !is_http(scheme) {
             return Err(format!("it has the scheme {scheme:?}, which is not followed"));
@@ -112,12 +112,13 @@ pub(crate) fn resolve_location(base: &Url, location: &[u8]) -> Result<Url, Strin
     } else if text.starts_with(['/', '\\']) && text[1..].starts_with(['/', '\\']) {
         return Err("it has a backslash before the path".to_owned());
     }
-    let mut url = base.join(&text).map_err(|error| error.to_string())?;
+    if let (false, Some(fragment)) = (text.contains('#'), base.fragment()) {
+        text.push('#');
+        text.push_str(fragment);
+    }
+    let url = base.join(&text).map_err(|error| error.to_string())?;
     if url.port() == Some(0) {
         return Err("it has port 0".to_owned());
-    }
-    if url.fragment().is_none() {
-        url.set_fragment(base.fragment());
     }
     Ok(without_userinfo(url))
 }

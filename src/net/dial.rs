@@ -2,18 +2,16 @@
 //! server, or to the proxy on the way to it.
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::CancelToken;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
-use crate::net::resolve::{News, Resolver, wait_for, watch};
-use crate::net::stream::{Connect, Socket, Stream, Target};
+use crate::net::helper::{self, Mailbox, Slot};
+use crate::net::resolve::Resolver;
+use crate::net::stream::{Connect, Socket, Target};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::net::tunnel::{self, Destination, Names, Outcome, Relay, Route, Speaks};
@@ -31,11 +29,16 @@ pub(crate) type AddressFilter = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
 pub(crate) struct Dialer {
     pub(crate) resolver: Resolver,
     pub(crate) filter: Option<AddressFilter>,
-    pub(crate) connector: Option<Arc<dyn Connect>>,
-    pub(crate) unix_socket: Option<PathBuf>,
+    pub(crate) own_way: Option<OwnWay>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "__rustls")]
     pub(crate) tls: Tls,
+}
+
+/// What opens connections in place of TCP, past every proxy.
+pub(crate) struct OwnWay {
+    pub(crate) by: Arc<dyn Connect>,
+    pub(crate) sees_to_tls: bool,
 }
 
 /// What there is to know of a connection that is being opened.
@@ -64,7 +67,7 @@ impl Dialer {
         opening.took.connect = started.elapsed().saturating_sub(opening.took.resolve + opening.took.tls);
         let peer = socket.peer_addr();
         self.observe(&Event::Connected { peer, took: opening.took.connect });
-        let is_plain = !target.is_https || self.connector.is_some(); // a connector sees to TLS itself
+        let is_plain = !target.is_https || self.own_way_sees_to_tls();
         let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, &mut opening) };
         match secured {
             Ok(socket) => Ok(Conn::new(socket, opening.took)),
@@ -80,6 +83,11 @@ impl Dialer {
         if let Some(observer) = &self.observer {
             observer.event(event);
         }
+    }
+
+    /// Whether the stream that is opened can be to an https server as it is.
+    pub(crate) fn own_way_sees_to_tls(&self) -> bool {
+        self.own_way.as_ref().is_some_and(|way| way.sees_to_tls)
     }
 
     /// Whether https, of servers and of proxies, is spoken by this build.
@@ -115,22 +123,18 @@ impl Dialer {
 
     /// A socket on which the server, or the proxy that is asked in its stead, hears requests.
     fn reach(&self, target: &Target<'_>, route: Route<'_>, opening: &mut Opening<'_>) -> Result<Socket> {
-        if let Some(connector) = &self.connector {
+        if let Some(way) = &self.own_way {
             let token = opening.token.cloned().unwrap_or_default();
-            let stream = connector.connect(target, opening.deadline, &token);
+            let stream = way.by.connect(target, opening.deadline, &token);
             return Ok(Socket::Other(stream.map_err(|error| error.at(Stage::Connect))?));
         }
-        match (&self.unix_socket, route) {
-            (Some(path), _) => {
-                let socket = unix(path.clone(), opening.deadline, opening.token);
-                socket.map_err(|error| error.at(Stage::Connect))
-            }
-            (None, Route::Direct) => {
+        match route {
+            Route::Direct => {
                 let addresses = self.addresses(target.host, target.port, self.filter.as_ref(), opening)?;
                 tcp(&addresses, opening)
             }
-            (None, Route::Forward { relay, .. }) => self.reach_proxy(relay, opening),
-            (None, Route::Tunnel(relay)) => self.reach_through(relay, target, opening),
+            Route::Forward { relay, .. } => self.reach_proxy(relay, opening),
+            Route::Tunnel(relay) => self.reach_through(relay, target, opening),
         }
     }
 
@@ -196,7 +200,7 @@ impl Dialer {
                 return Err(Error::new(ErrorKind::BlockedAddress, what).at(Stage::Resolve));
             }
         }
-        let mut addresses = alternate(addresses);
+        let mut addresses = alternate(&addresses);
         addresses.truncate(ADDRESSES_MAX);
         Ok(addresses)
     }
@@ -204,19 +208,16 @@ impl Dialer {
 
 /// RFC 8305 §4: the two families in turn, beginning with the first address's; else the
 /// resolver's order.
-fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
-    let mut mixed = Vec::with_capacity(first.len() + second.len());
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    loop {
-        let (one, other) = (first.next(), second.next());
-        if one.is_none() && other.is_none() {
-            return mixed;
-        }
-        mixed.extend(one);
-        mixed.extend(other);
+    let family = |is_v6| addresses.iter().filter(move |address| address.is_ipv6() == is_v6);
+    let (mut first, mut second) = (family(first_is_v6), family(!first_is_v6));
+    let mut mixed = Vec::with_capacity(addresses.len());
+    while mixed.len() < addresses.len() {
+        mixed.extend(first.next());
+        mixed.extend(second.next());
     }
+    mixed
 }
 
 fn tcp(addresses: &[SocketAddr], opening: &Opening<'_>) -> Result<Socket> {
@@ -237,10 +238,9 @@ fn tcp(addresses: &[SocketAddr], opening: &Opening<'_>) -> Result<Socket> {
 }
 
 fn connect(address: &SocketAddr, deadline: Deadline) -> std::io::Result<TcpStream> {
-    match deadline.left() {
-        Some(Duration::ZERO) => Err(std::io::ErrorKind::TimedOut.into()),
-        Some(left) => TcpStream::connect_timeout(address, left),
-        None => TcpStream::connect(address),
+    match deadline.left().unwrap_or(Duration::MAX) {
+        Duration::ZERO => Err(std::io::ErrorKind::TimedOut.into()),
+        left => TcpStream::connect_timeout(address, left),
     }
 }
 
@@ -250,17 +250,16 @@ type Attempt = (SocketAddr, std::io::Result<TcpStream>);
 /// answered for a while. Each attempt has a thread of its own, which is left alone once the race
 /// is decided and ends with its attempt.
 fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken>) -> Result<(SocketAddr, TcpStream)> {
-    let (sender, news) = channel();
-    let _watch = watch(token, &sender);
+    let attempts = Mailbox::new();
     let mut failed = Vec::new();
     let mut started = 0;
     loop {
         if let Some(address) = addresses.get(started) {
-            start_attempt(*address, deadline, &sender);
+            start_attempt(*address, deadline, attempts.slot());
             started += 1;
         }
         let next = if started < addresses.len() { Some(ATTEMPT_DELAY) } else { None };
-        match wait_for(&news, deadline.or_sooner(Deadline::of("", next, Instant::now())))? {
+        match attempts.wait(deadline.or_sooner(Deadline::of("", next, Instant::now())), token)? {
             Some((address, Ok(stream))) => return Ok((address, stream)),
             Some((address, Err(error))) => failed.push((address, error)),
             None if deadline.passed() => return Err(deadline.error("connecting")),
@@ -272,11 +271,11 @@ fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken
     }
 }
 
-fn start_attempt(address: SocketAddr, deadline: Deadline, sender: &Sender<News<Attempt>>) {
-    let answer = sender.clone();
-    let attempt = move || drop(answer.send(News::Answer((address, connect(&address, deadline)))));
-    if let Err(error) = thread::Builder::new().name("longwire-connect".into()).spawn(attempt) {
-        let _ = sender.send(News::Answer((address, Err(error)))); // as good as an attempt that failed
+fn start_attempt(address: SocketAddr, deadline: Deadline, slot: Slot<Attempt>) {
+    let answer = slot.clone();
+    let attempt = move || answer.put((address, connect(&address, deadline)));
+    if let Err(error) = helper::start("longwire-connect", Box::new(attempt)) {
+        slot.put((address, Err(error))); // as good as an attempt that failed
     }
 }
 
@@ -289,34 +288,8 @@ fn failure(mut failed: Vec<(SocketAddr, std::io::Error)>, deadline: Deadline) ->
     if failed.is_empty() {
         return Error::from_io(ErrorKind::Connect, "connect", last).with_peer(Some(address));
     }
-    let others: Vec<_> = failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
-    Error::from_io(ErrorKind::Connect, format!("no address answered: {}; {address}", others.join("; ")), last)
-}
-
-/// A unix socket's connect waits where the listener's queue is full, and cannot be told for how
-/// long: so a helper does it.
-#[cfg(unix)]
-fn unix(path: PathBuf, deadline: Deadline, token: Option<&CancelToken>) -> Result<Socket> {
-    use std::os::unix::net::UnixStream;
-
-    let (sender, news) = channel();
-    let _watch = watch(token, &sender);
-    let what = format!("unix socket {}", path.display());
-    let answer = sender.clone();
-    thread::Builder::new()
-        .name("longwire-connect".into())
-        .spawn(move || drop(answer.send(News::Answer(UnixStream::connect(path)))))
-        .map_err(|error| Error::from_io(ErrorKind::Connect, "no thread for the attempt", error))?;
-    match wait_for(&news, deadline)? {
-        Some(Ok(stream)) => Ok(Socket::Other(Box::new(stream) as Box<dyn Stream>)),
-        Some(Err(error)) => Err(Error::from_io(ErrorKind::Connect, what, error)),
-        None => Err(deadline.error("connecting")),
-    }
-}
-
-#[cfg(not(unix))]
-fn unix(_: PathBuf, _: Deadline, _: Option<&CancelToken>) -> Result<Socket> {
-    Err(Error::new(ErrorKind::Connect, "there are no unix sockets on this system"))
+    let others: String = failed.iter().map(|(address, error)| format!("{address}: {error}; ")).collect();
+    Error::from_io(ErrorKind::Connect, format!("no address answered: {others}{address}"), last)
 }
 
 #[cfg(test)]
@@ -328,6 +301,6 @@ mod tests {
         let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let given = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "10.0.0.1:1", "10.0.0.2:1"]);
         let want = parse(&["[::1]:1", "10.0.0.1:1", "[::2]:1", "10.0.0.2:1", "[::3]:1"]);
-        assert_eq!(alternate(given), want);
+        assert_eq!(alternate(&given), want);
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod cancel;
 pub(crate) mod conn;
 pub(crate) mod deadline;
 pub(crate) mod dial;
+mod helper;
 pub(crate) mod line;
 pub(crate) mod pool;
 #[cfg(all(test, longwire_model))]
@@ -20,3 +21,4 @@ pub(crate) mod tls;
 #[cfg(feature = "__rustls")]
 mod trust;
 pub(crate) mod tunnel;
+pub(crate) mod unix_socket;

@@ -6,7 +6,7 @@
 //! expiry never scans the whole pool.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::net::cancel::CancelToken;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::line::Limits;
-use crate::net::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::net::sync::{self, Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::observe::{CloseReason, Event, Observer};
 
 /// Buffers that are kept for the next leases, so that a busy client does not allocate them anew.
@@ -115,8 +115,9 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct Shared {
-    ids: HashMap<Arc<str>, HostId>,
     hosts: Vec<Host>,
+    /// The hosts in the order of their origins' hashes.
+    sorted: Vec<(u64, HostId)>,
     /// The host that was asked for last; the next request is often for the same.
     latest: HostId,
     /// Entries of `hosts` that stand for no host.
@@ -130,12 +131,12 @@ struct Shared {
 
 #[derive(Default)]
 struct Host {
-    origin: Arc<str>,
+    origin: Box<str>,
     /// Oldest first.
     idle: Vec<BoxedConn>,
     in_use: usize,
     /// Tickets of those who wait for a place, first come first.
-    queue: VecDeque<u64>,
+    queue: Vec<u64>,
     /// When this host is to be looked at: never later than its first idle connection retires.
     look: Option<Instant>,
 }
@@ -248,11 +249,11 @@ impl Pool {
             if let Some(held) = shared.find(waiter.host, ticket, want.fresh, &self.limits, &mut closing) {
                 break Ok(held);
             }
-            shared = match deadline.left() {
-                Some(Duration::ZERO) => break Err(deadline.error("waiting for a free connection")),
-                Some(left) => self.freed.wait_timeout(shared, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.freed.wait(shared).unwrap_or_else(PoisonError::into_inner),
-            };
+            let left = deadline.left();
+            if left == Some(Duration::ZERO) {
+                break Err(deadline.error("waiting for a free connection"));
+            }
+            shared = sync::wait(&self.freed, shared, left);
         };
         drop(shared);
         let lease = held.map(|held| Lease { pool: self.clone(), host: waiter.host, held });
@@ -355,6 +356,11 @@ impl Pool {
     }
 }
 
+/// FNV-1a. Whoever can guess it makes look-ups no slower than by name.
+fn hash(origin: &str) -> u64 {
+    origin.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// Closes the connections; what is left is to be told.
 fn close(closing: Closing) -> Vec<(Option<SocketAddr>, CloseReason)> {
     closing.into_iter().map(|(conn, reason)| (conn.peer(), reason)).collect()
@@ -374,22 +380,28 @@ impl Shared {
         if self.hosts.get(self.latest).is_some_and(|host| *host.origin == *origin) {
             return self.latest;
         }
-        self.latest = match self.ids.get(origin) {
-            Some(id) => *id,
-            None => self.enter(origin),
+        self.latest = match self.search(origin) {
+            Ok(at) => self.sorted[at].1,
+            Err(at) => self.enter(origin, at),
         };
         self.latest
     }
 
-    fn enter(&mut self, origin: &str) -> HostId {
-        let id = self.vacant.pop().unwrap_or(self.hosts.len());
-        let origin: Arc<str> = origin.into();
-        let host = Host { origin: origin.clone(), ..Host::default() };
-        match self.hosts.get_mut(id) {
-            Some(entry) => *entry = host,
-            None => self.hosts.push(host),
-        }
-        self.ids.insert(origin, id);
+    /// Where the host stands among the sorted ones, or would stand.
+    fn search(&self, origin: &str) -> Result<usize, usize> {
+        let hash = hash(origin);
+        self.sorted.binary_search_by(|(other, id)| {
+            other.cmp(&hash).then_with(|| (*self.hosts[*id].origin).cmp(origin)) // two may have the same
+        })
+    }
+
+    fn enter(&mut self, origin: &str, at: usize) -> HostId {
+        let id = self.vacant.pop().unwrap_or_else(|| {
+            self.hosts.push(Host::default());
+            self.hosts.len() - 1
+        });
+        self.hosts[id].origin = origin.into();
+        self.sorted.insert(at, (hash(origin), id));
         id
     }
 
@@ -405,7 +417,7 @@ impl Shared {
         closing: &mut Closing,
     ) -> Option<Held> {
         let host = &mut self.hosts[id];
-        if host.queue.front().is_some_and(|first| Some(*first) != ticket) {
+        if host.queue.first().is_some_and(|first| Some(*first) != ticket) {
             return None;
         }
         let mut held = Held::Place;
@@ -441,7 +453,7 @@ impl Shared {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.stats.waiting += 1;
-        self.hosts[id].queue.push_back(ticket);
+        self.hosts[id].queue.push(ticket);
         ticket
     }
 
@@ -554,10 +566,13 @@ impl Shared {
 
     /// A host without connections and waiters leaves no trace, but for a look that nobody minds.
     fn forget_if_unused(&mut self, id: HostId) {
-        let host = &mut self.hosts[id];
-        if host.idle.is_empty() && host.in_use == 0 && host.queue.is_empty() {
-            self.ids.remove(&host.origin);
-            *host = Host::default();
+        let host = &self.hosts[id];
+        if !(host.idle.is_empty() && host.in_use == 0 && host.queue.is_empty()) {
+            return;
+        }
+        if let Ok(at) = self.search(&host.origin) {
+            self.sorted.remove(at);
+            self.hosts[id] = Host::default();
             self.vacant.push(id);
         }
     }
@@ -574,9 +589,7 @@ impl Shared {
                 self.close_idle(conn, CloseReason::Cleared, closing);
             }
             self.hosts[id].look = None;
-            if self.ids.contains_key(&self.hosts[id].origin) {
-                self.forget_if_unused(id);
-            }
+            self.forget_if_unused(id);
         }
         self.looks.clear();
         self.spares.clear();

@@ -162,7 +162,20 @@ fn a_connection_retires_at_its_moment_and_not_before() {
     assert_eq!((closing.len(), shared.stats.idle), (0, 1));
     shared.expire(when, &mut closing);
     assert_eq!((closing.len(), shared.stats.idle), (1, 0));
-    assert!(shared.ids.is_empty() && shared.looks.is_empty(), "nothing is left of the host");
+    assert!(shared.sorted.is_empty() && shared.looks.is_empty(), "nothing is left of the host");
+}
+
+#[test]
+fn two_hosts_with_one_hash_are_two_hosts() {
+    let twins = ["8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ"];
+    assert_eq!(twins.map(hash), [0x4eac_0c95_5408_67e4; 2]);
+    let mut shared = Shared::default();
+    let [one, between, other] = [twins[0], "a", twins[1]].map(|origin| shared.id(origin));
+    assert_eq!([twins[1], twins[0], "a"].map(|origin| shared.id(origin)), [other, one, between]);
+    shared.forget_if_unused(one);
+    assert_eq!(shared.sorted.len(), 2);
+    assert_eq!(shared.id(twins[1]), other);
+    assert_eq!(shared.id(twins[0]), one, "its entry was vacant");
 }
 
 #[test]
@@ -277,7 +290,7 @@ fn whoever_waits_has_a_ticket_of_its_own() {
     let [first, second, third] = [(); 3].map(|()| shared.queue_up(id));
     assert_eq!(shared.stats.waiting, 3);
     shared.leave_queue(id, second);
-    assert_eq!((shared.stats.waiting, &shared.hosts[id].queue), (2, &VecDeque::from([first, third])));
+    assert_eq!((shared.stats.waiting, &shared.hosts[id].queue), (2, &vec![first, third]));
 }
 
 #[test]

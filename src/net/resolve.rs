@@ -4,17 +4,15 @@
 //! for it leaves when time is up; the helper ends by itself. Look-ups of one name that are under
 //! way are shared, and there are at most [`HELPERS_MAX`] helpers: further names wait in line.
 
-use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::net::cancel::{CancelToken, Registration};
+use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
+use crate::net::helper::{self, Mailbox, Slot};
 
 /// Look-ups that may run at once; the rest wait. A look-up that hangs takes a place until the
 /// system gives up on it.
@@ -59,36 +57,8 @@ impl Resolve for System {
     }
 }
 
-/// What is waited for on a channel: an answer, or the news that nobody wants it any more.
-pub(crate) enum News<T> {
-    Answer(T),
-    Cancelled,
-}
-
-/// Waits for one answer, until `deadline` or a cancel that `watch` has told the channel of.
-/// `None`: time is up.
-pub(crate) fn wait_for<T>(answers: &Receiver<News<T>>, deadline: Deadline) -> Result<Option<T>> {
-    let news = match deadline.left() {
-        Some(left) => answers.recv_timeout(left),
-        None => answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
-    };
-    match news {
-        Ok(News::Answer(answer)) => Ok(Some(answer)),
-        Ok(News::Cancelled) => Err(Error::cancelled()),
-        Err(RecvTimeoutError::Timeout) => Ok(None),
-        Err(RecvTimeoutError::Disconnected) => unreachable!("whoever waits holds a sender, too"),
-    }
-}
-
-/// Tells the channel when the token is cancelled.
-pub(crate) fn watch<T: Send + 'static>(token: Option<&CancelToken>, sender: &Sender<News<T>>) -> Option<Registration> {
-    let sender = sender.clone();
-    Some(token?.register(Box::new(move || drop(sender.send(News::Cancelled)))))
-}
-
 type Answer = Result<Vec<SocketAddr>>;
 type Name = (String, u16);
-type Waiting = Vec<(u64, Sender<News<Answer>>)>;
 
 pub(crate) struct Resolver {
     by: Arc<dyn Resolve>,
@@ -96,14 +66,18 @@ pub(crate) struct Resolver {
     lookups: Arc<Mutex<Lookups>>,
 }
 
-/// The look-ups under way or in line.
 #[derive(Default)]
 struct Lookups {
     helpers: usize,
-    in_line: VecDeque<Name>,
-    /// Who waits, by name. An entry is there as long as the look-up is, though all may have left.
-    waiting: HashMap<Name, Waiting>,
-    next_id: u64,
+    /// Those under way and those in line for a helper, first come first.
+    list: Vec<Lookup>,
+}
+
+/// It stays in the list until it is answered, though all who waited may have left.
+struct Lookup {
+    name: Name,
+    is_under_way: bool,
+    waiting: Vec<Slot<Answer>>,
 }
 
 impl Resolver {
@@ -128,11 +102,9 @@ impl Resolver {
         deadline: Deadline,
         token: Option<&CancelToken>,
     ) -> Result<Vec<SocketAddr>> {
-        let (sender, answers) = channel();
-        let watch = watch(token, &sender);
-        let ticket = self.ask((host.to_owned(), port), sender.clone())?;
-        let answer = wait_for(&answers, deadline);
-        drop((watch, ticket));
+        let mailbox = Mailbox::new();
+        let _ticket = self.ask((host.to_owned(), port), &mailbox)?;
+        let answer = mailbox.wait(deadline, token);
         match answer {
             Ok(Some(Ok(addresses))) if addresses.is_empty() => {
                 Err(Error::new(ErrorKind::Resolve, format!("{host} has no address")))
@@ -145,17 +117,14 @@ impl Resolver {
     }
 
     /// Joins the look-up of that name, or begins it.
-    fn ask(&self, name: Name, sender: Sender<News<Answer>>) -> Result<Ticket> {
+    fn ask<'m>(&self, name: Name, mailbox: &'m Mailbox<Answer>) -> Result<Ticket<'m>> {
+        let ticket = Ticket { lookups: self.lookups.clone(), name: name.clone(), mailbox };
         let mut lookups = lock(&self.lookups);
-        let id = lookups.next_id;
-        lookups.next_id += 1;
-        let ticket = Ticket { lookups: self.lookups.clone(), name: name.clone(), id };
-        if let Some(waiting) = lookups.waiting.get_mut(&name) {
-            waiting.push((id, sender));
+        if let Some(at) = lookups.find(&name) {
+            lookups.list[at].waiting.push(mailbox.slot());
             return Ok(ticket);
         }
-        lookups.waiting.insert(name.clone(), vec![(id, sender)]);
-        lookups.in_line.push_back(name);
+        lookups.list.push(Lookup { name, is_under_way: false, waiting: vec![mailbox.slot()] });
         if lookups.helpers < HELPERS_MAX {
             lookups.helpers += 1;
             drop(lookups);
@@ -166,13 +135,13 @@ impl Resolver {
 
     fn start_helper(&self) -> Result<()> {
         let (lookups, by) = (self.lookups.clone(), self.by.clone());
-        let thread = thread::Builder::new().name("longwire-resolve".into());
-        let Err(error) = thread.spawn(move || work_off(&lookups, &*by)) else { return Ok(()) };
+        let started = helper::start("longwire-resolve", Box::new(move || work_off(&lookups, &*by)));
+        let Err(error) = started else { return Ok(()) };
         let error = Error::from_io(ErrorKind::Resolve, "no thread for the look-up", error).at(Stage::Resolve);
         let mut lookups = lock(&self.lookups);
         lookups.helpers -= 1;
         while lookups.helpers == 0 {
-            let Some(name) = lookups.in_line.pop_front() else { break };
+            let Some(name) = lookups.next() else { break };
             lookups.answer(&name, &Err(error.clone()));
         }
         Err(error)
@@ -180,19 +149,22 @@ impl Resolver {
 }
 
 impl Lookups {
-    /// The next name for a helper, or the end of that helper's work.
+    fn find(&self, name: &Name) -> Option<usize> {
+        self.list.iter().position(|lookup| lookup.name == *name)
+    }
+
+    /// The first name in line, whose look-up begins.
     fn next(&mut self) -> Option<Name> {
-        let name = self.in_line.pop_front();
-        if name.is_none() {
-            self.helpers -= 1;
-        }
-        name
+        let lookup = self.list.iter_mut().find(|lookup| !lookup.is_under_way)?;
+        lookup.is_under_way = true;
+        Some(lookup.name.clone())
     }
 
     /// Tells all who wait for that name.
     fn answer(&mut self, name: &Name, answer: &Answer) {
-        for (_, sender) in self.waiting.remove(name).unwrap_or_default() {
-            let _ = sender.send(News::Answer(answer.clone())); // whoever left does not listen
+        let Some(at) = self.find(name) else { return };
+        for slot in self.list.remove(at).waiting {
+            slot.put(answer.clone());
         }
     }
 }
@@ -200,7 +172,12 @@ impl Lookups {
 /// A helper's work: look names up until there are no more in line.
 fn work_off(lookups: &Mutex<Lookups>, by: &dyn Resolve) {
     loop {
-        let Some(name) = lock(lookups).next() else { return };
+        let mut shared = lock(lookups);
+        let Some(name) = shared.next() else {
+            shared.helpers -= 1;
+            return;
+        };
+        drop(shared);
         let answer = match panic::catch_unwind(AssertUnwindSafe(|| by.resolve(&name.0, name.1))) {
             Ok(answer) => {
                 answer.map_err(|error| Error::from_io(ErrorKind::Resolve, format!("looking up {}", name.0), error))
@@ -217,22 +194,20 @@ fn lock(lookups: &Mutex<Lookups>) -> MutexGuard<'_, Lookups> {
 
 /// Somebody's place among those who wait for a name; whoever leaves last takes the name out of
 /// the line. A look-up that runs already is left to its end, for the next one who asks.
-struct Ticket {
+struct Ticket<'m> {
     lookups: Arc<Mutex<Lookups>>,
     name: Name,
-    id: u64,
+    mailbox: &'m Mailbox<Answer>,
 }
 
-impl Drop for Ticket {
+impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let lookups = &mut *lock(&self.lookups);
-        let Some(waiting) = lookups.waiting.get_mut(&self.name) else { return };
-        waiting.retain(|(id, _)| *id != self.id);
-        if waiting.is_empty() {
-            if let Some(at) = lookups.in_line.iter().position(|name| *name == self.name) {
-                lookups.in_line.remove(at);
-                lookups.waiting.remove(&self.name);
-            }
+        let mut lookups = lock(&self.lookups);
+        let Some(at) = lookups.find(&self.name) else { return };
+        let lookup = &mut lookups.list[at];
+        lookup.waiting.retain(|slot| !slot.is_of(self.mailbox));
+        if lookup.waiting.is_empty() && !lookup.is_under_way {
+            lookups.list.remove(at);
         }
     }
 }

@@ -12,10 +12,21 @@ pub(crate) use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use std::time::Duration;
+
 #[cfg(all(test, longwire_model))]
 pub(crate) use model::{Condvar, Mutex, MutexGuard};
 #[cfg(all(test, longwire_model))]
 pub(crate) use shuttle::sync::atomic::{AtomicBool, Ordering};
+
+/// Waits until `bell` is rung, or for as long as is `left`; where there is no limit that is for ever.
+/// It may also come back for nothing.
+pub(crate) fn wait<'a, T>(bell: &Condvar, guard: MutexGuard<'a, T>, left: Option<Duration>) -> MutexGuard<'a, T> {
+    match left {
+        Some(left) => bell.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0,
+        None => bell.wait(guard).unwrap_or_else(PoisonError::into_inner),
+    }
+}
 
 /// The checker's locks, with the one thing that it lacks: a wait whose time runs out. For that a
 /// guard must know its mutex.

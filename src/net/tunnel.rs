@@ -267,7 +267,7 @@ fn refusal(line: &mut Line, buffer: &mut Buffer, head: &Head, authority: &str, h
         (StatusCode::PROXY_AUTHENTICATION_REQUIRED, false) => "; it wants credentials (Proxy::basic_auth)",
         _ => "",
     };
-    let reason = head.reason().escape_debug();
+    let reason = head.reason().as_bytes().escape_ascii();
     let what = format!("the proxy refused a tunnel to {authority}: {} {reason}{hint}", status.as_u16());
     refused(what).with_status(status).with_proxy_answer(answer)
 }
