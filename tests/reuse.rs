@@ -344,6 +344,8 @@ fn found_when_idle(then: impl Fn(Conn) + Send + Sync + 'static) -> Client {
     assert_eq!(peer.connections(), 2);
     let twos = peer.request_lines().into_iter().filter(|line| line == "GET /2 HTTP/1.1");
     assert_eq!(twos.count(), 1, "the dead connection was found before anything was sent on it");
+    let stats = client.pool_stats();
+    assert_eq!((stats.opened, stats.reused), (2, 0), "no exchange began on it");
     client
 }
 

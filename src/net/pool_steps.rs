@@ -233,6 +233,13 @@ fn where_too_many_are_idle_for_one_host_the_oldest_goes() {
 }
 
 #[test]
+fn a_connection_that_goes_at_once_was_not_kept() {
+    let (pool, told) = pool(PoolLimits { idle_per_host_max: 0, ..limits() });
+    keep(&pool, "a", [1]);
+    assert_eq!(told.news(), ["1 closed PoolFull"]);
+}
+
+#[test]
 fn the_numbers_add_up_however_a_lease_ends() {
     use CloseReason::{Failed, KeepAliveHint, ServerClose, Upgraded};
     let (pool, told) = pool(limits());
