@@ -112,29 +112,31 @@ impl<'a> Answers<'a> {
     fn poll_arrived(&mut self, conn: &mut Conn) -> Result<bool> {
         while self.head.is_none() && !conn.arrived().is_empty() {
             self.has_begun = true;
-            let parsed = self.parser.parse(conn.arrived()).map_err(|error| error.at(Stage::Head))?;
-            let Some((head, length)) = parsed else {
+            self.head = self.parser.parse(conn.arrived()).map_err(|error| error.at(Stage::Head))?;
+            let Some(head) = &self.head else {
                 self.unfinished_since.get_or_insert_with(Instant::now);
                 break;
             };
-            conn.consume(length);
-            if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
-                self.pass_over(&head)?;
+            conn.consume(head.bytes);
+            let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
+            if head.status.is_informational() && !is_switch {
+                self.pass_over()?;
                 continue;
             }
-            self.settings.observe_head(&head, |text| Event::ResponseHead { text });
-            if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.may_switch {
+            self.settings.observe_head(head, |text| Event::ResponseHead { text });
+            if is_switch && !self.may_switch {
                 return Err(malformed("a 101 that was not asked for"));
             }
-            self.head = Some(head);
         }
         Ok(self.head.is_some())
     }
 
-    fn pass_over(&mut self, head: &Head) -> Result<()> {
+    /// The head that was met is an interim one: what comes next is looked at.
+    fn pass_over(&mut self) -> Result<()> {
+        let Some(head) = self.head.take() else { return Ok(()) };
         self.parser = HeadParser::new(self.settings.head_limits);
         self.unfinished_since = None;
-        self.settings.observe_head(head, |text| Event::Interim { text });
+        self.settings.observe_head(&head, |text| Event::Interim { text });
         self.may_continue |= head.status == StatusCode::CONTINUE;
         self.interim += 1;
         if self.interim > INTERIM_MAX {

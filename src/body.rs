@@ -14,7 +14,9 @@ use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::pool::{Lease, Return};
 use crate::observe::{BodyEnd, CloseReason};
+use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
+use crate::wire::framing::Framing;
 use crate::wire::step::{Step, at_most};
 
 /// Bytes that dropping an unfinished body takes, if they have arrived already.
@@ -71,20 +73,20 @@ struct Open {
 pub(crate) type Afterwards = Result<Return, CloseReason>;
 
 impl Body {
-    /// The body that `decoder` will find on the connection. If there is none the connection is
-    /// done with already.
-    pub(crate) fn new(lease: Lease, decoder: Decoder, afterwards: Afterwards) -> Body {
+    /// The body that comes behind a head on that connection. If there is none the connection is
+    /// done with already; after a 101 it is for whoever takes it.
+    #[inline]
+    pub(crate) fn new(lease: Lease, status: StatusCode, framing: Framing, afterwards: Afterwards) -> Body {
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return Body(State::Switched(lease));
+        }
+        let decoder = Decoder::new(framing);
         let is_empty = decoder.remaining() == Some(0);
         let mut body = Body(State::Open(Open { lease, decoder, afterwards }));
         if is_empty {
             body.finish();
         }
         body
-    }
-
-    /// After 101, the connection is for whoever takes it.
-    pub(crate) fn switched(lease: Lease) -> Body {
-        Body(State::Switched(lease))
     }
 
     /// The connection after a 101; any other body is dropped.
@@ -150,25 +152,6 @@ impl Body {
         Ok(count)
     }
 
-    /// Reads many bytes at once into the room that `collected` has, where the length is known.
-    /// `false`: read in another way.
-    pub(crate) fn pull_many(&mut self, collected: &mut Vec<u8>) -> Result<bool> {
-        let State::Open(open) = &mut self.0 else { return Ok(false) };
-        let Decoder::Length { left } = open.decoder else { return Ok(false) };
-        // The last byte is read by a read that asks for more, so that stray bytes are seen.
-        let count = at_most(left - 1, collected.capacity() - collected.len());
-        if count == 0 || !open.lease.arrived().is_empty() {
-            return Ok(false);
-        }
-        let filled = collected.len();
-        let read = open.lease.read_many_past_buffer(collected, count);
-        open.decoder.advance(collected.len() - filled);
-        if let Err(error) = read {
-            return Err(self.fail(error));
-        }
-        Ok(collected.len() > filled) // none at all is the end, for others to judge
-    }
-
     /// Body bytes that lie in the buffer, read for if there are none; none at all is the end.
     #[inline]
     pub(crate) fn ready(&mut self) -> Result<&[u8]> {
@@ -200,7 +183,12 @@ impl Body {
         let State::Open(open) = &mut self.0 else { return };
         open.lease.consume(count);
         open.decoder.advance(count);
-        self.settle();
+        // Where the length is known there is no more to see; a chunk's end may have come already.
+        match open.decoder.remaining() {
+            Some(0) => self.finish(),
+            Some(_) => {}
+            None => self.settle(),
+        }
     }
 
     /// Looks whether the end has arrived already. An error that shows up is for the next read.

@@ -70,20 +70,18 @@ impl Client {
         let deadline = Deadline::of("timeout", request.options.timeout.unwrap_or(settings.timeout), now);
         let mut redirects = Redirects::new(request.options.max_redirects.unwrap_or(settings.max_redirects));
         loop {
-            let outcome = self.exchange(&mut request, deadline, now);
-            let follows = match &outcome {
-                Ok(parts) => redirects
-                    .follow(&mut request, &parts.head, settings)
-                    .map_err(|error| error.with_peer(parts.connection.peer_addr()).with_url(&request.url))?,
-                Err(_) => false,
+            let parts = match self.exchange(&mut request, deadline, now) {
+                Ok(parts) => parts,
+                // A hop that fails does not undo what the ones before have done.
+                Err(error) => return Err(error.with_url(&request.url).with_fate_at_least(redirects.fate())),
             };
-            if !follows {
-                return match outcome {
-                    Ok(parts) => Ok(Response::new(parts, request.url, redirects.into_trail())),
-                    // A hop that fails does not undo what the ones before have done.
-                    Err(error) => Err(error.with_url(&request.url).with_fate_at_least(redirects.fate())),
-                };
+            let follows = redirects.follow(&mut request, &parts.head, settings);
+            if let Ok(false) = follows {
+                return Ok(Response::new(parts, request.url, redirects.into_trail()));
             }
+            let peer = parts.lease.peer();
+            drop(parts.into_body());
+            follows.map_err(|error| error.with_peer(peer).with_url(&request.url))?;
             now = Instant::now();
         }
     }
@@ -126,12 +124,10 @@ impl Client {
 
     /// The last checks, and the client's own fields.
     fn prepare(&self, request: &mut Request<'_>) -> Result<()> {
-        let headers = self.with_defaults(request)?;
-        self.check(request, headers.as_ref().unwrap_or(&request.headers))?;
-        if let Some(headers) = headers {
+        if let Some(headers) = self.with_defaults(request)? {
             request.headers = headers;
         }
-        Ok(())
+        self.check(request, &request.headers)
     }
 
     fn check(&self, request: &Request<'_>, headers: &Headers) -> Result<()> {
@@ -221,7 +217,7 @@ impl Client {
             self.check_relay(relay, &target_of(url))?;
         }
         let origin = pool_key(route, uri::origin(url));
-        let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits };
+        let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits: &limits };
         pool.lease(want, |deadline| dialer.open(&target_of(url), route, deadline, options.token.as_ref()))
     }
 }

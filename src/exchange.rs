@@ -4,19 +4,17 @@
 use std::time::{Duration, Instant};
 
 use crate::answer::Answers;
-use crate::body::{Afterwards, Body};
+use crate::body::Afterwards;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::{Headers, without_secrets};
 use crate::net::conn::Conn;
 use crate::net::pool::{Lease, Return};
 use crate::observe::{CloseReason, Event};
 use crate::request::Request;
-use crate::response::{ConnectionInfo, ResponseParts};
+use crate::response::ResponseParts;
 use crate::settings::Settings;
-use crate::status::StatusCode;
 use crate::upload::{Upload, send};
 use crate::uri;
-use crate::wire::decode::Decoder;
 use crate::wire::framing::{self, Framing, Persistence};
 use crate::wire::head::{Head, NextHop, RequestHead};
 
@@ -28,39 +26,29 @@ pub(crate) fn run(
     settings: &Settings,
 ) -> Result<ResponseParts> {
     let mut answers = Answers::new(settings, request.headers.contains("upgrade"));
-    let received = converse(&mut lease, request, next_hop, settings, &mut answers);
-    let fate = match (answers.has_begun(), lease.sent()) {
-        (true, _) => Fate::ResponseStarted,
-        (false, 0) => Fate::NotSent,
-        (false, _) => Fate::MaybeProcessed,
-    };
-    let peer = lease.peer();
-    let failure = |error: Error| error.with_fate(fate).with_peer(peer);
-    let Received { head, upload, sent } = received.map_err(failure)?;
-    let at = Instant::now();
-    let framing = framing::of_response(&request.method, &head).and_then(|framing| match framing {
-        Framing::UntilClose if settings.require_framing => {
-            Err(Error::new(ErrorKind::Framing, "the body's end is not announced (require_framing)"))
+    match converse(&mut lease, request, next_hop, settings, &mut answers) {
+        Ok(Received { head, content_length, framing, afterwards, sent, received }) => {
+            Ok(ResponseParts { lease, head, content_length, framing, afterwards, sent, received })
         }
-        framing => Ok(framing),
-    });
-    let framing = framing.map_err(|error| failure(error.at(Stage::Head)))?;
-    let content_length = framing::told_length(&request.method, &head, framing);
-    let afterwards = afterwards(&head, framing, request, upload);
-    let connection = ConnectionInfo::of(&lease, at);
-    let begun = lease.begun();
-    let body = match head.status {
-        StatusCode::SWITCHING_PROTOCOLS => Body::switched(lease),
-        _ => Body::new(lease, Decoder::new(framing), afterwards),
-    };
-    Ok(ResponseParts { head, content_length, body, connection, begun, sent })
+        Err(error) => {
+            let fate = match (answers.has_begun(), lease.sent()) {
+                (true, _) => Fate::ResponseStarted,
+                (false, 0) => Fate::NotSent,
+                (false, _) => Fate::MaybeProcessed,
+            };
+            Err(error.with_fate(fate).with_peer(lease.peer()))
+        }
+    }
 }
 
+/// What came of a request, but for the connection.
 struct Received {
     head: Head,
-    upload: Upload,
-    /// When the request was sent.
+    content_length: Option<u64>,
+    framing: Framing,
+    afterwards: Afterwards,
     sent: Instant,
+    received: Instant,
 }
 
 fn converse(
@@ -78,7 +66,16 @@ fn converse(
         _ => error,
     })?;
     let sent = Instant::now();
-    Ok(Received { head: answers.take_head(conn, sent)?, upload, sent })
+    let head = answers.take_head(conn, sent)?;
+    let received = Instant::now();
+    let framing = framing::of_response(&request.method, &head).map_err(|error| error.at(Stage::Head))?;
+    if framing == Framing::UntilClose && settings.require_framing {
+        let what = "the body's end is not announced (require_framing)";
+        return Err(Error::new(ErrorKind::Framing, what).at(Stage::Head));
+    }
+    let content_length = framing::told_length(&request.method, &head, framing);
+    let afterwards = afterwards(&head, framing, request, upload);
+    Ok(Received { head, content_length, framing, afterwards, sent, received })
 }
 
 /// RFC 9110 §10.1.1: only a request with content may expect.

@@ -50,8 +50,8 @@ pub fn head(bytes: &[u8]) {
                 _ => panic!("{way:?}: {:?}, whole: {:?}", parts.err(), whole.err()),
             }
         }
-        if let Ok((head, length)) = &whole {
-            check_head(head, *length, bytes, limits);
+        if let Ok(head) = &whole {
+            check_head(head, bytes, limits);
         }
     }
 }
@@ -151,7 +151,7 @@ pub fn fields(bytes: &[u8]) {
 
 /// What a head's fields mean for the body and the connection; the second reader must agree.
 fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Persistence)> {
-    let (head, _) = receive_head(text, Way::Whole, LIMITS).expect("it is well-formed");
+    let head = receive_head(text, Way::Whole, LIMITS).expect("it is well-formed");
     let second = reference::head(text).expect("it is well-formed");
     let framing = of_response(method, &head).ok();
     let second_framing = reference::framing(method.as_str(), &second);
@@ -373,7 +373,7 @@ fn ways(bytes: &[u8]) -> Vec<Way> {
     ways
 }
 
-fn receive_head(bytes: &[u8], mut way: Way, limits: HeadLimits) -> Result<(Head, usize)> {
+fn receive_head(bytes: &[u8], mut way: Way, limits: HeadLimits) -> Result<Head> {
     let (mut parser, mut shown) = (HeadParser::new(limits), 0);
     loop {
         let before = shown;
@@ -387,8 +387,8 @@ fn receive_head(bytes: &[u8], mut way: Way, limits: HeadLimits) -> Result<(Head,
     }
 }
 
-fn assert_same_head((one, one_length): &(Head, usize), (other, other_length): &(Head, usize)) {
-    assert_eq!((one.raw(), one_length, one.status), (other.raw(), other_length, other.status));
+fn assert_same_head(one: &Head, other: &Head) {
+    assert_eq!((one.raw(), one.bytes, one.status), (other.raw(), other.bytes, other.status));
     assert_eq!((one.version, one.reason()), (other.version, other.reason()));
     assert!(one.headers.iter().eq(other.headers.iter()), "{:?} {:?}", one.headers, other.headers);
 }
@@ -403,7 +403,8 @@ fn assert_same_error(one: &Error, other: &Error, length: usize, limits: HeadLimi
     }
 }
 
-fn check_head(head: &Head, length: usize, bytes: &[u8], limits: HeadLimits) {
+fn check_head(head: &Head, bytes: &[u8], limits: HeadLimits) {
+    let length = head.bytes;
     assert!(length <= limits.bytes_max && head.headers.len() <= limits.fields_max, "{length} bytes");
     assert!(bytes[..length].ends_with(head.raw()), "the raw head is what came");
     let lead = &bytes[..length - head.raw().len()];
@@ -447,8 +448,8 @@ fn receive(bytes: &[u8], method: &Method, way: Way) -> Received {
     let mut used = 0;
     let framing = loop {
         match receive_head(&bytes[used..], way, LIMITS) {
-            Ok((head, length)) => {
-                used += length;
+            Ok(head) => {
+                used += head.bytes;
                 if head.status.is_informational() && head.status.as_u16() != 101 {
                     received.interim += 1;
                     continue;

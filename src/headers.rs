@@ -71,8 +71,7 @@ impl Field {
         entry
     }
 
-    fn read(entry: &[u8]) -> Field {
-        let entry: &[u8; INDEX_BYTES] = entry.try_into().expect("the index is read in whole entries");
+    fn read(entry: &[u8; INDEX_BYTES]) -> Field {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *entry;
         let offset = u32::from_ne_bytes;
         Field {
@@ -103,7 +102,7 @@ impl Headers {
     }
 
     fn fields(&self) -> impl Iterator<Item = Field> {
-        let indexed = self.index.of(&self.text).chunks_exact(INDEX_BYTES);
+        let indexed = self.index.of(&self.text).chunks_exact(INDEX_BYTES).filter_map(<[u8]>::first_chunk);
         indexed.map(Field::read).chain(self.added.iter().copied())
     }
 
@@ -135,9 +134,14 @@ impl Headers {
             .map(|field| field.value.of(&self.text))
     }
 
+    /// The text that came before the index: of a response the head as it came.
+    pub(crate) fn before_index(&self) -> &[u8] {
+        &self.text[..self.index.start as usize]
+    }
+
     /// The value of the field in that place, counted from 0, of those that came together.
     pub(crate) fn value_at(&self, number: usize) -> Option<&[u8]> {
-        let entry = self.index.of(&self.text).chunks_exact(INDEX_BYTES).nth(number)?;
+        let entry = self.index.of(&self.text).get(number * INDEX_BYTES..)?.first_chunk()?;
         Some(Field::read(entry).value.of(&self.text))
     }
 

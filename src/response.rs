@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::body::Body;
+use crate::body::{Afterwards, Body};
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
-use crate::net::conn::{Conn, Opened};
+use crate::net::conn::Opened;
+use crate::net::pool::Lease;
 use crate::net::stream::Stream;
 use crate::observe::Timings;
 use crate::status::{StatusCode, Version};
+use crate::wire::framing::Framing;
 use crate::wire::head::Head;
 use crate::wire::step::at_most;
 
@@ -49,21 +51,35 @@ const COLLECT_STEP_MIN: usize = 8 * 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Response {
-    parts: ResponseParts,
+    head: Head,
+    content_length: Option<u64>,
+    body: Body,
+    connection: ConnectionInfo,
+    /// When the exchange began, and when its request was sent.
+    begun: Instant,
+    sent: Instant,
     url: Url,
     redirects: Vec<Url>,
     limit: u64,
 }
 
-/// What an exchange gives: a response, but for the URL.
+/// What an exchange gives: what a response is made of, but for the URL.
 pub(crate) struct ResponseParts {
+    pub(crate) lease: Lease,
     pub(crate) head: Head,
     pub(crate) content_length: Option<u64>,
-    pub(crate) body: Body,
-    pub(crate) connection: ConnectionInfo,
-    /// When the exchange began, and when its request was sent.
-    pub(crate) begun: Instant,
+    pub(crate) framing: Framing,
+    pub(crate) afterwards: Afterwards,
+    /// When the request was sent, and when the head had come.
     pub(crate) sent: Instant,
+    pub(crate) received: Instant,
+}
+
+impl ResponseParts {
+    /// The body alone. To drop it, and not the lease, is how a response is left unread.
+    pub(crate) fn into_body(self) -> Body {
+        Body::new(self.lease, self.head.status, self.framing, self.afterwards)
+    }
 }
 
 /// The connection that a response came on.
@@ -82,11 +98,6 @@ pub struct ConnectionInfo {
 }
 
 impl ConnectionInfo {
-    /// Of a connection on which a head was received just now.
-    pub(crate) fn of(conn: &Conn, received: Instant) -> ConnectionInfo {
-        ConnectionInfo { opened: conn.opened.clone(), exchange: conn.exchanges, received }
-    }
-
     /// The server's address, or the proxy's where there is one between; `None` for transports that
     /// have none.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
@@ -115,34 +126,39 @@ impl ConnectionInfo {
 }
 
 impl Response {
+    #[inline]
     pub(crate) fn new(parts: ResponseParts, url: Url, redirects: Vec<Url>) -> Response {
-        Response { parts, url, redirects, limit: COLLECT_BYTES_MAX }
+        let ResponseParts { lease, head, content_length, framing, afterwards, sent, received } = parts;
+        let connection = ConnectionInfo { opened: lease.opened.clone(), exchange: lease.exchanges, received };
+        let begun = lease.begun();
+        let body = Body::new(lease, head.status, framing, afterwards);
+        Response { head, content_length, body, connection, begun, sent, url, redirects, limit: COLLECT_BYTES_MAX }
     }
 
     /// The status code.
     pub fn status(&self) -> StatusCode {
-        self.parts.head.status
+        self.head.status
     }
 
     /// What the server wrote behind the code; often empty, never to be relied on. Bytes that are
     /// not UTF-8 are replaced.
     pub fn reason(&self) -> &str {
-        self.parts.head.reason()
+        self.head.reason()
     }
 
     /// The protocol version.
     pub fn version(&self) -> Version {
-        self.parts.head.version
+        self.head.version
     }
 
     /// The header fields.
     pub fn headers(&self) -> &Headers {
-        &self.parts.head.headers
+        &self.head.headers
     }
 
     /// The first value of a header field, if it is there and UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.parts.head.headers.get(name)
+        self.head.headers.get(name)
     }
 
     /// The URL that answered: the last one, where redirects were followed. Without userinfo.
@@ -159,17 +175,17 @@ impl Response {
     /// while the body is read. 204 and 304 have none, so it is 0; of HEAD it is what the head
     /// announces, the length that GET would have.
     pub fn content_length(&self) -> Option<u64> {
-        self.parts.content_length
+        self.content_length
     }
 
     /// The connection that it came on.
     pub fn connection(&self) -> &ConnectionInfo {
-        &self.parts.connection
+        &self.connection
     }
 
     /// How long the phases took.
     pub fn timings(&self) -> Timings {
-        let ResponseParts { connection, begun, sent, .. } = &self.parts;
+        let Response { connection, begun, sent, .. } = self;
         Timings {
             send: sent.saturating_duration_since(*begun),
             wait: connection.received.saturating_duration_since(*sent),
@@ -179,22 +195,22 @@ impl Response {
 
     /// The final head as it came, status line to empty line; interim responses are not in it.
     pub fn raw_head(&self) -> &[u8] {
-        self.parts.head.raw()
+        self.head.raw()
     }
 
     /// The body, to look at.
     pub fn body(&self) -> &Body {
-        &self.parts.body
+        &self.body
     }
 
     /// The body, to read.
     pub fn body_mut(&mut self) -> &mut Body {
-        &mut self.parts.body
+        &mut self.body
     }
 
     /// The body alone.
     pub fn into_body(self) -> Body {
-        self.parts.body
+        self.body
     }
 
     /// Sets how many bytes [`bytes`](Response::bytes) and [`text`](Response::text) may collect.
@@ -243,13 +259,13 @@ impl Response {
     pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<u64> {
         let mut copied = 0;
         loop {
-            let ready = self.parts.body.ready().map_err(|error| error.with_url(&self.url))?;
+            let ready = self.body.ready().map_err(|error| error.with_url(&self.url))?;
             let count = ready.len();
             if count == 0 {
                 return Ok(copied);
             }
             let written = writer.write_all(ready);
-            io::BufRead::consume(&mut self.parts.body, count);
+            io::BufRead::consume(&mut self.body, count);
             written.map_err(|error| {
                 let error = Error::from_io(ErrorKind::Io, "writing the body to its copy", error);
                 error.at(Stage::Body).with_fate(Fate::ResponseStarted).with_url(&self.url)
@@ -281,8 +297,8 @@ impl Response {
     /// [`ErrorKind::InvalidRequest`] if the response is not a 101.
     pub fn upgrade(self) -> Result<Upgraded> {
         let refused = self.failure(ErrorKind::InvalidRequest, format!("a {} is no upgrade", self.status()));
-        let peer = self.parts.connection.peer_addr();
-        let Some(conn) = self.parts.body.take_switched() else { return Err(refused) };
+        let peer = self.connection.peer_addr();
+        let Some(conn) = self.body.take_switched() else { return Err(refused) };
         let taken = conn.into_parts().map_err(|error| {
             error.at(Stage::Body).with_fate(Fate::ResponseStarted).with_peer(peer).with_url(&self.url)
         });
@@ -291,26 +307,22 @@ impl Response {
 
     fn failure(&self, kind: ErrorKind, what: String) -> Error {
         let error = Error::new(kind, what).at(Stage::Body).with_fate(Fate::ResponseStarted);
-        error.with_peer(self.parts.connection.peer_addr())
+        error.with_peer(self.connection.peer_addr())
     }
 
     fn collect(&mut self) -> Result<Vec<u8>> {
         let fits = |left| left <= self.limit && isize::try_from(left).is_ok();
-        if self.parts.body.remaining().is_some_and(|left| !fits(left)) {
+        if self.body.remaining().is_some_and(|left| !fits(left)) {
             return Err(self.too_large());
         }
         let mut collected = Vec::new();
         let mut filled = 0; // what is behind is room, zeroed once
-        while !self.parts.body.is_complete() {
+        while !self.body.is_complete() {
             if filled == collected.len() {
                 self.reserve(&mut collected)?;
-                if self.parts.body.pull_many(&mut collected)? {
-                    filled = collected.len();
-                    continue;
-                }
                 collected.resize(collected.capacity().min(filled + COLLECT_STEP), 0);
             }
-            match self.parts.body.pull(&mut collected[filled..])? {
+            match self.body.pull(&mut collected[filled..])? {
                 0 => break,
                 count => filled += count,
             }
@@ -328,7 +340,7 @@ impl Response {
         if collected.capacity() > collected.len() {
             return Ok(());
         }
-        let more = match self.parts.body.remaining() {
+        let more = match self.body.remaining() {
             Some(left) => at_most(left, collected.len().max(RESERVE_BYTES_MAX)),
             None => collected.len().max(COLLECT_STEP_MIN),
         };
@@ -346,7 +358,7 @@ impl Response {
 
 impl Read for Response {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(self.parts.body.pull(into).map_err(|error| error.with_url(&self.url))?)
+        Ok(self.body.pull(into).map_err(|error| error.with_url(&self.url))?)
     }
 }
 
@@ -357,7 +369,7 @@ impl fmt::Debug for Response {
             .field("version", &self.version())
             .field("url", &self.url.as_str())
             .field("headers", self.headers())
-            .field("body", &self.parts.body)
+            .field("body", &self.body)
             .finish()
     }
 }

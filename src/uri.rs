@@ -53,13 +53,13 @@ pub(crate) mod sealed {
 
     impl Sealed for Url {
         fn into_url(self) -> Result<Url> {
-            admit(self)
+            admit(&self).map(|()| self)
         }
     }
 
     impl Sealed for &Url {
         fn into_url(self) -> Result<Url> {
-            admit(self.clone())
+            admit(self).map(|()| self.clone())
         }
     }
 }
@@ -84,18 +84,18 @@ fn parse(text: &str) -> Result<Url> {
     }
     check_authority_form(&text[scheme.len()..]).map_err(invalid)?;
     let url = Url::parse(text).map_err(|error| invalid(format!("the URL does not parse: {error}")))?;
-    admit(url)
+    admit(&url).map(|()| url)
 }
 
 /// The last checks, on a URL that is parsed.
-fn admit(url: Url) -> Result<Url> {
+fn admit(url: &Url) -> Result<()> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(unsupported(url.scheme()));
     }
     if url.port() == Some(0) {
-        return Err(invalid("port 0 cannot be connected to").with_url(&without_userinfo(url)));
+        return Err(invalid("port 0 cannot be connected to").with_url(&without_userinfo(url.clone())));
     }
-    Ok(url)
+    Ok(())
 }
 
 /// Where a Location leads from `base` (RFC 9110 §10.2.2, RFC 3986 §5.2): userinfo dropped, the
@@ -223,7 +223,11 @@ pub(crate) fn authority(url: &Url) -> &str {
 /// The request target in origin-form (RFC 9112 §3.2.1).
 #[inline]
 pub(crate) fn target(url: &Url) -> &str {
-    &url[Position::BeforePath..Position::AfterQuery]
+    let target = &url.as_str()[origin(url).len()..];
+    match url.fragment() {
+        Some(fragment) => &target[..target.len() - fragment.len() - "#".len()],
+        None => target,
+    }
 }
 
 /// The same in absolute-form, for a proxy (RFC 9112 §3.2.2).

@@ -81,11 +81,11 @@ impl Conn {
 
     /// An exchange begins.
     #[inline]
-    pub(crate) fn begin(&mut self, limits: Limits, now: Instant) {
+    pub(crate) fn begin(&mut self, limits: &Limits, now: Instant) {
         self.begun = now;
         self.exchanges += 1;
         self.sent = 0;
-        self.line.begin(limits);
+        self.line.begin(limits.clone());
     }
 
     /// The exchange is over: the buffer is given up. `Err` says why the connection cannot be used
@@ -205,14 +205,6 @@ impl Conn {
         let count = self.line.read(into, &Deadline::NONE, Instant::now())?;
         self.is_unseen = count == into.len() || !self.line.saw_all();
         Ok(count)
-    }
-
-    /// Reads `count` bytes past the buffer, which must be empty, behind those in `into`; fewer come
-    /// before the end of the connection.
-    pub(crate) fn read_many_past_buffer(&mut self, into: &mut Vec<u8>, count: usize) -> Result<()> {
-        debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
-        self.is_unseen = true;
-        self.line.read_many(into, count)
     }
 
     /// Puts bytes together in the buffer, to be sent by `send_with`.

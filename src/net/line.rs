@@ -4,7 +4,7 @@
 //! decides. It is armed with half of what is left and stays armed while it lies between a quarter
 //! and the whole of that, so that equal requests cost no system call for it.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,8 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// What an idle connection has.
-    const NONE: Limits = Limits { deadline: Deadline::NONE, read_timeout: None, write_timeout: None, token: None };
+    pub(crate) const NONE: Limits =
+        Limits { deadline: Deadline::NONE, read_timeout: None, write_timeout: None, token: None };
 }
 
 pub(crate) struct Line {
@@ -140,15 +141,6 @@ impl Line {
     fn read_silence(&self, until: &Deadline, now: Instant) -> Deadline {
         let silence = Deadline::of("read_timeout", self.limits.read_timeout, now);
         until.or_sooner(self.limits.deadline).or_sooner(silence)
-    }
-
-    /// Reads `count` bytes behind those in `into`, or as many as come before the end of the
-    /// connection. The standard library's loop fills the vector, in reads as large as they come.
-    pub(crate) fn read_many(&mut self, into: &mut Vec<u8>, count: usize) -> Result<()> {
-        match Reads(self).take(count as u64).read_to_end(into) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::try_from(error).unwrap_or_else(|error| self.broken("read", error))),
-        }
     }
 
     /// Reads what has arrived, without waiting: `None` if that is nothing.
@@ -334,16 +326,6 @@ impl Line {
 
     pub(crate) fn into_socket(self) -> Socket {
         self.socket
-    }
-}
-
-/// A line as the standard library reads it: every read under the clock, and none that it would
-/// begin again by itself.
-struct Reads<'l>(&'l mut Line);
-
-impl Read for Reads<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.0.read(buf, &Deadline::NONE, Instant::now())?)
     }
 }
 

@@ -149,7 +149,7 @@ pub(crate) struct Want<'a> {
     pub(crate) now: Instant,
     /// How long to wait for a place, and for a connection in it.
     pub(crate) connect_timeout: Option<Duration>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: &'a Limits,
 }
 
 impl Want<'_> {
@@ -283,15 +283,15 @@ impl Pool {
     fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: Return) {
         let now = Instant::now();
         conn.lie_down(now, self.retires(&conn, now, how.server_timeout), how.unproven);
-        let (peer, this) = (conn.peer(), std::ptr::from_ref(&*conn));
+        let told = self.observer.as_ref().map(|_| (conn.peer(), std::ptr::from_ref(&*conn)));
         let mut closing = Closing::new();
         let mut shared = self.lock();
         shared.keep_spare(buffer);
         shared.expire(now, &mut closing);
         shared.put(host, conn);
         shared.trim(host, &self.limits, &mut closing);
-        let is_told = self.observer.is_some();
-        let kept = is_told && shared.hosts[host].idle.iter().any(|conn| std::ptr::eq(&**conn, this));
+        let is_kept = |this| shared.hosts[host].idle.iter().any(|conn| std::ptr::eq(&**conn, this));
+        let kept = told.filter(|(_, this)| is_kept(*this));
         if closing.is_empty() {
             self.vacate(shared, host);
         } else {
@@ -302,7 +302,7 @@ impl Pool {
             drop(leaving);
             self.tell(closed);
         }
-        if kept {
+        if let Some((peer, _)) = kept {
             self.observe(|| Event::Kept { peer });
         }
     }

@@ -25,7 +25,6 @@ use shuttle::{rand, thread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::conn::Conn;
-use crate::net::deadline::Deadline;
 use crate::net::line::Limits;
 use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Return, Want};
 use crate::net::stream::{Socket, Stream};
@@ -129,11 +128,11 @@ fn limits(per_host_max: usize) -> PoolLimits {
 }
 
 fn want(origin: &str) -> Want<'_> {
-    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits: limited_by(None) }
+    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits: &Limits::NONE }
 }
 
-fn limited_by(token: Option<&CancelToken>) -> Limits {
-    Limits { deadline: Deadline::none(), read_timeout: None, write_timeout: None, token: token.cloned() }
+fn limited_by(token: &CancelToken) -> Limits {
+    Limits { token: Some(token.clone()), ..Limits::NONE }
 }
 
 fn join<const N: usize>(threads: [JoinHandle<()>; N]) {
@@ -186,7 +185,7 @@ impl World {
 
     /// A lease that the world's token may cut short.
     fn cancellable(&self) -> Option<Lease> {
-        let lease = self.lease(Want { limits: limited_by(Some(&self.token)), ..want("a") });
+        let lease = self.lease(Want { limits: &limited_by(&self.token), ..want("a") });
         lease.map_err(|error| assert!(error.is_cancelled(), "{error}")).ok()
     }
 
@@ -613,8 +612,8 @@ fn what_a_waiter_found_retired_is_told_even_if_he_gives_up() {
         world.carry_out(world.lease(want("b")).unwrap(), End::Release);
         let waiting = world.start(|world| {
             let later = Instant::now() + Duration::from_secs(90);
-            let limits = limited_by(Some(&world.token));
-            let lease = world.lease(Want { now: later, limits, ..want("a") });
+            let limits = limited_by(&world.token);
+            let lease = world.lease(Want { now: later, limits: &limits, ..want("a") });
             assert!(lease.is_err_and(|error| error.is_cancelled()));
         });
         let cancel = world.start(|world| world.token.cancel());

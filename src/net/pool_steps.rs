@@ -94,8 +94,7 @@ fn open(port: u16) -> Conn {
 }
 
 fn want(origin: &str) -> Want<'_> {
-    let limits = Limits { deadline: Deadline::none(), read_timeout: None, write_timeout: None, token: None };
-    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits }
+    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits: &Limits::NONE }
 }
 
 /// A lease; what has to be opened for it has this port.

@@ -239,8 +239,8 @@ fn final_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
 fn next_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
     let mut parser = HeadParser::new(HEAD_LIMITS);
     loop {
-        if let Some((head, length)) = parser.parse(buffer.bytes())? {
-            buffer.consume(length);
+        if let Some(head) = parser.parse(buffer.bytes())? {
+            buffer.consume(head.bytes);
             return Ok(head);
         }
         if fill(line, buffer, Deadline::none())? == 0 {

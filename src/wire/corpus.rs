@@ -116,8 +116,8 @@ fn try_receive(feed: &mut Feed<'_>, method: &Method, outcome: &mut Outcome) -> R
 fn final_head(feed: &mut Feed<'_>, outcome: &mut Outcome) -> Result<Head, Error> {
     let mut parser = HeadParser::new(LIMITS);
     loop {
-        if let Some((head, length)) = parser.parse(feed.arrived())? {
-            feed.used += length;
+        if let Some(head) = parser.parse(feed.arrived())? {
+            feed.used += head.bytes;
             match head.status {
                 StatusCode::SWITCHING_PROTOCOLS => return Err(Error::new(ErrorKind::Head, "not asked for")),
                 status if status.is_informational() => outcome.interim += 1,

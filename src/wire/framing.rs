@@ -239,7 +239,7 @@ mod tests {
     fn head(text: &str) -> Head {
         let bytes = text.replace('\n', "\r\n");
         let limits = HeadLimits { bytes_max: 4096, fields_max: 32 };
-        HeadParser::new(limits).parse(bytes.as_bytes()).unwrap().unwrap().0
+        HeadParser::new(limits).parse(bytes.as_bytes()).unwrap().unwrap()
     }
 
     fn frame(method: &Method, text: &str) -> Result<Framing, ErrorKind> {

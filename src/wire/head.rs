@@ -32,7 +32,8 @@ pub(crate) struct Head {
     pub(crate) headers: Headers,
     pub(crate) noted: Noted,
     reason: Span,
-    raw_bytes: usize,
+    /// Bytes that it took, empty lines before it included.
+    pub(crate) bytes: usize,
 }
 
 /// Where the fields that frame a message are. Noted while the head is parsed, so that nobody has
@@ -90,7 +91,7 @@ impl Head {
 
     /// The head as it came.
     pub(crate) fn raw(&self) -> &[u8] {
-        &self.headers.block()[..self.raw_bytes]
+        self.headers.before_index()
     }
 }
 
@@ -117,22 +118,23 @@ impl HeadParser {
         HeadParser { limits, tries: Tries::None, scanned: 0 }
     }
 
-    /// Looks at all bytes that have arrived; the head and its length, once it is complete.
+    /// Looks at all bytes that have arrived; the head, once it is complete.
     #[inline]
-    pub(crate) fn parse(&mut self, arrived: &[u8]) -> Result<Option<(Head, usize)>> {
+    pub(crate) fn parse(&mut self, arrived: &[u8]) -> Result<Option<Head>> {
         let lead = leading_empty_lines(arrived)?;
         let bytes = &arrived[lead..];
         let seen = self.look(bytes);
-        if seen != Seen::Nothing {
-            if let Some(head) = parse_whole(bytes, self.limits)? {
-                let length = lead + head.raw_bytes;
-                return if length > self.limits.bytes_max { Err(self.too_large()) } else { Ok(Some((head, length))) };
+        let mut parsed = if seen == Seen::Nothing { Ok(None) } else { parse_whole(bytes, self.limits) };
+        match &mut parsed {
+            Ok(Some(head)) if lead + head.bytes > self.limits.bytes_max => Err(self.too_large()),
+            Ok(Some(head)) => {
+                head.bytes += lead;
+                parsed
             }
-            if seen == Seen::BlankLine {
-                return Err(malformed("the head ends inside a line"));
-            }
+            Ok(None) if seen == Seen::BlankLine => Err(malformed("the head ends inside a line")),
+            Ok(None) if arrived.len() >= self.limits.bytes_max => Err(self.too_large()),
+            Ok(None) | Err(_) => parsed,
         }
-        if arrived.len() >= self.limits.bytes_max { Err(self.too_large()) } else { Ok(None) }
     }
 
     /// The connection has ended after `arrived`: what that makes of it.
@@ -282,16 +284,18 @@ fn to_head(bytes: &[u8], response: &httparse::Response<'_, '_>, leniency: Lenien
     let index = raw.len()..raw.len() + response.headers.len() * INDEX_BYTES;
     let mut text = Vec::with_capacity(index.end);
     text.extend_from_slice(raw);
+    text.resize(index.end, 0);
     let mut rewritten = Rewritten { start: index.end, text: Vec::new() };
     let mut noted = Noted::default();
-    for (number, header) in response.headers.iter().enumerate() {
+    let entries = text[index.start..].chunks_exact_mut(INDEX_BYTES);
+    for ((number, header), entry) in response.headers.iter().enumerate().zip(entries) {
         let name = span_in(bytes, header.name.as_bytes());
         let value = match leniency.folds {
             true => unfold(bytes, header, &mut rewritten)?,
             false => span_in(bytes, header.value),
         };
         noted.note(header.name, number);
-        text.extend_from_slice(&Field { name, value }.entry());
+        entry.copy_from_slice(&Field { name, value }.entry());
     }
     let reason = match response.reason {
         Some("") | None => raw_reason(bytes, &mut rewritten),
@@ -299,7 +303,7 @@ fn to_head(bytes: &[u8], response: &httparse::Response<'_, '_>, leniency: Lenien
     };
     text.extend_from_slice(&rewritten.text);
     let index = Span { start: index.start as u32, end: index.end as u32 };
-    Ok(Head { version, status, headers: Headers::from_block(text, index), reason, raw_bytes: bytes.len(), noted })
+    Ok(Head { version, status, headers: Headers::from_block(text, index), reason, bytes: bytes.len(), noted })
 }
 
 /// What could not stay as it came; it will lie behind the index.
@@ -471,11 +475,11 @@ mod tests {
 
     const LIMITS: HeadLimits = HeadLimits { bytes_max: 1024, fields_max: 8 };
 
-    fn whole(bytes: &[u8]) -> Result<Option<(Head, usize)>> {
+    fn whole(bytes: &[u8]) -> Result<Option<Head>> {
         HeadParser::new(LIMITS).parse(bytes)
     }
 
-    fn bytewise(bytes: &[u8]) -> Result<Option<(Head, usize)>> {
+    fn bytewise(bytes: &[u8]) -> Result<Option<Head>> {
         let mut parser = HeadParser::new(LIMITS);
         for end in 1..=bytes.len() {
             if let Some(done) = parser.parse(&bytes[..end])? {
@@ -488,12 +492,12 @@ mod tests {
     #[test]
     fn a_head_is_the_same_whole_and_byte_by_byte() {
         let text = b"\r\nHTTP/1.1 200 Fine\r\nA: 1\r\nb:\t2 \r\nA:\r\n\r\nbody";
-        for (head, length) in [whole(text), bytewise(text)].map(|parsed| parsed.unwrap().unwrap()) {
-            assert_eq!(length, text.len() - 4);
+        for head in [whole(text), bytewise(text)].map(|parsed| parsed.unwrap().unwrap()) {
+            assert_eq!(head.bytes, text.len() - 4);
             assert_eq!((head.status.as_u16(), head.reason()), (200, "Fine"));
             let fields: Vec<_> = head.headers.iter().collect();
             assert_eq!(fields, [("A", &b"1"[..]), ("b", b"2"), ("A", b"")]);
-            assert_eq!(head.raw(), &text[2..length]);
+            assert_eq!(head.raw(), &text[2..head.bytes]);
         }
     }
 
@@ -543,7 +547,7 @@ mod tests {
 
     #[test]
     fn a_fold_is_a_space_but_not_in_framing() {
-        let (head, _) = whole(b"HTTP/1.1 200 OK\r\nA: one\r\n \t two\r\nB: x\r\nC: 3\r\n 4\r\n\r\n").unwrap().unwrap();
+        let head = whole(b"HTTP/1.1 200 OK\r\nA: one\r\n \t two\r\nB: x\r\nC: 3\r\n 4\r\n\r\n").unwrap().unwrap();
         let fields: Vec<_> = head.headers.iter().collect();
         assert_eq!(fields, [("A", &b"one two"[..]), ("B", b"x"), ("C", b"3 4")]);
         for length in ["\r\n 5", "5\r\n ", " \n\t5"] {
@@ -558,7 +562,7 @@ mod tests {
         for split in 1..text.len() {
             let mut parser = HeadParser::new(LIMITS);
             assert!(parser.parse(&text[..split]).unwrap().is_none(), "split at {split}");
-            let (head, _) = parser.parse(text).unwrap().unwrap();
+            let head = parser.parse(text).unwrap().unwrap();
             assert_eq!((head.version, head.raw()), (Version::Http11, &text[..]));
         }
         assert_eq!(whole(b"HTTP/2.0 200 OK\r\n\r\n").err().unwrap().kind(), ErrorKind::Head);
@@ -581,15 +585,15 @@ mod tests {
         assert_eq!(whole(fields(9).as_bytes()).err().unwrap().kind(), ErrorKind::HeadTooLarge);
         let many = HeadLimits { bytes_max: 9999, fields_max: FIELDS_ON_STACK + 1 };
         let parsed = |count: usize| HeadParser::new(many).parse(fields(count).as_bytes());
-        assert_eq!(parsed(many.fields_max).unwrap().unwrap().0.headers.len(), many.fields_max);
+        assert_eq!(parsed(many.fields_max).unwrap().unwrap().headers.len(), many.fields_max);
         assert_eq!(parsed(many.fields_max + 1).err().unwrap().kind(), ErrorKind::HeadTooLarge);
     }
 
     #[test]
     fn a_reason_with_odd_bytes_is_read_all_the_same() {
-        let (head, _) = whole(b"HTTP/1.1 404 Pas trouv\xe9\r\n\r\n").unwrap().unwrap();
+        let head = whole(b"HTTP/1.1 404 Pas trouv\xe9\r\n\r\n").unwrap().unwrap();
         assert_eq!(head.reason(), "Pas trouv\u{fffd}");
-        let (head, _) = whole("HTTP/1.1 404 Näh\r\n\r\n".as_bytes()).unwrap().unwrap();
+        let head = whole("HTTP/1.1 404 Näh\r\n\r\n".as_bytes()).unwrap().unwrap();
         assert_eq!(head.reason(), "Näh");
     }
 
