@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use longwire::{Client, CloseReason, Response, SendBody};
+use longwire::{Client, CloseReason, Error, ErrorKind, Response, SendBody};
 
+use crate::double::{Double, over};
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
 
 const LARGE: usize = 20_000_000;
@@ -287,4 +288,31 @@ fn nothing_is_expected_without_a_body() {
         assert_eq!(response.text().unwrap(), "nothing");
         assert!(begin.elapsed() < AT_ONCE);
     }
+}
+
+/// A 413 without a length that had come before the write broke in this way.
+fn unframed_answer_after(broken: io::ErrorKind) -> Response {
+    let client = over(move || {
+        let mut double = Double::giving(["HTTP/1.1 413 Content Too Large\r\n\r\ntoo la"]);
+        double.writes = Box::new(move |_| Err(broken.into()));
+        double
+    });
+    client.post("http://example.com/").body("text").send().unwrap()
+}
+
+/// The system says once that the connection was reset, to the write, and reads end as if it had
+/// been closed.
+#[test]
+fn a_reset_that_a_write_was_told_of_is_no_end_of_the_answer() {
+    let mut response = unframed_answer_after(io::ErrorKind::ConnectionReset);
+    assert_eq!(response.status(), 413);
+    let mut text = String::new();
+    let error = Error::try_from(response.read_to_string(&mut text).unwrap_err()).unwrap();
+    assert_eq!((error.kind(), text.as_str()), (ErrorKind::Io, "too la"));
+}
+
+/// A pipe breaks where the end had come before: that end was an orderly one.
+#[test]
+fn an_answer_may_end_with_a_connection_whose_other_half_is_broken() {
+    assert_eq!(unframed_answer_after(io::ErrorKind::BrokenPipe).text().unwrap(), "too la");
 }
