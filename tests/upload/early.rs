@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use longwire::{Client, CloseReason, Error, ErrorKind, Response, SendBody};
@@ -110,6 +111,33 @@ fn a_413_stops_an_upload_from_a_reader_without_end() {
     assert_eq!(response.status(), 413);
     assert_eq!(response.text().unwrap(), "too large");
     assert!(read.load(Ordering::Relaxed) > 0);
+}
+
+/// Gives a byte now and then, for as long as a peer has patience.
+struct Trickle(Instant);
+
+impl Read for Trickle {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        thread::sleep(Duration::from_millis(20));
+        buffer[0] = b'x';
+        Ok(usize::from(self.0.elapsed() < LIMIT))
+    }
+}
+
+#[test]
+fn a_413_stops_an_upload_from_a_slow_reader() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.head();
+        conn.send(answer("413 Content Too Large", "", "too large"));
+        conn.hold();
+    });
+    let client = Client::new();
+    let begin = Instant::now();
+    let response = client.post(peer.url("/")).body(SendBody::reader(Trickle(begin))).send().unwrap();
+    assert_eq!(response.status(), 413);
+    assert!(begin.elapsed() < AT_ONCE);
+    drop(response);
+    assert_eq!(client.pool_stats().closed.get(CloseReason::UploadUnfinished), 1);
 }
 
 /// So many bytes, of which the first is given only when the peer has answered.
