@@ -81,7 +81,7 @@ fn client_of(settings: &Value) -> Result<Client, Error> {
         builder = builder.connect_timeout(limit);
     }
     if let Some(limit) = millis(&settings["idle_timeout_ms"]) {
-        builder = builder.read_timeout(limit); // the rig's "idle" is silence between bytes
+        builder = builder.read_timeout(limit).write_timeout(limit); // the rig's "idle" is silence between bytes
     }
     Ok(builder.build())
 }

@@ -96,12 +96,14 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// The final head, if it has arrived; nothing is waited for.
+    /// The final head, if it has arrived; nothing is waited for. An error if it cannot come any
+    /// more.
     pub(crate) fn poll(&mut self, conn: &mut Conn) -> Result<Option<&Head>> {
         while !self.poll_arrived(conn)? {
             match conn.try_fill()? {
-                Some(0) | None => break,
+                Some(0) => return Err(self.ended(conn)),
                 Some(_) => {}
+                None => break,
             }
         }
         Ok(self.head())
@@ -148,8 +150,7 @@ impl<'a> Answers<'a> {
     /// Reads more of a head.
     #[inline]
     fn fill(&mut self, conn: &mut Conn, until: Deadline, now: Instant) -> Result<()> {
-        let is_inside = !conn.arrived().is_empty();
-        let stage = if is_inside { Stage::Head } else { Stage::Wait };
+        let stage = if conn.arrived().is_empty() { Stage::Wait } else { Stage::Head };
         let until = match self.unfinished_since {
             Some(begun) => until.or_sooner(Deadline::of("read_timeout", conn.limits().read_timeout, begun)),
             None => until,
@@ -158,7 +159,13 @@ impl<'a> Answers<'a> {
         if count > 0 {
             return Ok(());
         }
-        Err(self.parser.eof(conn.arrived()).at(stage))
+        Err(self.ended(conn))
+    }
+
+    /// The connection has ended before the final head.
+    fn ended(&self, conn: &Conn) -> Error {
+        let stage = if conn.arrived().is_empty() { Stage::Wait } else { Stage::Head };
+        self.parser.eof(conn.arrived()).at(stage)
     }
 }
 

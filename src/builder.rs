@@ -56,7 +56,8 @@ impl<'b> RequestBuilder<'b> {
         self
     }
 
-    /// Adds a header field. `Host`, `User-Agent` and `Accept` stand in for longwire's own.
+    /// Adds a header field. `Host`, `User-Agent` and `Accept` stand in for longwire's own;
+    /// `Authorization` and `Content-Type` replace what was there, since a request has each once.
     ///
     /// Refused are names and values that break the grammar, and fields that are not the caller's:
     /// `Transfer-Encoding`, `TE`, `Trailer`, `Keep-Alive`, `Proxy-Connection`, `Expect` (see

@@ -19,7 +19,7 @@ use crate::net::tls::Tls;
 use crate::net::unix_socket::UnixSocket;
 use crate::observe::Observer;
 use crate::proxy::{Proxies, Proxy};
-use crate::request::check_by_hand;
+use crate::request::{check_by_hand, stands_alone};
 use crate::settings::Settings;
 use crate::wire::head::HeadLimits;
 
@@ -255,7 +255,8 @@ impl ClientBuilder {
     pub fn default_header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         let (name, value) = (name.as_ref(), value.as_ref());
         let headers = &mut self.settings.default_headers;
-        let added = check_by_hand(name, value).and_then(|()| match name.eq_ignore_ascii_case("host") {
+        let is_single = name.eq_ignore_ascii_case("host") || stands_alone(name);
+        let added = check_by_hand(name, value).and_then(|()| match is_single {
             true => headers.insert(name, value), // there can be only one
             false => headers.append(name, value),
         });

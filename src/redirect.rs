@@ -19,6 +19,9 @@ const HARMLESS: [&str; 7] =
 const OF_THE_BODY: [&str; 5] =
     ["content-type", "content-encoding", "content-language", "content-location", "content-disposition"];
 
+/// Fields that speak of the content, beside those called Content-* (RFC 9110 §15.4).
+const ABOUT_CONTENT: [&str; 2] = ["digest", "last-modified"];
+
 /// The redirects of one request.
 pub(crate) struct Redirects {
     max: u32,
@@ -112,7 +115,10 @@ fn becomes_get(method: &Method, status: u16) -> bool {
 fn drop_body(request: &mut Request<'_>) {
     request.body = SendBody::empty();
     request.options.expect_continue = None;
-    request.headers.retain(|name| !name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-")));
+    request.headers.retain(|name| {
+        let is = |other: &&str| other.eq_ignore_ascii_case(name);
+        !(name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-")) || ABOUT_CONTENT.iter().any(is))
+    });
 }
 
 /// To another origin goes only what is on a list. What is gone does not come back on later hops.

@@ -91,7 +91,10 @@ impl<'b> Request<'b> {
         if name.eq_ignore_ascii_case("host") && self.headers.contains("host") {
             return Err(invalid("Host is set twice"));
         }
-        self.headers.append(name, value)
+        match stands_alone(name) {
+            true => self.headers.insert(name, value),
+            false => self.headers.append(name, value),
+        }
     }
 
     pub(crate) fn set_basic_auth(&mut self, user: &[u8], password: Option<&[u8]>) -> Result<()> {
@@ -158,6 +161,12 @@ pub(crate) fn check_limit(limit: Option<Duration>) -> Result<Option<Duration>> {
 
 fn is_upgrade(value: &[u8]) -> bool {
     value.eq_ignore_ascii_case(b"upgrade")
+}
+
+/// Fields that a request has once (RFC 9110 §5.3), and that come from elsewhere, too: the URL's
+/// userinfo, `basic_auth`, `form`. The last word counts.
+pub(crate) fn stands_alone(name: &str) -> bool {
+    ["authorization", "content-type"].iter().any(|single| single.eq_ignore_ascii_case(name))
 }
 
 /// Fields that frame the message or belong to one connection are not the caller's to set.

@@ -2,7 +2,8 @@
 //!
 //! A server may answer before it has read the body (RFC 9112 §9.5), and then stop reading, or
 //! close. So a large body is written with a tick, and after each tick and each MiB we look
-//! whether an answer is there; and when a write fails, we read what the server had said.
+//! whether an answer is there, whether it is the server that is slow or the reader of the body; and
+//! when a write fails, we read what the server had said.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use crate::wire::step::at_most;
 /// A body up to this size leaves without a look at what the server says.
 const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// How long a write may stall before we look.
+/// How long we write, or a write stalls, before we look.
 const TICK: Duration = Duration::from_millis(250);
 
 /// How many bytes are sent before we look.
@@ -70,19 +71,19 @@ pub(crate) fn send(
     }
     match &mut body.0 {
         Kind::Empty => Ok(Upload::Complete),
-        Kind::Bytes(bytes) => Uploader { conn, answers, unseen: 0 }.write_all(&bytes[sent..]),
+        Kind::Bytes(bytes) => Uploader::new(conn, answers).write_all(&bytes[sent..]),
         Kind::File { file, length, start } => {
             let found = file.seek(SeekFrom::Start(*start)); // others may share its cursor
             found.map_err(|error| Error::from_io(ErrorKind::Body, "the body's file", error).at(Stage::Send))?;
             let mut read = |block: &mut [u8]| file.read(block);
             let mut source = Source::new(&mut read, Some(*length), FILE_BLOCK_BYTES);
             source.may_go_on = true; // a file that grew meanwhile is sent as long as it was
-            Uploader { conn, answers, unseen: 0 }.stream(source)
+            Uploader::new(conn, answers).stream(source)
         }
         Kind::Reader { reader, length, is_touched } => {
             *is_touched = true;
             let mut read = |block: &mut [u8]| reader.read(block);
-            Uploader { conn, answers, unseen: 0 }.stream(Source::new(&mut read, *length, READER_BLOCK_BYTES))
+            Uploader::new(conn, answers).stream(Source::new(&mut read, *length, READER_BLOCK_BYTES))
         }
         Kind::Unusable(error) => Err(error.clone()),
     }
@@ -106,9 +107,14 @@ struct Uploader<'c, 'a, 's> {
     answers: &'a mut Answers<'s>,
     /// Bytes sent since the last look.
     unseen: usize,
+    looked: Instant,
 }
 
-impl Uploader<'_, '_, '_> {
+impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
+    fn new(conn: &'c mut Conn, answers: &'a mut Answers<'s>) -> Uploader<'c, 'a, 's> {
+        Uploader { looked: conn.begun(), conn, answers, unseen: 0 }
+    }
+
     fn write_all(mut self, bytes: &[u8]) -> Result<Upload> {
         for block in bytes.chunks(LOOK_EVERY_BYTES) {
             if self.write(block)? == Upload::CutShort {
@@ -152,8 +158,8 @@ impl Uploader<'_, '_, '_> {
                     return Ok(Upload::CutShort);
                 }
             };
-            if is_stalled || self.unseen >= LOOK_EVERY_BYTES {
-                self.unseen = 0;
+            if is_stalled || self.unseen >= LOOK_EVERY_BYTES || self.looked.elapsed() >= TICK {
+                (self.unseen, self.looked) = (0, Instant::now());
                 if self.is_pointless(is_stalled)? {
                     return Ok(Upload::CutShort);
                 }

@@ -320,6 +320,19 @@ fn a_server_that_closes_during_the_upload_is_an_error_and_not_asked_again() {
 }
 
 #[test]
+fn a_server_that_will_say_nothing_more_ends_the_upload() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.head();
+        conn.half_close();
+        conn.hold();
+    });
+    let begin = std::time::Instant::now();
+    let error = Client::new().post(peer.url("/")).body(vec![0; 20_000_000]).send().unwrap_err();
+    assert!(begin.elapsed() < support::peer::LIMIT / 2);
+    assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Truncated, Stage::Wait, Fate::MaybeProcessed));
+}
+
+#[test]
 fn a_server_that_stops_reading_runs_into_the_write_timeout() {
     let peer = Peer::start(|mut conn, _| {
         conn.head();

@@ -63,6 +63,9 @@ pub(crate) struct Line {
     registration: Option<Registration>,
     /// A cancel cannot wake a blocked read: it must wake up by itself.
     is_blind: bool,
+    /// How a write failed. Of a connection that broke, the system says so once, and then pretends
+    /// an orderly end.
+    broke: Option<io::ErrorKind>,
 }
 
 impl Line {
@@ -75,6 +78,7 @@ impl Line {
             write_tick: None,
             registration: None,
             is_blind: false,
+            broke: None,
         }
     }
 
@@ -128,7 +132,10 @@ impl Line {
             match self.socket.read(buf) {
                 Ok(0) => {
                     self.check_cancelled()?;
-                    return Ok(0);
+                    return match self.broke {
+                        Some(how) => Err(self.broken("read", how.into())),
+                        None => Ok(0),
+                    };
                 }
                 Ok(count) => return Ok(count),
                 Err(error) if is_wake_up(&error) => left = self.read_silence(until, now).left(),
@@ -239,7 +246,11 @@ impl Line {
             Ok(0) => Err(self.broken("write", io::ErrorKind::WriteZero.into())),
             Ok(count) => Ok(Some(count)),
             Err(error) if is_wake_up(&error) => Ok(None),
-            Err(error) => Err(self.broken("write", error)),
+            Err(error) => {
+                // A broken pipe is what is left of an end that had come in order.
+                self.broke = Some(error.kind()).filter(|how| *how != io::ErrorKind::BrokenPipe);
+                Err(self.broken("write", error))
+            }
         }
     }
 

@@ -20,6 +20,17 @@ use crate::net::deadline::Deadline;
 ///
 /// It is implemented for [`TcpStream`] and, on Unix, for `UnixStream`, so a connector that only
 /// tunes sockets hands those out.
+///
+/// ```
+/// use longwire::Stream;
+/// use std::net::{TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let mut stream: Box<dyn Stream> = Box::new(TcpStream::connect(listener.local_addr()?)?);
+/// let silent = stream.try_read(&mut [0; 1]).unwrap_err();
+/// assert_eq!(silent.kind(), std::io::ErrorKind::WouldBlock);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Stream: Read + Write + Send + Sync {
     /// Reads what has arrived, without waiting: `WouldBlock` if that is nothing, `Ok(0)` if the
     /// peer has closed. Bytes that belong to the transport (TLS tickets) are no bytes.

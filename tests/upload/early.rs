@@ -4,10 +4,12 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::{Client, CloseReason, Response, SendBody};
+use longwire::{Client, CloseReason, Error, ErrorKind, Response, SendBody};
 
+use crate::double::{Double, over};
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
 
 const LARGE: usize = 20_000_000;
@@ -109,6 +111,33 @@ fn a_413_stops_an_upload_from_a_reader_without_end() {
     assert_eq!(response.status(), 413);
     assert_eq!(response.text().unwrap(), "too large");
     assert!(read.load(Ordering::Relaxed) > 0);
+}
+
+/// Gives a byte now and then, for as long as a peer has patience.
+struct Trickle(Instant);
+
+impl Read for Trickle {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        thread::sleep(Duration::from_millis(20));
+        buffer[0] = b'x';
+        Ok(usize::from(self.0.elapsed() < LIMIT))
+    }
+}
+
+#[test]
+fn a_413_stops_an_upload_from_a_slow_reader() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.head();
+        conn.send(answer("413 Content Too Large", "", "too large"));
+        conn.hold();
+    });
+    let client = Client::new();
+    let begin = Instant::now();
+    let response = client.post(peer.url("/")).body(SendBody::reader(Trickle(begin))).send().unwrap();
+    assert_eq!(response.status(), 413);
+    assert!(begin.elapsed() < AT_ONCE);
+    drop(response);
+    assert_eq!(client.pool_stats().closed.get(CloseReason::UploadUnfinished), 1);
 }
 
 /// So many bytes, of which the first is given only when the peer has answered.
@@ -287,4 +316,31 @@ fn nothing_is_expected_without_a_body() {
         assert_eq!(response.text().unwrap(), "nothing");
         assert!(begin.elapsed() < AT_ONCE);
     }
+}
+
+/// A 413 without a length that had come before the write broke in this way.
+fn unframed_answer_after(broken: io::ErrorKind) -> Response {
+    let client = over(move || {
+        let mut double = Double::giving(["HTTP/1.1 413 Content Too Large\r\n\r\ntoo la"]);
+        double.writes = Box::new(move |_| Err(broken.into()));
+        double
+    });
+    client.post("http://example.com/").body("text").send().unwrap()
+}
+
+/// The system says once that the connection was reset, to the write, and reads end as if it had
+/// been closed.
+#[test]
+fn a_reset_that_a_write_was_told_of_is_no_end_of_the_answer() {
+    let mut response = unframed_answer_after(io::ErrorKind::ConnectionReset);
+    assert_eq!(response.status(), 413);
+    let mut text = String::new();
+    let error = Error::try_from(response.read_to_string(&mut text).unwrap_err()).unwrap();
+    assert_eq!((error.kind(), text.as_str()), (ErrorKind::Io, "too la"));
+}
+
+/// A pipe breaks where the end had come before: that end was an orderly one.
+#[test]
+fn an_answer_may_end_with_a_connection_whose_other_half_is_broken() {
+    assert_eq!(unframed_answer_after(io::ErrorKind::BrokenPipe).text().unwrap(), "too la");
 }

@@ -68,6 +68,26 @@ fn what_you_set_yourself_stands_alone() {
 }
 
 #[test]
+fn credentials_and_content_type_are_sent_once_and_the_last_word_counts() {
+    let userinfo = arriving(|client, url| {
+        let url = url.replace("//", "//from:url@");
+        client.get(url).header("authorization", "Bearer mine").send()
+    });
+    let helper = arriving(|client, url| {
+        client.get(url).basic_auth("from", Some("helper")).header("Authorization", "Bearer mine").send()
+    });
+    for request in [userinfo, helper] {
+        assert_eq!((request.count("authorization"), request.header("authorization")), (1, Some("Bearer mine")));
+    }
+    let own_type = "application/x-www-form-urlencoded; charset=utf-8";
+    let form = arriving(|client, url| client.post(url).form([("a", "b")]).header("content-type", own_type).send());
+    assert_eq!((form.count("content-type"), form.header("content-type")), (1, Some(own_type)));
+    let client = Client::builder().default_header("Authorization", "a").default_header("authorization", "b").build();
+    let lines = wire(&client, Request::new(Method::GET, "http://example.com/").unwrap());
+    assert_eq!(&lines[4..], ["authorization: b"]);
+}
+
+#[test]
 fn a_default_header_is_sent_unless_you_set_it_yourself() {
     let builder = Client::builder().default_header("X-Team", "red").default_header("Accept", "a/b");
     let client = builder.default_header("X-Plain", "yes").build();
