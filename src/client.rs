@@ -135,7 +135,8 @@ impl Client {
             return Err(mistake.clone());
         }
         self.check_scheme(request)?;
-        request.check(headers)
+        request.check(headers)?;
+        request.check_upgrade(headers)
     }
 
     /// Plain TCP does not do for https: asked for every hop.

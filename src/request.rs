@@ -123,6 +123,15 @@ impl<'b> Request<'b> {
         Ok(())
     }
 
+    /// An Upgrade field needs its connection option (RFC 9110 §7.8); a client's defaults may bring it.
+    #[inline]
+    pub(crate) fn check_upgrade(&self, headers: &Headers) -> Result<()> {
+        if headers.contains("upgrade") && !headers.get_all("connection").any(is_upgrade) {
+            return Err(invalid("an Upgrade field needs Connection: upgrade beside it (RFC 9110 §7.8)"));
+        }
+        Ok(())
+    }
+
     /// Whether it asks for the connection to be closed.
     #[inline]
     pub(crate) fn says_close(&self) -> bool {

@@ -125,6 +125,8 @@ fn what_a_client_adds_is_checked_like_what_a_request_has() {
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     let whole = client.get(URL).header("Upgrade", "x").build().unwrap();
     assert!(client.to_wire(&whole).is_ok());
+    let error = Client::new().to_wire(&whole).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "Upgrade alone, RFC 9110 §7.8");
 
     let client = Client::builder().default_header("Host", "one.test").default_header("Host", "two.test").build();
     let wire = client.to_wire(&client.get(URL).build().unwrap()).unwrap();
