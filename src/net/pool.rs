@@ -186,8 +186,7 @@ impl Pool {
         while let Held::Conn(conn) = &mut lease.held {
             match conn.probe(now) {
                 Ok(()) => {
-                    let (peer, exchange) = (conn.peer(), conn.exchanges + 1);
-                    self.observe(|| Event::Reused { peer, exchange });
+                    self.observe(|| Event::Reused { peer: conn.peer(), exchange: conn.exchanges + 1 });
                     conn.begin(want.limits, now);
                     return Ok(lease);
                 }
@@ -332,6 +331,7 @@ impl Pool {
         }
     }
 
+    #[inline]
     fn close_all(&self, closing: Closing) {
         if !closing.is_empty() {
             self.tell(close(closing));
@@ -464,6 +464,7 @@ impl Shared {
     }
 
     /// A place becomes free. Whether somebody waits for it.
+    #[inline]
     fn vacate(&mut self, id: HostId) -> bool {
         let host = &mut self.hosts[id];
         host.in_use -= 1;
@@ -514,6 +515,12 @@ impl Shared {
     /// Takes the idle connections that have retired by `now`.
     #[inline]
     fn expire(&mut self, now: Instant, closing: &mut Closing) {
+        if self.looks.peek().is_some_and(|Reverse((when, _))| *when <= now) {
+            self.expire_due(now, closing);
+        }
+    }
+
+    fn expire_due(&mut self, now: Instant, closing: &mut Closing) {
         while let Some(id) = self.next_look(Some(now)) {
             for conn in self.hosts[id].take_retired(now) {
                 let reason = conn.retires_because();
@@ -542,7 +549,6 @@ impl Shared {
     }
 
     /// Takes the earliest look out of the heap, if it is due by `now`.
-    #[inline]
     fn next_look(&mut self, now: Option<Instant>) -> Option<HostId> {
         loop {
             let Reverse((when, id)) = *self.looks.peek()?;
@@ -565,12 +571,16 @@ impl Shared {
     }
 
     /// A host without connections and waiters leaves no trace, but for a look that nobody minds.
+    #[inline]
     fn forget_if_unused(&mut self, id: HostId) {
         let host = &self.hosts[id];
-        if !(host.idle.is_empty() && host.in_use == 0 && host.queue.is_empty()) {
-            return;
+        if host.idle.is_empty() && host.in_use == 0 && host.queue.is_empty() {
+            self.forget(id);
         }
-        if let Ok(at) = self.search(&host.origin) {
+    }
+
+    fn forget(&mut self, id: HostId) {
+        if let Ok(at) = self.search(&self.hosts[id].origin) {
             self.sorted.remove(at);
             self.hosts[id] = Host::default();
             self.vacant.push(id);
