@@ -486,12 +486,11 @@ impl Shared {
     /// will be taken at once, and nothing is too much.
     #[inline]
     fn trim(&mut self, id: HostId, limits: &PoolLimits, closing: &mut Closing) {
-        let host = &mut self.hosts[id];
-        if !host.queue.is_empty() {
+        if !self.hosts[id].queue.is_empty() {
             return;
         }
-        if host.idle.len() > limits.idle_per_host_max {
-            let oldest = host.idle.remove(0);
+        while self.hosts[id].idle.len() > limits.idle_per_host_max {
+            let oldest = self.hosts[id].idle.remove(0);
             self.close_idle(oldest, CloseReason::PoolFull, closing);
         }
         while self.stats.idle > limits.idle_max && self.evict_soonest(closing) {}
