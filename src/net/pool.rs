@@ -9,6 +9,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Result, Stage};
@@ -344,9 +346,14 @@ impl Pool {
         }
     }
 
+    /// A lease that a panic drops tells of it, too; were the observer to panic at that, the process
+    /// would end.
     fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        if let Some(observer) = &self.observer {
-            observer.event(&event());
+        let Some(observer) = &self.observer else { return };
+        let event = event();
+        match thread::panicking() {
+            false => observer.event(&event),
+            true => drop(panic::catch_unwind(AssertUnwindSafe(|| observer.event(&event)))),
         }
     }
 

@@ -134,6 +134,27 @@ fn an_observer_that_panics_while_a_connection_comes_back_costs_no_place() {
     a_panic_costs_no_place(|builder| builder.max_idle_per_host(0));
 }
 
+/// Panics at each answer and each close.
+struct Panics;
+
+impl Observer for Panics {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::ResponseHead { .. } | Event::Closed { .. }) {
+            panic!("the observer's own");
+        }
+    }
+}
+
+#[test]
+fn an_observer_that_panics_again_while_its_panic_closes_the_connection_does_not_end_the_process() {
+    let client = Client::builder().connector(Memory::answering(ok("fine"))).observer(Panics).build();
+    let panicked = catch_unwind(AssertUnwindSafe(|| client.get(URL).send().map(drop)));
+    let panic = panicked.expect_err("the answer was told");
+    assert_eq!(panic.downcast_ref(), Some(&"the observer's own"));
+    let stats = client.pool_stats();
+    assert_eq!((stats.in_use, stats.closed.get(CloseReason::Failed)), (0, 1), "{stats:?}");
+}
+
 #[test]
 fn a_connection_that_is_closed_at_once_is_not_said_to_be_kept() {
     let trace = Trace::default();
