@@ -389,6 +389,26 @@ fn cancel_ends_a_wait_on_a_stream_that_nobody_can_wake() {
     assert!(peer.saw_close(0));
 }
 
+/// Fails once it is cancelled, for a reason of its own.
+struct CancelledConnector(CancelToken);
+
+impl Connect for CancelledConnector {
+    fn connect(&self, _: &Target<'_>, _: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
+        self.0.cancel();
+        assert!(token.is_cancelled(), "it is the request's own");
+        Err(Error::from_io(ErrorKind::Connect, "given up", io::ErrorKind::Interrupted.into()))
+    }
+}
+
+#[test]
+fn what_a_connector_says_after_a_cancel_is_the_cancel() {
+    let token = CancelToken::new();
+    let client = Client::builder().connector(CancelledConnector(token.clone())).build();
+    let error = client.get("http://a.test/").cancel(&token).send().unwrap_err();
+    assert_cancelled(&error);
+    assert_eq!((error.stage(), error.fate()), (Stage::Connect, Fate::NotSent));
+}
+
 // ---- the body ----
 
 /// What a cancelled body has to say, however it is read: never that it is complete.

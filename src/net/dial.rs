@@ -49,6 +49,20 @@ struct Opening<'a> {
     took: Timings,
 }
 
+impl Opening<'_> {
+    /// What came of a connector that was to watch the clock and the token, and need not know our
+    /// words for either.
+    fn cause(&self, error: Error) -> Error {
+        match self.token.map_or(Ok(()), CancelToken::check) {
+            Err(cancelled) => cancelled,
+            Ok(()) if self.deadline.passed() && !error.is_timeout() => {
+                error.recast(ErrorKind::Timeout, &self.deadline.error("connecting").to_string())
+            }
+            Ok(()) => error,
+        }
+    }
+}
+
 impl Dialer {
     /// Opens a connection to `target`. Everything is done before `deadline` passes, or given up.
     pub(crate) fn open(
@@ -126,7 +140,7 @@ impl Dialer {
         if let Some(way) = &self.own_way {
             let token = opening.token.cloned().unwrap_or_default();
             let stream = way.by.connect(target, opening.deadline, &token);
-            return Ok(Socket::Other(stream.map_err(|error| error.at(Stage::Connect))?));
+            return Ok(Socket::Other(stream.map_err(|error| opening.cause(error).at(Stage::Connect))?));
         }
         match route {
             Route::Direct => {
