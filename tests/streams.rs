@@ -91,6 +91,41 @@ fn early() -> Double {
     })
 }
 
+/// Takes 300 bytes, and then nothing more; what it has said can be seen by whoever looks.
+fn stalling(said: &'static str) -> Client {
+    let open = move || {
+        let (mut said, tick) = (Cursor::new(said), || thread::sleep(Duration::from_millis(10)));
+        let reads = move |_: &mut [u8]| {
+            tick();
+            Err(IoKind::WouldBlock.into())
+        };
+        let double = Double::new(reads).trying(move |buffer| match said.read(buffer)? {
+            0 => Err(IoKind::WouldBlock.into()),
+            count => Ok(count),
+        });
+        taking(300, double, move || {
+            tick();
+            IoKind::WouldBlock
+        })
+    };
+    Client::builder().write_timeout(Duration::from_millis(200)).connector(By(move || Ok(open()))).build()
+}
+
+#[test]
+fn a_refusal_is_the_answer_although_the_server_took_too_little_of_a_body_for_a_look() {
+    let refusal = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+    for length in [1000, BODY.len()] {
+        let client = stalling(refusal);
+        let response = client.post(URL).body(&BODY[..length]).send().expect("what the server said");
+        assert_eq!(response.status(), 413);
+        assert_eq!(client.pool_stats().closed.get(CloseReason::UploadUnfinished), 1);
+    }
+    for said in ["", "HTTP/1.1 413 Con", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"] {
+        let error = stalling(said).post(URL).body(&BODY[..1000]).send().expect_err("no reason to stop");
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Send), "{said}: {error}");
+    }
+}
+
 #[test]
 fn an_early_2xx_is_the_answer_although_the_upload_broke_behind_it() {
     let client = over(|| taking(2 << 20, early(), || IoKind::BrokenPipe));
