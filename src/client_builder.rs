@@ -339,7 +339,7 @@ impl ClientBuilder {
 
     /// Sends every request through this unix socket; the URL's host only names whom to ask.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.unix_socket = Some(Arc::new(UnixSocket(path.into())));
+        self.unix_socket = Some(Arc::new(UnixSocket::new(path.into())));
         self
     }
 

@@ -69,6 +69,35 @@ fn a_listener_whose_queue_is_full_is_waited_for_no_longer_than_allowed() {
     filling.join().expect("no panic");
 }
 
+/// Threads of this program with that name, of which the system keeps 15 bytes.
+#[cfg(target_os = "linux")]
+fn threads(name: &str) -> usize {
+    let tasks = fs::read_dir("/proc/self/task").expect("the list of threads").flatten();
+    tasks.filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|found| found.trim() == name)).count()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn connects_that_hang_are_sixteen_at_most_and_there_is_room_again_when_they_end() {
+    const CONNECTS_MAX: usize = 16;
+    const OTHERS: usize = 4; // of the tests beside
+
+    let (socket, listener) = Socket::bind("hanging");
+    let filling = fill(&socket);
+    let client = socket.client().connect_timeout(Duration::from_millis(20)).build();
+    for _ in 0..CONNECTS_MAX + OTHERS + 4 {
+        let error = client.get(URL).send().expect_err("nobody accepts");
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Connect), "{error}");
+    }
+    assert!((CONNECTS_MAX..=CONNECTS_MAX + OTHERS).contains(&threads("longwire-connec")), "abandoned, and no more");
+    drop((listener, socket));
+    filling.join().expect("no panic");
+    let end = Instant::now() + LIMIT;
+    while client.get(URL).send().expect_err("nobody listens").is_timeout() {
+        assert!(Instant::now() < end, "there never was room again");
+    }
+}
+
 #[test]
 fn a_cancel_wakes_a_reader_of_a_unix_socket() {
     let (socket, listener) = Socket::bind("cancel");
