@@ -36,7 +36,12 @@ pub(crate) fn run(
     };
     let peer = lease.peer();
     let failure = |error: Error| error.with_fate(fate).with_peer(peer);
-    let Received { head, upload, sent } = received.map_err(failure)?;
+    // Whatever went wrong, a cancel comes first: the body's reader may have ended because of it.
+    let cancelled = |error: Error| match lease.check_cancelled() {
+        Err(cancelled) => cancelled.at(error.stage()),
+        Ok(()) => error,
+    };
+    let Received { head, upload, sent } = received.map_err(cancelled).map_err(failure)?;
     let at = Instant::now();
     let framing = framing::of_response(&request.method, &head).and_then(|framing| match framing {
         Framing::UntilClose if settings.require_framing => {

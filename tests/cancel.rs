@@ -226,6 +226,42 @@ fn cancel_ends_sending_to_a_peer_that_never_reads_the_body() {
     assert_eq!(error.fate(), Fate::MaybeProcessed);
 }
 
+/// Gives one block, and then what the cancel of its request has made of it.
+struct Interrupted {
+    token: CancelToken,
+    has_begun: bool,
+    end: fn() -> io::Result<usize>,
+}
+
+impl Read for Interrupted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if std::mem::replace(&mut self.has_begun, true) {
+            self.token.cancel();
+            return (self.end)();
+        }
+        Ok(buffer.len().min(10))
+    }
+}
+
+#[test]
+fn a_body_that_breaks_off_because_of_the_cancel_is_a_cancelled_request() {
+    let ends: [fn() -> io::Result<usize>; 2] = [|| Ok(0), || Err(io::ErrorKind::BrokenPipe.into())];
+    for end in ends {
+        for length in [Some(100), None] {
+            let peer = Peer::start(|mut conn, _| assert!(conn.request().is_none(), "it is not complete"));
+            let token = CancelToken::new();
+            let reader = Interrupted { token: token.clone(), has_begun: false, end };
+            let body = match length {
+                Some(length) => SendBody::sized_reader(reader, length),
+                None => SendBody::reader(reader),
+            };
+            let error = Client::new().post(peer.url("/")).body(body).cancel(&token).send().unwrap_err();
+            assert_cancelled(&error);
+            assert_eq!((error.stage(), error.fate()), (Stage::Send, Fate::MaybeProcessed), "{length:?}");
+        }
+    }
+}
+
 #[test]
 fn cancel_ends_the_wait_for_the_head() {
     let peer = silent_after("");
