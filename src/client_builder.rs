@@ -1,11 +1,13 @@
 //! Building a client: every setting with its unit, default and reason.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use url::Host;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -307,7 +309,12 @@ impl ClientBuilder {
     /// Connects to `address` for URLs with this host, whatever their port. An HTTP proxy looks
     /// names up itself.
     pub fn resolve_to(mut self, host: &str, address: SocketAddr) -> Self {
-        self.fixed.push((host.to_owned(), address));
+        match (host.parse::<IpAddr>(), Host::parse(host)) {
+            (Ok(ip), _) => self.fixed.push((ip.to_string(), address)),
+            (Err(_), Ok(Host::Ipv6(ip))) => self.fixed.push((ip.to_string(), address)), // in brackets
+            (Err(_), Ok(host)) => self.fixed.push((host.to_string(), address)),
+            (Err(_), Err(error)) => self.mistake(format!("resolve_to: no URL has the host {host:?}: {error}")),
+        }
         self
     }
 
