@@ -20,6 +20,9 @@ use crate::wire::step::at_most;
 /// A body up to this size leaves without a look at what the server says.
 const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Of a larger one so much leaves with the head: what a new connection takes without a stall.
+const FIRST_BYTES: usize = 16 * 1024;
+
 /// How long a write may stall before we look.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -55,7 +58,8 @@ pub(crate) fn send(
         Source::new(&mut |block| reader.read(block), Some(0), 0).check_end()?;
     }
     let first = match &body.0 {
-        Kind::Bytes(bytes) if expect.is_none() => &bytes[..bytes.len().min(SMALL_BODY_BYTES_MAX)],
+        Kind::Bytes(bytes) if expect.is_none() && bytes.len() <= SMALL_BODY_BYTES_MAX => &bytes[..],
+        Kind::Bytes(bytes) if expect.is_none() => &bytes[..FIRST_BYTES],
         _ => &[],
     };
     let sent = first.len();
