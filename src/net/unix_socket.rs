@@ -41,6 +41,7 @@ impl Connect for UnixSocket {
     /// does it.
     #[cfg(unix)]
     fn connect(&self, _: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
+        use std::io;
         use std::os::unix::net::UnixStream;
 
         let late = || deadline.error("connecting");
@@ -49,7 +50,12 @@ impl Connect for UnixSocket {
         let mailbox = Mailbox::new();
         let (slot, path, leaving) = (mailbox.slot(), self.path.clone(), place.clone());
         let connect = move || {
-            let connected = UnixStream::connect(path);
+            let connected = loop {
+                match UnixStream::connect(&path) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // a signal: once more
+                    connected => break connected,
+                }
+            };
             leaving.put(());
             slot.put(connected);
         };
