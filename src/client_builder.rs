@@ -1,11 +1,13 @@
 //! Building a client: every setting with its unit, default and reason.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use url::Host;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -308,7 +310,12 @@ impl ClientBuilder {
     /// Connects to `address` for URLs with this host, whatever their port. An HTTP proxy looks
     /// names up itself.
     pub fn resolve_to(mut self, host: &str, address: SocketAddr) -> Self {
-        self.fixed.push((host.to_owned(), address));
+        match (host.parse::<IpAddr>(), Host::parse(host)) {
+            (Ok(ip), _) => self.fixed.push((ip.to_string(), address)),
+            (Err(_), Ok(Host::Ipv6(ip))) => self.fixed.push((ip.to_string(), address)), // in brackets
+            (Err(_), Ok(host)) => self.fixed.push((host.to_string(), address)),
+            (Err(_), Err(error)) => self.mistake(format!("resolve_to: no URL has the host {host:?}: {error}")),
+        }
         self
     }
 
@@ -340,7 +347,7 @@ impl ClientBuilder {
 
     /// Sends every request through this unix socket; the URL's host only names whom to ask.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.unix_socket = Some(Arc::new(UnixSocket(path.into())));
+        self.unix_socket = Some(Arc::new(UnixSocket::new(path.into())));
         self
     }
 

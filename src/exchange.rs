@@ -36,6 +36,11 @@ pub(crate) fn run(
                 (false, 0) => Fate::NotSent,
                 (false, _) => Fate::MaybeProcessed,
             };
+            // Whatever went wrong, a cancel comes first: the body's reader may have ended because of it.
+            let error = match lease.check_cancelled() {
+                Err(cancelled) => cancelled.at(error.stage()),
+                Ok(()) => error,
+            };
             Err(error.with_fate(fate).with_peer(lease.peer()))
         }
     }

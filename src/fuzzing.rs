@@ -225,8 +225,8 @@ fn check_host(text: &str, url: &Url) {
     }
 }
 
-/// Whatever a proxy says comes to an end: in a tunnel where a second reader sees that it agreed, and
-/// then not one byte too many was read; else in an error that blames the proxy.
+/// Whatever a proxy says comes to an end: in a tunnel where a second reader sees that it agreed and
+/// said no more; else in an error that blames the proxy.
 pub fn tunnel(bytes: &[u8]) {
     let http = || Speaks::Http { is_https: false, authorization: None };
     let whole = shake_hands(bytes, Way::Whole, http());
@@ -264,7 +264,8 @@ fn shake_hands(bytes: &[u8], way: Way, speaks: Speaks) -> Option<usize> {
     }
 }
 
-/// Where a SOCKS5 proxy's part of the handshake ends, if it agrees (RFC 1928, RFC 1929).
+/// Where a SOCKS5 proxy's part of the handshake ends, if it agrees (RFC 1928, RFC 1929) and nothing
+/// comes behind.
 fn socks5_end(bytes: &[u8], login: bool) -> Option<usize> {
     let start = match bytes {
         [5, 0, ..] => 2,
@@ -277,7 +278,7 @@ fn socks5_end(bytes: &[u8], login: bool) -> Option<usize> {
         [5, 0, _, 3, name, ..] => 7 + usize::from(*name),
         _ => return None,
     };
-    (start + length <= bytes.len()).then_some(start + length)
+    (start + length == bytes.len()).then_some(start + length)
 }
 
 /// A proxy that says this whatever it hears, and closes.
@@ -654,7 +655,7 @@ mod tests {
             "\x05\x00\x05\x00\x00\x04abcdabcdabcdabcd\x00\x50",
             "\x05\x00\x05\x05\x00\x01",
         ];
-        let (opened, agreed) = (texts.map(|text| socks5_end(text.as_bytes(), true)), [Some(12), Some(15), Some(24)]);
+        let (opened, agreed) = (texts.map(|text| socks5_end(text.as_bytes(), true)), [None, Some(15), Some(24)]);
         assert_eq!(opened[4..7], agreed);
         play("tunnel", tunnel, named(&texts).into_iter().chain(fixtures()).collect());
     }

@@ -285,7 +285,7 @@ fn variable_called(name: &str) -> String {
 
 fn is_this_machine(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Domain(name)) => name.strip_suffix('.').unwrap_or(name) == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip).to_canonical().is_loopback(),
         None => false,
@@ -459,8 +459,8 @@ mod tests {
     #[test]
     fn this_machine_is_asked_directly_whatever_the_environment_says() {
         let all = environment(&[("all_proxy", "http://p:1"), ("no_proxy", "x/99")]);
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.9.9.9:1", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1"]
-        {
+        let loopback = ["127.0.0.1", "127.9.9.9:1", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1", "127.0.0.1."];
+        for host in ["localhost", "LOCALHOST:8080", "localhost."].into_iter().chain(loopback) {
             assert_eq!(chosen(&all, &format!("http://{host}/")), "direct", "{host}");
         }
         let all = environment(&[("all_proxy", "http://p:1")]);

@@ -15,10 +15,14 @@ use crate::net::deadline::Deadline;
 use crate::send_body::{Kind, SendBody};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::framing;
+use crate::wire::head::Head;
 use crate::wire::step::at_most;
 
 /// A body up to this size leaves without a look at what the server says.
 const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Of a larger one so much leaves with the head: what a new connection takes without a stall.
+const FIRST_BYTES: usize = 16 * 1024;
 
 /// How long we write, or a write stalls, before we look.
 const TICK: Duration = Duration::from_millis(250);
@@ -55,7 +59,8 @@ pub(crate) fn send(
         Source::new(&mut |block| reader.read(block), Some(0), 0).check_end()?;
     }
     let first = match &body.0 {
-        Kind::Bytes(bytes) if expect.is_none() => &bytes[..bytes.len().min(SMALL_BODY_BYTES_MAX)],
+        Kind::Bytes(bytes) if expect.is_none() && bytes.len() <= SMALL_BODY_BYTES_MAX => &bytes[..],
+        Kind::Bytes(bytes) if expect.is_none() => &bytes[..FIRST_BYTES],
         _ => &[],
     };
     let sent = first.len();
@@ -89,15 +94,25 @@ pub(crate) fn send(
     }
 }
 
-/// A write failed: perhaps the server said why before it closed, in HTTP or in TLS.
+/// A write failed: perhaps the server said why before it closed, in HTTP or in TLS, or took nothing
+/// more.
 fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) -> Result<()> {
     match error.kind() {
         ErrorKind::Io => answers.wait(conn, Instant::now()).map_err(|said| match said.kind() {
             ErrorKind::Tls => said,
             _ => error.at(Stage::Send),
         }),
+        ErrorKind::Timeout if !conn.limits().deadline.passed() => match answers.poll(conn) {
+            Ok(Some(head)) if says_stop(head) => Ok(()),
+            _ => Err(error.at(Stage::Send)),
+        },
         _ => Err(error.at(Stage::Send)),
     }
+}
+
+/// Whether that answer makes the rest of the body pointless.
+fn says_stop(head: &Head) -> bool {
+    head.status.as_u16() >= 300 || framing::says_close(head)
 }
 
 /// Sends a body. An answer that comes meanwhile and is no reason to stop, since it is a 2xx, waits
@@ -174,7 +189,7 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
     fn is_pointless(&mut self, is_stalled: bool) -> Result<bool> {
         let was_known = self.answers.head().is_some();
         let Some(head) = self.answers.poll(self.conn)? else { return Ok(false) };
-        let says_stop = !was_known && (head.status.as_u16() >= 300 || framing::says_close(head));
+        let says_stop = !was_known && says_stop(head);
         if is_stalled && !says_stop {
             self.conn.shutdown_write();
         }

@@ -226,6 +226,42 @@ fn cancel_ends_sending_to_a_peer_that_never_reads_the_body() {
     assert_eq!(error.fate(), Fate::MaybeProcessed);
 }
 
+/// Gives one block, and then what the cancel of its request has made of it.
+struct Interrupted {
+    token: CancelToken,
+    has_begun: bool,
+    end: fn() -> io::Result<usize>,
+}
+
+impl Read for Interrupted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if std::mem::replace(&mut self.has_begun, true) {
+            self.token.cancel();
+            return (self.end)();
+        }
+        Ok(buffer.len().min(10))
+    }
+}
+
+#[test]
+fn a_body_that_breaks_off_because_of_the_cancel_is_a_cancelled_request() {
+    let ends: [fn() -> io::Result<usize>; 2] = [|| Ok(0), || Err(io::ErrorKind::BrokenPipe.into())];
+    for end in ends {
+        for length in [Some(100), None] {
+            let peer = Peer::start(|mut conn, _| assert!(conn.request().is_none(), "it is not complete"));
+            let token = CancelToken::new();
+            let reader = Interrupted { token: token.clone(), has_begun: false, end };
+            let body = match length {
+                Some(length) => SendBody::sized_reader(reader, length),
+                None => SendBody::reader(reader),
+            };
+            let error = Client::new().post(peer.url("/")).body(body).cancel(&token).send().unwrap_err();
+            assert_cancelled(&error);
+            assert_eq!((error.stage(), error.fate()), (Stage::Send, Fate::MaybeProcessed), "{length:?}");
+        }
+    }
+}
+
 #[test]
 fn cancel_ends_the_wait_for_the_head() {
     let peer = silent_after("");
@@ -387,6 +423,26 @@ fn cancel_ends_a_wait_on_a_stream_that_nobody_can_wake() {
     );
     assert_eq!(error.stage(), Stage::Wait);
     assert!(peer.saw_close(0));
+}
+
+/// Fails once it is cancelled, for a reason of its own.
+struct CancelledConnector(CancelToken);
+
+impl Connect for CancelledConnector {
+    fn connect(&self, _: &Target<'_>, _: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
+        self.0.cancel();
+        assert!(token.is_cancelled(), "it is the request's own");
+        Err(Error::from_io(ErrorKind::Connect, "given up", io::ErrorKind::Interrupted.into()))
+    }
+}
+
+#[test]
+fn what_a_connector_says_after_a_cancel_is_the_cancel() {
+    let token = CancelToken::new();
+    let client = Client::builder().connector(CancelledConnector(token.clone())).build();
+    let error = client.get("http://a.test/").cancel(&token).send().unwrap_err();
+    assert_cancelled(&error);
+    assert_eq!((error.stage(), error.fate()), (Stage::Connect, Fate::NotSent));
 }
 
 // ---- the body ----

@@ -156,6 +156,26 @@ fn resolve_to_stands_over_the_resolver_for_its_host_only() {
 }
 
 #[test]
+fn resolve_to_takes_a_host_in_any_form_that_a_url_may_have_it_in_and_no_other() {
+    let peer = Peer::answering(ok("here"));
+    let pairs = [
+        ("b\u{fc}cher.test", "xn--bcher-kva.test"),
+        ("xn--bcher-kva.test", "B\u{fc}cher.test"),
+        ("2001:db8:0::7", "[2001:db8::7]"),
+        ("[2001:db8::8]", "[2001:db8::8]"),
+        ("192.0.2.7", "0xc0000207"),
+    ];
+    for (host, in_url) in pairs {
+        let client = builder().resolver(Names::all_at(&[])).resolve_to(host, peer.addr()).build();
+        assert_eq!(text(client.get(format!("http://{in_url}/")).send()), "here", "{host}");
+    }
+    for host in ["", "a/b", "a.test:80", "http://a.test"] {
+        let error = refused(get(builder().resolve_to(host, peer.addr()), peer.url("/")), ErrorKind::InvalidRequest);
+        assert!(error.to_string().contains("resolve_to: no URL has the host"), "{error}");
+    }
+}
+
+#[test]
 fn a_resolver_is_asked_for_host_and_port_once_per_connection() {
     let peer = Peer::answering(ok("here"));
     let names = Names::all_at(&[peer.addr()]);

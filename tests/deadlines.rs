@@ -13,9 +13,13 @@ mod silent;
 mod support;
 
 use std::io::{self, BufRead, Read};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use longwire::{Client, CloseReason, Error, ErrorKind, Fate, Response, Result, SendBody, Stage};
+use longwire::{
+    CancelToken, Client, CloseReason, Connect, Deadline, Error, ErrorKind, Fate, Response, Result, SendBody, Stage,
+    Stream, Target,
+};
 use silent::{Gate, HangingNames, black_hole};
 use support::peer::{self, Event, LIMIT, Peer};
 
@@ -338,6 +342,27 @@ fn connect_timeout_covers_connecting() {
     let failed = failing(|| client.get(url).send());
     assert_limit(&failed, Stage::Connect, "connect_timeout", SHORT);
     assert_eq!(failed.0.fate(), Fate::NotSent);
+}
+
+/// Keeps to the time it has, and says no more than the system does.
+struct Punctual(SocketAddr);
+
+impl Connect for Punctual {
+    fn connect(&self, _: &Target<'_>, deadline: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
+        let left = deadline.left().expect("there is a limit");
+        match TcpStream::connect_timeout(&self.0, left) {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(Error::from_io(ErrorKind::Connect, "in my own way", error)),
+        }
+    }
+}
+
+#[test]
+fn connect_timeout_is_named_where_a_connector_of_ones_own_ran_out_of_it() {
+    let client = Client::builder().connect_timeout(SHORT).connector(Punctual(black_hole())).build();
+    let failed = failing(|| client.get("http://a.test/").send());
+    assert_limit(&failed, Stage::Connect, "connect_timeout", SHORT);
+    assert!(failed.0.to_string().contains("passed: in my own way: "), "{}", failed.0);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use double::{By, Double, copy, over};
 use longwire::{CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
@@ -89,6 +89,51 @@ fn early() -> Double {
         false => Ok(copy(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", buffer)),
         true => Err(IoKind::WouldBlock.into()),
     })
+}
+
+/// Takes so many bytes, and then nothing more; what it has said can be seen by whoever looks.
+fn stalling(after: usize, said: &'static str, write_timeout: Duration) -> Client {
+    let open = move || {
+        let (mut said, tick) = (Cursor::new(said), || thread::sleep(Duration::from_millis(10)));
+        let reads = move |_: &mut [u8]| {
+            tick();
+            Err(IoKind::WouldBlock.into())
+        };
+        let double = Double::new(reads).trying(move |buffer| match said.read(buffer)? {
+            0 => Err(IoKind::WouldBlock.into()),
+            count => Ok(count),
+        });
+        taking(after, double, move || {
+            tick();
+            IoKind::WouldBlock
+        })
+    };
+    Client::builder().write_timeout(write_timeout).connector(By(move || Ok(open()))).build()
+}
+
+const REFUSAL: &str = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+
+#[test]
+fn a_server_that_takes_only_the_first_of_a_large_body_is_looked_at_before_its_time_is_over() {
+    let (patience, started) = (Duration::from_secs(10), Instant::now());
+    let client = stalling(20 * 1024, REFUSAL, patience);
+    assert_eq!(client.post(URL).body(BODY).send().expect("what the server said").status(), 413);
+    assert!(started.elapsed() < patience, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_refusal_is_the_answer_although_the_server_took_too_little_of_a_body_for_a_look() {
+    let brief = Duration::from_millis(200);
+    for length in [1000, BODY.len()] {
+        let client = stalling(300, REFUSAL, brief);
+        let response = client.post(URL).body(&BODY[..length]).send().expect("what the server said");
+        assert_eq!(response.status(), 413);
+        assert_eq!(client.pool_stats().closed.get(CloseReason::UploadUnfinished), 1);
+    }
+    for said in ["", "HTTP/1.1 413 Con", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"] {
+        let error = stalling(300, said, brief).post(URL).body(&BODY[..1000]).send().expect_err("no reason to stop");
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Send), "{said}: {error}");
+    }
 }
 
 #[test]

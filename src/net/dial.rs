@@ -49,6 +49,20 @@ struct Opening<'a> {
     took: Timings,
 }
 
+impl Opening<'_> {
+    /// What came of a connector that was to watch the clock and the token, and need not know our
+    /// words for either.
+    fn cause(&self, error: Error) -> Error {
+        match self.token.map_or(Ok(()), CancelToken::check) {
+            Err(cancelled) => cancelled,
+            Ok(()) if self.deadline.passed() && !error.is_timeout() => {
+                error.recast(ErrorKind::Timeout, &self.deadline.error("connecting").to_string())
+            }
+            Ok(()) => error,
+        }
+    }
+}
+
 impl Dialer {
     /// Opens a connection to `target`. Everything is done before `deadline` passes, or given up.
     pub(crate) fn open(
@@ -69,14 +83,11 @@ impl Dialer {
         self.observe(&Event::Connected { peer, took: opening.took.connect });
         let is_plain = !target.is_https || self.own_way_sees_to_tls();
         let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, &mut opening) };
-        match secured {
-            Ok(socket) => Ok(Conn::new(socket, opening.took)),
-            Err(error) => {
-                let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
-                self.observe(&Event::Closed { peer, reason });
-                Err(error)
-            }
-        }
+        let opened = secured.and_then(|socket| apart(Conn::new(socket, opening.took)));
+        opened.inspect_err(|error| {
+            let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
+            self.observe(&Event::Closed { peer, reason });
+        })
     }
 
     fn observe(&self, event: &Event<'_>) {
@@ -126,7 +137,7 @@ impl Dialer {
         if let Some(way) = &self.own_way {
             let token = opening.token.cloned().unwrap_or_default();
             let stream = way.by.connect(target, opening.deadline, &token);
-            return Ok(Socket::Other(stream.map_err(|error| error.at(Stage::Connect))?));
+            return Ok(Socket::Other(stream.map_err(|error| opening.cause(error).at(Stage::Connect))?));
         }
         match route {
             Route::Direct => {
@@ -203,6 +214,18 @@ impl Dialer {
         let mut addresses = alternate(&addresses);
         addresses.truncate(ADDRESSES_MAX);
         Ok(addresses)
+    }
+}
+
+/// Where nobody listens, a socket may come to have the very port that it calls: then TCP connects it
+/// to itself (RFC 9293 §3.5, simultaneous open), and it would hear its own request for an answer.
+fn apart(conn: Conn) -> Result<Conn> {
+    match conn.opened.peer {
+        Some(peer) if conn.opened.local == Some(peer) => {
+            let what = "nobody listens there, and the system connected the socket to itself";
+            Err(Error::new(ErrorKind::Connect, what).with_peer(Some(peer)).at(Stage::Connect))
+        }
+        _ => Ok(conn),
     }
 }
 
@@ -302,5 +325,18 @@ mod tests {
         let given = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "10.0.0.1:1", "10.0.0.2:1"]);
         let want = parse(&["[::1]:1", "10.0.0.1:1", "[::2]:1", "10.0.0.2:1", "[::3]:1"]);
         assert_eq!(alternate(&given), want);
+    }
+
+    #[test]
+    fn a_socket_that_calls_itself_is_no_connection() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let called = |address: fn(&TcpStream) -> std::io::Result<SocketAddr>| {
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let address = address(&stream).unwrap();
+            apart(Conn::new(Socket::Tcp(Arc::new(stream), address), Timings::default())).err()
+        };
+        assert!(called(TcpStream::peer_addr).is_none());
+        let error = called(TcpStream::local_addr).unwrap();
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Connect, Stage::Connect), "{error}");
     }
 }

@@ -9,6 +9,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Result, Stage};
@@ -344,9 +346,14 @@ impl Pool {
         }
     }
 
+    /// A lease that a panic drops tells of it, too; were the observer to panic at that, the process
+    /// would end.
     fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        if let Some(observer) = &self.observer {
-            observer.event(&event());
+        let Some(observer) = &self.observer else { return };
+        let event = event();
+        match thread::panicking() {
+            false => observer.event(&event),
+            true => drop(panic::catch_unwind(AssertUnwindSafe(|| observer.event(&event)))),
         }
     }
 
@@ -487,12 +494,11 @@ impl Shared {
     /// will be taken at once, and nothing is too much.
     #[inline]
     fn trim(&mut self, id: HostId, limits: &PoolLimits, closing: &mut Closing) {
-        let host = &mut self.hosts[id];
-        if !host.queue.is_empty() {
+        if !self.hosts[id].queue.is_empty() {
             return;
         }
-        if host.idle.len() > limits.idle_per_host_max {
-            let oldest = host.idle.remove(0);
+        while self.hosts[id].idle.len() > limits.idle_per_host_max {
+            let oldest = self.hosts[id].idle.remove(0);
             self.close_idle(oldest, CloseReason::PoolFull, closing);
         }
         while self.stats.idle > limits.idle_max && self.evict_soonest(closing) {}

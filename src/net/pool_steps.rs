@@ -232,6 +232,20 @@ fn where_too_many_are_idle_for_one_host_the_oldest_goes() {
 }
 
 #[test]
+fn of_those_that_came_back_for_somebody_who_waits_no_more_stay_than_may() {
+    let (pool, told) = pool(PoolLimits { idle_per_host_max: 1, ..limits() });
+    let leases = [1, 2, 3, 4].map(|port| lease(&pool, want("a"), port));
+    let mut shared = pool.lock();
+    let host = shared.id("a");
+    let ticket = shared.queue_up(host);
+    drop(shared);
+    leases.into_iter().for_each(|lease| lease.release(Return::default()));
+    assert_eq!(told.news(), ["1 kept", "2 kept", "3 kept", "4 kept"]);
+    drop(Waiter { pool: &pool, host, ticket });
+    assert_eq!(told.news(), ["1 closed PoolFull", "2 closed PoolFull", "3 closed PoolFull"]);
+}
+
+#[test]
 fn a_connection_that_goes_at_once_was_not_kept() {
     let (pool, told) = pool(PoolLimits { idle_per_host_max: 0, ..limits() });
     keep(&pool, "a", [1]);

@@ -92,7 +92,8 @@ pub trait Connect: Send + Sync {
     /// cancelled.
     ///
     /// # Errors
-    /// Of any kind; [`ErrorKind::Connect`](crate::ErrorKind::Connect) is usual.
+    /// Of any kind; [`ErrorKind::Connect`](crate::ErrorKind::Connect) is usual. After a cancel and
+    /// past the deadline it comes out as `Cancelled` and as `Timeout`, whatever it is.
     fn connect(&self, target: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>>;
 }
 

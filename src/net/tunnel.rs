@@ -182,6 +182,20 @@ fn send(line: &mut Line, mut bytes: &[u8]) -> Result<()> {
     line.flush()
 }
 
+/// The server behind speaks only when asked, so bytes that are here already, read or not, are not
+/// its.
+fn check_silence(line: &mut Line, arrived: &[u8], what: &str) -> Result<()> {
+    let behind = match arrived.len() {
+        0 => line.try_read(&mut [0; 1])?,
+        count => Some(count),
+    };
+    match behind {
+        None => Ok(()),
+        Some(0) => Err(refused(format!("{what}: the connection ended behind it"))),
+        Some(_) => Err(refused(format!("{what}: bytes came behind it, before the server was asked"))),
+    }
+}
+
 // ---- HTTP
 
 /// RFC 9110 §9.3.6: whatever is not 2xx is a refusal.
@@ -193,17 +207,8 @@ fn connect(line: &mut Line, to: Destination<'_>, authorization: Option<&str>) ->
     if !head.status.is_success() {
         return Err(refusal(line, &mut buffer, &head, &authority, authorization.is_some()));
     }
-    // Content-Length and Transfer-Encoding mean nothing here. The server behind speaks only when
-    // asked, so bytes that are here already are not its.
-    let behind = match buffer.is_empty() {
-        true => line.try_read(&mut [0; 1])?,
-        false => Some(buffer.bytes().len()),
-    };
-    match behind {
-        None => Ok(()),
-        Some(0) => Err(refused(format!("{CONNECTING}: the connection ended behind it"))),
-        Some(_) => Err(refused(format!("{CONNECTING}: bytes came behind it, before the server was asked"))),
-    }
+    // Content-Length and Transfer-Encoding mean nothing here.
+    check_silence(line, buffer.bytes(), CONNECTING)
 }
 
 /// `host:port`, with the port always and IPv6 in brackets (RFC 9112 §3.2.3).
@@ -337,7 +342,8 @@ fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Login>) -> Result
         // Network or host unreachable, connection refused, TTL expired, address type not supported.
         return if matches!(reply, 3..=6 | 8) { Ok(Some(refused(what))) } else { Err(refused(what)) };
     }
-    skip_bound_address(line, kind).map(|()| None)
+    skip_bound_address(line, kind)?;
+    check_silence(line, &[], GREETING).map(|()| None)
 }
 
 /// RFC 1928 §4.

@@ -216,14 +216,21 @@ fn the_address_that_a_proxy_tells_of_may_be_of_any_kind() {
     let name = [&[5, 0, 0, 3, 255][..], &[b'x'; 255], &[0, 80]].concat();
     let v6 = [&[5, 0, 0, 4][..], &[9; 16], &[0, 80]].concat();
     for reply in [GRANTED.to_vec(), v6, name, vec![5, 0, 0, 3, 0, 0, 80]] {
-        let reply = [reply, ok("at once").into_bytes()].concat(); // not one byte more is read
         let peer = Peer::start(move |mut conn, _| {
             request(&mut conn, 15);
             conn.send(&reply);
-            conn.request();
+            serve(&mut conn);
         });
-        assert_eq!(by(at("socks5h", &peer)).get(URL).send().unwrap().text().unwrap(), "at once");
+        let response = by(at("socks5h", &peer)).get(URL).send().unwrap();
+        assert!(response.text().unwrap().starts_with("GET /a HTTP/1.1\r\n"));
     }
+}
+
+#[test]
+fn what_comes_behind_the_handshake_is_not_the_servers_answer() {
+    let early = [&GRANTED[..], ok("the proxy's own").as_bytes()].concat();
+    let said = refusal(&replying(early)).to_string();
+    assert!(said.ends_with("bytes came behind it, before the server was asked"), "{said}");
 }
 
 #[test]

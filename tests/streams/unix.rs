@@ -69,6 +69,90 @@ fn a_listener_whose_queue_is_full_is_waited_for_no_longer_than_allowed() {
     filling.join().expect("no panic");
 }
 
+/// The threads of this program that connect to something.
+#[cfg(target_os = "linux")]
+fn connecting() -> Vec<i32> {
+    const NAME: &str = "longwire-connec"; // the system keeps 15 bytes
+
+    let tasks = fs::read_dir("/proc/self/task").expect("the list of threads").flatten();
+    let tasks = tasks.filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim() == NAME));
+    tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn connects_that_hang_are_sixteen_at_most_and_there_is_room_again_when_they_end() {
+    const CONNECTS_MAX: usize = 16;
+    const OTHERS: usize = 4; // of the tests beside
+
+    let (socket, listener) = Socket::bind("hanging");
+    let filling = fill(&socket);
+    let client = socket.client().connect_timeout(Duration::from_millis(20)).build();
+    for _ in 0..CONNECTS_MAX + OTHERS + 4 {
+        let error = client.get(URL).send().expect_err("nobody accepts");
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Connect), "{error}");
+    }
+    assert!((CONNECTS_MAX..=CONNECTS_MAX + OTHERS).contains(&connecting().len()), "abandoned, and no more");
+    drop((listener, socket));
+    filling.join().expect("no panic");
+    let end = Instant::now() + LIMIT;
+    while client.get(URL).send().expect_err("nobody listens").is_timeout() {
+        assert!(Instant::now() < end, "there never was room again");
+    }
+}
+
+/// Signals, which std knows nothing of.
+#[cfg(target_os = "linux")]
+mod signals {
+    #![allow(unsafe_code)]
+
+    pub(super) const SIGURG: i32 = 23; // whose default is to be ignored
+
+    unsafe extern "C" {
+        fn signal(signal: i32, handler: extern "C" fn(i32)) -> usize;
+        fn siginterrupt(signal: i32, interrupts: i32) -> i32;
+        fn tgkill(process: i32, thread: i32, signal: i32) -> i32;
+    }
+
+    extern "C" fn nothing(_: i32) {}
+
+    /// From here on that signal interrupts what a thread waits for, and does nothing else.
+    pub(super) fn let_interrupt(number: i32) {
+        // SAFETY: the handler touches nothing.
+        unsafe {
+            signal(number, nothing);
+            siginterrupt(number, 1);
+        }
+    }
+
+    pub(super) fn send(thread: i32, number: i32) {
+        // SAFETY: it takes numbers only, and a thread that is gone is an error that nobody minds.
+        unsafe { tgkill(std::process::id() as i32, thread, number) };
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_signal_does_not_end_a_connect() {
+    let (socket, listener) = Socket::bind("signal");
+    let filling = fill(&socket);
+    signals::let_interrupt(signals::SIGURG);
+    let limit = Duration::from_millis(500);
+    let client = socket.client().connect_timeout(limit).build();
+    let started = Instant::now();
+    let error = thread::scope(|scope| {
+        let sending = scope.spawn(|| client.get(URL).send().expect_err("nobody accepts"));
+        while !sending.is_finished() {
+            connecting().into_iter().for_each(|thread| signals::send(thread, signals::SIGURG));
+            thread::sleep(Duration::from_millis(5));
+        }
+        sending.join().expect("no panic")
+    });
+    assert!(error.is_timeout() && started.elapsed() >= limit, "{error} after {:?}", started.elapsed());
+    drop(listener);
+    filling.join().expect("no panic");
+}
+
 #[test]
 fn a_cancel_wakes_a_reader_of_a_unix_socket() {
     let (socket, listener) = Socket::bind("cancel");
