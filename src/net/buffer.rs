@@ -94,6 +94,14 @@ impl Buffer {
         }
     }
 
+    /// Puts behind the others as many as there is room for as it is: how many those are.
+    #[inline]
+    pub(crate) fn put_what_fits(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(self.block.len() - self.end);
+        self.put(&bytes[..count]);
+        count
+    }
+
     fn put_in_parts(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let room = self.room();

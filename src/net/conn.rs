@@ -213,13 +213,19 @@ impl Conn {
         self.buffer.put(bytes);
     }
 
-    /// Sends what was put into the buffer, and `body` behind it, in one write where the socket
-    /// takes it.
+    /// Sends what was put into the buffer, and `body` behind it: in one write with as much of it as
+    /// has room there. (Not in a gathering write: the standard library's raises SIGPIPE, which ends
+    /// a program that does not ignore it.)
     #[inline]
     pub(crate) fn send_with(&mut self, body: &[u8]) -> Result<()> {
-        let sent = send_all(&mut self.line, self.buffer.bytes(), body, self.begun, &mut self.sent);
+        let count = self.buffer.put_what_fits(body);
+        let sent = send_all(&mut self.line, self.buffer.bytes(), self.begun, &mut self.sent);
         self.buffer.clear();
-        sent.and_then(|()| self.line.flush())
+        sent?;
+        if count < body.len() {
+            send_all(&mut self.line, &body[count..], Instant::now(), &mut self.sent)?;
+        }
+        self.line.flush()
     }
 
     /// Writes once, without waiting for longer than `tick`: `None` if nothing could be written.
@@ -258,19 +264,15 @@ impl Conn {
     }
 }
 
-/// Writes both, in one write where the socket takes it, and counts what has left.
-fn send_all(line: &mut Line, mut head: &[u8], mut body: &[u8], mut now: Instant, sent: &mut u64) -> Result<()> {
+/// Writes all, and counts what has left.
+fn send_all(line: &mut Line, mut bytes: &[u8], mut now: Instant, sent: &mut u64) -> Result<()> {
     loop {
-        let count = match (head, body) {
-            ([], []) => return Ok(()),
-            (one, []) | ([], one) => line.write(&[IoSlice::new(one)], now)?,
-            (head, body) => line.write(&[IoSlice::new(head), IoSlice::new(body)], now)?,
-        };
+        let count = line.write(&[IoSlice::new(bytes)], now)?;
         *sent += count as u64;
-        let of_head = count.min(head.len());
-        (head, body) = (&head[of_head..], &body[count - of_head..]);
-        if !(head.is_empty() && body.is_empty()) {
-            now = Instant::now();
+        bytes = &bytes[count..];
+        if bytes.is_empty() {
+            return Ok(());
         }
+        now = Instant::now();
     }
 }
