@@ -169,7 +169,7 @@ impl Client {
             return Ok(None);
         }
         let mut headers = defaults.clone();
-        headers.retain(|name| !request.headers.contains(name));
+        headers.retain(&mut |name| !request.headers.contains(name));
         for (name, value) in request.headers.iter() {
             headers.append(name, value)?;
         }

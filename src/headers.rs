@@ -103,8 +103,16 @@ impl Headers {
     }
 
     fn fields(&self) -> impl Iterator<Item = Field> {
-        let indexed = self.index.of(&self.text).chunks_exact(INDEX_BYTES);
-        indexed.map(Field::read).chain(self.added.iter().copied())
+        (0..).map_while(|number| self.field(number))
+    }
+
+    /// The field in that place, counted from 0.
+    fn field(&self, number: usize) -> Option<Field> {
+        let index = self.index.of(&self.text);
+        match index.get(number * INDEX_BYTES..(number + 1) * INDEX_BYTES) {
+            Some(entry) => Some(Field::read(entry)),
+            None => self.added.get(number - index.len() / INDEX_BYTES).copied(),
+        }
     }
 
     /// The whole block, fields and what lies between them.
@@ -135,10 +143,9 @@ impl Headers {
             .map(|field| field.value.of(&self.text))
     }
 
-    /// The value of the field in that place, counted from 0, of those that came together.
+    /// The value of the field in that place, counted from 0.
     pub(crate) fn value_at(&self, number: usize) -> Option<&[u8]> {
-        let entry = self.index.of(&self.text).chunks_exact(INDEX_BYTES).nth(number)?;
-        Some(Field::read(entry).value.of(&self.text))
+        Some(self.field(number)?.value.of(&self.text))
     }
 
     /// Whether there is a field called `name`.
@@ -204,11 +211,11 @@ impl Headers {
 
     /// Removes every field called `name`.
     pub fn remove(&mut self, name: &str) {
-        self.retain(|other| !other.eq_ignore_ascii_case(name));
+        self.retain(&mut |other| !other.eq_ignore_ascii_case(name));
     }
 
     /// Keeps the fields whose name passes.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+    pub(crate) fn retain(&mut self, keep: &mut dyn FnMut(&str) -> bool) {
         let mut kept = Vec::new();
         for field in self.fields() {
             if keep(std::str::from_utf8(field.name.of(&self.text)).unwrap_or_default()) {
