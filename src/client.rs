@@ -229,7 +229,7 @@ impl Client {
 /// Where a connection for `url` shall lead, whatever stands between.
 fn target_of(url: &Url) -> Target<'_> {
     Target {
-        host: url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']'),
+        host: uri::bare_host(url),
         port: url.port_or_known_default().unwrap_or_default(),
         is_https: url.scheme() == "https",
     }

@@ -180,7 +180,10 @@ impl Headers {
     /// than HTAB, SP, 0x21 to 0x7E and 0x80 to 0xFF (RFC 9110 §5.5). Blanks around the value are
     /// trimmed first.
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        let value = value.as_ref().trim_ascii_blanks();
+        self.add(name, value.as_ref().trim_ascii_blanks())
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) -> Result<()> {
         if !is_token(name.as_bytes()) {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("header name {name:?} is not a token")));
         }
@@ -296,7 +299,7 @@ pub(crate) fn without_secrets(head: &[u8]) -> String {
     let (mut is_secret, mut mark) = (false, "://");
     for (number, line) in text.split_inclusive('\n').enumerate() {
         if !line.starts_with([' ', '\t']) {
-            let name = line.split(':').next().unwrap_or_default().trim_end();
+            let name = line.split_once(':').map_or(line, |(name, _)| name).trim_ascii_end();
             is_secret = SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name));
             mark = mark_of(name);
             if is_secret {

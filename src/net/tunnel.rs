@@ -209,7 +209,7 @@ fn connect(line: &mut Line, to: Destination<'_>, authorization: Option<&str>) ->
 /// `host:port`, with the port always and IPv6 in brackets (RFC 9112 §3.2.3).
 fn authority(to: Destination<'_>) -> String {
     match to {
-        Destination::Host(host, port) if host.contains(':') => format!("[{host}]:{port}"),
+        Destination::Host(host, port) if host.as_bytes().contains(&b':') => format!("[{host}]:{port}"),
         Destination::Host(host, port) => format!("{host}:{port}"),
         Destination::Address(address) => address.to_string(),
     }
