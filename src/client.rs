@@ -166,7 +166,7 @@ impl Client {
             return Ok(None);
         }
         let mut headers = defaults.clone();
-        headers.retain(|name| !request.headers.contains(name));
+        headers.retain(&mut |name| !request.headers.contains(name));
         for (name, value) in request.headers.iter() {
             headers.append(name, value)?;
         }
@@ -226,7 +226,7 @@ impl Client {
 /// Where a connection for `url` shall lead, whatever stands between.
 fn target_of(url: &Url) -> Target<'_> {
     Target {
-        host: url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']'),
+        host: uri::bare_host(url),
         port: url.port_or_known_default().unwrap_or_default(),
         is_https: url.scheme() == "https",
     }

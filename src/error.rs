@@ -171,7 +171,7 @@ struct Inner {
     peer: Option<SocketAddr>,
     url: Option<Url>,
     status: Option<StatusCode>,
-    proxy_answer: Option<Arc<[u8]>>,
+    proxy_answer: Option<Arc<Vec<u8>>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -241,7 +241,7 @@ impl Error {
     /// line the body, without its chunked coding: at most 8 KiB of it, and what had come within a
     /// second. It is the proxy's and not the server's, so it is no response.
     pub fn proxy_answer(&self) -> Option<&[u8]> {
-        self.0.proxy_answer.as_deref()
+        self.0.proxy_answer.as_deref().map(Vec::as_slice)
     }
 
     /// Whether a time limit passed.
@@ -292,7 +292,7 @@ impl Error {
     }
 
     pub(crate) fn with_proxy_answer(mut self, answer: Vec<u8>) -> Error {
-        self.0.proxy_answer = Some(answer.into());
+        self.0.proxy_answer = Some(Arc::new(answer));
         self
     }
 

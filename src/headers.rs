@@ -102,8 +102,16 @@ impl Headers {
     }
 
     fn fields(&self) -> impl Iterator<Item = Field> {
-        let indexed = self.index.of(&self.text).chunks_exact(INDEX_BYTES).filter_map(<[u8]>::first_chunk);
-        indexed.map(Field::read).chain(self.added.iter().copied())
+        (0..).map_while(|number| self.field(number))
+    }
+
+    /// The field in that place, counted from 0.
+    fn field(&self, number: usize) -> Option<Field> {
+        let index = self.index.of(&self.text);
+        match index.get(number * INDEX_BYTES..).and_then(<[u8]>::first_chunk) {
+            Some(entry) => Some(Field::read(entry)),
+            None => self.added.get(number - index.len() / INDEX_BYTES).copied(),
+        }
     }
 
     /// The whole block, fields and what lies between them.
@@ -139,10 +147,9 @@ impl Headers {
         &self.text[..self.index.start as usize]
     }
 
-    /// The value of the field in that place, counted from 0, of those that came together.
+    /// The value of the field in that place, counted from 0.
     pub(crate) fn value_at(&self, number: usize) -> Option<&[u8]> {
-        let entry = self.index.of(&self.text).get(number * INDEX_BYTES..)?.first_chunk()?;
-        Some(Field::read(entry).value.of(&self.text))
+        Some(self.field(number)?.value.of(&self.text))
     }
 
     /// Whether there is a field called `name`.
@@ -177,7 +184,10 @@ impl Headers {
     /// than HTAB, SP, 0x21 to 0x7E and 0x80 to 0xFF (RFC 9110 §5.5). Blanks around the value are
     /// trimmed first.
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        let value = value.as_ref().trim_ascii_blanks();
+        self.add(name, value.as_ref().trim_ascii_blanks())
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) -> Result<()> {
         if !is_token(name.as_bytes()) {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("header name {name:?} is not a token")));
         }
@@ -208,11 +218,11 @@ impl Headers {
 
     /// Removes every field called `name`.
     pub fn remove(&mut self, name: &str) {
-        self.retain(|other| !other.eq_ignore_ascii_case(name));
+        self.retain(&mut |other| !other.eq_ignore_ascii_case(name));
     }
 
     /// Keeps the fields whose name passes.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+    pub(crate) fn retain(&mut self, keep: &mut dyn FnMut(&str) -> bool) {
         let mut kept = Vec::new();
         for field in self.fields() {
             if keep(std::str::from_utf8(field.name.of(&self.text)).unwrap_or_default()) {
@@ -293,7 +303,7 @@ pub(crate) fn without_secrets(head: &[u8]) -> String {
     let (mut is_secret, mut mark) = (false, "://");
     for (number, line) in text.split_inclusive('\n').enumerate() {
         if !line.starts_with([' ', '\t']) {
-            let name = line.split(':').next().unwrap_or_default().trim_end();
+            let name = line.split_once(':').map_or(line, |(name, _)| name).trim_ascii_end();
             is_secret = SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name));
             mark = mark_of(name);
             if is_secret {

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::tunnel::{Login, Names, Relay, Route, Speaks};
 use crate::request::{basic_credentials, percent_decode};
 use crate::uri;
+use crate::wire::framing::decimal;
 use crate::wire::head::NextHop;
 
 /// A proxy, and what it is used for. Give it to
@@ -59,15 +60,14 @@ impl Proxy {
         if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
             return Err(invalid("has a blank or control byte"));
         }
-        let Some((scheme, _)) = url.split_once("://") else {
+        let Some((scheme, rest)) = split_scheme(url) else {
             return Err(invalid("is not of the form http://host:port"));
         };
         let (speaks, default_port) = speaks(scheme)?;
-        let rest = &url[scheme.len()..];
         uri::check_authority_form(rest).map_err(|_| invalid("has no host, or a backslash before the path"))?;
         // The host is read by the rules of http for all of them; which drops http's own port, so
         // that the port is asked of another.
-        let parse = |scheme: &str| Url::parse(&format!("{scheme}{rest}"));
+        let parse = |scheme: &str| Url::parse(&format!("{scheme}:{rest}"));
         let (Ok(parsed), Ok(other)) = (parse("http"), parse("https")) else {
             return Err(invalid("does not parse"));
         };
@@ -75,9 +75,8 @@ impl Proxy {
         if port == 0 || parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
             return Err(invalid("has port 0, or something behind the host and port"));
         }
-        let host = parsed.host_str().unwrap_or_default();
-        let name = format!("{}://{host}:{port}", scheme.to_ascii_lowercase());
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = format!("{}://{}:{port}", scheme.to_ascii_lowercase(), parsed.host_str().unwrap_or_default());
+        let host = uri::bare_host(&parsed).to_owned();
         let relay = Relay { name, host, port, speaks, is_trusted: false };
         let proxy = Proxy { relay, except: Exceptions::default(), tunnels_http: false };
         match uri::has_userinfo(&parsed) {
@@ -168,6 +167,11 @@ impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Proxy").field(&self.relay).finish() // which shows no credentials
     }
+}
+
+/// The scheme, if there is one, and what is behind its colon.
+fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    url.split_once(':').filter(|(_, rest)| rest.starts_with("//"))
 }
 
 /// What a proxy with that scheme speaks, and its port.
@@ -269,8 +273,11 @@ impl Environment {
 
 /// The proxy that a variable names; without a scheme it is an HTTP proxy.
 fn named(name: &str, value: &OsString) -> Result<Proxy> {
-    let value = text(name, value)?.trim();
-    let proxy = if value.contains("://") { Proxy::new(value) } else { Proxy::new(&format!("http://{value}")) };
+    let value = text(name, value)?.trim_ascii();
+    let proxy = match split_scheme(value) {
+        Some(_) => Proxy::new(value),
+        None => Proxy::new(&format!("http://{value}")),
+    };
     proxy.map_err(|error| error.recast(ErrorKind::InvalidRequest, &variable_called(name)))
 }
 
@@ -320,12 +327,14 @@ enum Exception {
 
 impl Exceptions {
     fn parse(list: &str) -> Result<Exceptions> {
-        let entries = list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
-        let entries = entries.map(|entry| {
-            let what = || format!("{entry:?} is no host, address or prefix that goes without a proxy");
-            Exception::parse(entry).ok_or_else(|| Error::new(ErrorKind::InvalidRequest, what()))
-        });
-        entries.collect::<Result<_>>().map(Exceptions)
+        let mut exceptions = Vec::new();
+        for entry in list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty()) {
+            exceptions.push(Exception::parse(entry).ok_or_else(|| {
+                let what = format!("{entry:?} is no host, address or prefix that goes without a proxy");
+                Error::new(ErrorKind::InvalidRequest, what)
+            })?);
+        }
+        Ok(Exceptions(exceptions))
     }
 
     fn contain(&self, url: &Url) -> bool {
@@ -352,7 +361,7 @@ impl Exception {
         };
         let below = host.strip_prefix("*.").or(host.strip_prefix('.'));
         let host = below.unwrap_or(host);
-        if host.contains('*') {
+        if host.as_bytes().contains(&b'*') {
             return None;
         }
         match Host::parse(host.strip_suffix('.').unwrap_or(host)).ok()? {
@@ -386,7 +395,7 @@ impl Exception {
 
 /// A number of digits only.
 fn number(text: &str) -> Option<u16> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    u16::try_from(decimal(text.as_bytes())?).ok()
 }
 
 fn width(ip: IpAddr) -> u32 {

@@ -115,7 +115,7 @@ fn becomes_get(method: &Method, status: u16) -> bool {
 fn drop_body(request: &mut Request<'_>) {
     request.body = SendBody::empty();
     request.options.expect_continue = None;
-    request.headers.retain(|name| {
+    request.headers.retain(&mut |name| {
         let is = |other: &&str| other.eq_ignore_ascii_case(name);
         !(name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-")) || ABOUT_CONTENT.iter().any(is))
     });
@@ -124,7 +124,7 @@ fn drop_body(request: &mut Request<'_>) {
 /// To another origin goes only what is on a list. What is gone does not come back on later hops.
 fn leave_behind(request: &mut Request<'_>, followed: &[String]) {
     let has_body = !request.body.is_none();
-    request.headers.retain(|name| {
+    request.headers.retain(&mut |name| {
         let is = |other: &&str| other.eq_ignore_ascii_case(name);
         HARMLESS.iter().any(is)
             || has_body && OF_THE_BODY.iter().any(is)

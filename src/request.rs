@@ -214,7 +214,9 @@ pub(crate) fn basic_credentials(user: &[u8], password: &[u8]) -> Result<String> 
     if pair.iter().any(u8::is_ascii_control) {
         return Err(invalid("Basic auth cannot have control bytes (RFC 7617 §2)"));
     }
-    Ok(format!("Basic {}", BASE64.encode(pair)))
+    let mut credentials = "Basic ".to_owned();
+    BASE64.encode_string(pair, &mut credentials);
+    Ok(credentials)
 }
 
 /// Bytes of a percent-encoded part of a URL; a `%` that encodes nothing stands for itself.

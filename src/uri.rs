@@ -76,13 +76,13 @@ fn parse(text: &str) -> Result<Url> {
         let at = text.bytes().take_while(|byte| !is_bad(*byte)).count();
         return Err(invalid(format!("the URL has a blank or control byte (byte {})", at + 1)));
     }
-    let Some(scheme) = scheme_of(text) else {
+    let Some((scheme, rest)) = split_scheme(text) else {
         return Err(invalid("the URL is not of the form http://host"));
     };
     if !is_http(scheme) {
         return Err(unsupported(scheme));
     }
-    check_authority_form(&text[scheme.len()..]).map_err(invalid)?;
+    check_authority_form(rest).map_err(invalid)?;
     let url = Url::parse(text).map_err(|error| invalid(format!("the URL does not parse: {error}")))?;
     admit(&url).map(|()| url)
 }
@@ -102,17 +102,17 @@ fn admit(url: &Url) -> Result<()> {
 /// fragment inherited. The error is a plain sentence.
 pub(crate) fn resolve_location(base: &Url, location: &[u8]) -> Result<Url, String> {
     let mut text = encode_raw(location)?;
-    if let Some(scheme) = scheme_of(&text) {
+    if let Some((scheme, rest)) = split_scheme(&text) {
         if !is_http(scheme) {
             return Err(format!("it has the scheme {scheme:?}, which is not followed"));
         }
-        check_authority_form(&text[scheme.len()..])?;
+        check_authority_form(rest)?;
     } else if let Some(authority) = text.strip_prefix("//") {
         check_authority(authority)?;
     } else if text.starts_with(['/', '\\']) && text[1..].starts_with(['/', '\\']) {
         return Err("it has a backslash before the path".to_owned());
     }
-    if let (false, Some(fragment)) = (text.contains('#'), base.fragment()) {
+    if let (false, Some(fragment)) = (text.as_bytes().contains(&b'#'), base.fragment()) {
         text.push('#');
         text.push_str(fragment);
     }
@@ -136,16 +136,17 @@ fn encode_raw(location: &[u8]) -> Result<String, String> {
     Ok(text)
 }
 
-/// The scheme of `text`, if it begins with one (RFC 3986 §3.1).
-fn scheme_of(text: &str) -> Option<&str> {
-    let end = text.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)))?;
-    let is_scheme = text.as_bytes()[0].is_ascii_alphabetic() && text.as_bytes()[end] == b':';
-    is_scheme.then_some(&text[..end])
+/// The scheme of `text`, if it begins with one, and what is behind its colon (RFC 3986 §3.1).
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let may_be_inside = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(may_be_inside);
+    is_scheme.then_some((scheme, rest))
 }
 
-/// What follows the scheme must be `://` and a host.
+/// What follows the scheme and its colon must be `//` and a host.
 pub(crate) fn check_authority_form(rest: &str) -> Result<(), &'static str> {
-    match rest.strip_prefix("://") {
+    match rest.strip_prefix("//") {
         Some(authority) => check_authority(authority),
         None => Err("the URL is not of the form http://host"),
     }
@@ -182,20 +183,20 @@ pub(crate) fn without_userinfo(mut url: Url) -> Url {
 /// stands before an authority: `://`, or `//` where the text is one reference, which may be without
 /// a scheme and have raw blanks.
 pub(crate) fn hide_userinfo<'t>(text: &'t str, mark: &str) -> Cow<'t, str> {
-    let ends = if mark == "//" { "/?#\r\n" } else { "/?#\r\n\t " };
-    if !text.contains(mark) || !text.contains('@') {
+    let ends: &[u8] = if mark == "//" { b"/?#\r\n" } else { b"/?#\r\n\t " };
+    if !text.as_bytes().contains(&b'@') {
         return text.into();
     }
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(mark) {
+    while let Some(at) = rest.as_bytes().windows(mark.len()).position(|bytes| bytes == mark.as_bytes()) {
         let (before, authority) = rest.split_at(at + mark.len());
-        let end = authority.find(|c: char| ends.contains(c)).unwrap_or(authority.len());
+        let end = authority.bytes().position(|byte| ends.contains(&byte)).unwrap_or(authority.len());
         shown.push_str(before);
-        rest = match authority[..end].rfind('@') {
-            Some(at) => {
+        rest = match authority[..end].rsplit_once('@') {
+            Some((userinfo, _)) => {
                 shown.push_str("***");
-                &authority[at..]
+                &authority[userinfo.len()..]
             }
             None => authority,
         };
@@ -206,6 +207,12 @@ pub(crate) fn hide_userinfo<'t>(text: &'t str, mark: &str) -> Cow<'t, str> {
 #[inline]
 pub(crate) fn has_userinfo(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
+}
+
+/// The host; an IPv6 address without its brackets.
+pub(crate) fn bare_host(url: &Url) -> &str {
+    let host = url.host_str().unwrap_or_default();
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// `scheme://host:port`, the default port left out: what a connection is for (RFC 9110 §4.3.1).

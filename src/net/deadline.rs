@@ -73,7 +73,13 @@ impl Deadline {
 
     /// What is said when it has passed while `what` was waited for.
     pub(crate) fn error(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Timeout, format!("{what}: {} of {:?} passed", self.setting, self.span))
+        // In the largest unit of which it is a whole number.
+        let (span, unit) = match self.span.subsec_nanos() {
+            0 => (self.span.as_secs(), "s"),
+            nanos if nanos % 1_000_000 == 0 => (self.span.as_millis() as u64, "ms"),
+            _ => (self.span.as_nanos() as u64, "ns"),
+        };
+        Error::new(ErrorKind::Timeout, format!("{what}: {} of {span}{unit} passed", self.setting))
     }
 }
 
@@ -88,6 +94,14 @@ mod tests {
         let late = Deadline::of("timeout", Some(Duration::from_secs(9)), now);
         for deadline in [soon.or_sooner(late), late.or_sooner(soon), Deadline::none().or_sooner(soon)] {
             assert_eq!(deadline.error("x").to_string(), "x: read_timeout of 1s passed");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_named_in_the_largest_unit_that_does() {
+        for (nanos, want) in [(90_000_000_000, "90s"), (1_500_000_000, "1500ms"), (1_000_001, "1000001ns")] {
+            let error = Deadline::after(Duration::from_nanos(nanos)).error("x");
+            assert_eq!(error.to_string(), format!("x: timeout of {want} passed"));
         }
     }
 

@@ -5,6 +5,7 @@
 //! for which URL is decided above. A proxy is not trusted more than a server is: whatever it says
 //! is bounded, and everything is over when the deadline is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
@@ -170,8 +171,13 @@ fn without_timeouts(mut socket: Socket) -> Result<Socket> {
     Ok(socket)
 }
 
-fn refused(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+fn refused(what: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Proxy, what)
+}
+
+/// What the proxy says is not what it should; of which handshake it is a part is said by `open`.
+fn malformed(what: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Framing, what)
 }
 
 fn send(line: &mut Line, mut bytes: &[u8]) -> Result<()> {
@@ -214,7 +220,7 @@ fn connect(line: &mut Line, to: Destination<'_>, authorization: Option<&str>) ->
 /// `host:port`, with the port always and IPv6 in brackets (RFC 9112 §3.2.3).
 fn authority(to: Destination<'_>) -> String {
     match to {
-        Destination::Host(host, port) if host.contains(':') => format!("[{host}]:{port}"),
+        Destination::Host(host, port) if host.as_bytes().contains(&b':') => format!("[{host}]:{port}"),
         Destination::Host(host, port) => format!("{host}:{port}"),
         Destination::Address(address) => address.to_string(),
     }
@@ -238,7 +244,7 @@ fn final_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
             return Ok(head);
         }
     }
-    Err(refused(format!("{CONNECTING}: more than {INTERIM_MAX} interim responses")))
+    Err(malformed(format!("more than {INTERIM_MAX} interim responses")))
 }
 
 fn next_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
@@ -321,8 +327,12 @@ const IPV6: u8 = 4;
 /// RFC 1928 §3 to §6. `Some`: this destination cannot be reached.
 fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Login>) -> Result<Option<Error>> {
     let request = socks5_request(to)?;
-    let methods: &[u8] = if login.is_some() { &[NO_LOGIN, USER_AND_PASSWORD] } else { &[NO_LOGIN] };
-    send(line, &[&[VERSION, methods.len() as u8], methods].concat())?;
+    // The version, how many methods, and these.
+    let greeting: &[u8] = match login {
+        Some(_) => &[VERSION, 2, NO_LOGIN, USER_AND_PASSWORD],
+        None => &[VERSION, 1, NO_LOGIN],
+    };
+    send(line, greeting)?;
     let [version, method] = read(line)?;
     check_version(version)?;
     match (method, login) {
@@ -332,7 +342,7 @@ fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Login>) -> Result
             return Err(refused("the proxy wants credentials, or what longwire cannot give (Proxy::basic_auth)"));
         }
         (NO_METHOD, Some(_)) => return Err(refused("the proxy takes no login by user and password")),
-        (other, _) => return Err(refused(format!("{GREETING}: it chose method {other}, which was not offered"))),
+        (other, _) => return Err(malformed(format!("it chose method {other}, which was not offered"))),
     }
     send(line, &request)?;
     let [version, reply, _, kind] = read(line)?;
@@ -386,7 +396,7 @@ fn log_in(line: &mut Line, login: &Login) -> Result<()> {
         // RFC 1929 says 1; some say 5, and mean the same.
         [LOGIN_VERSION | VERSION, 0] => Ok(()),
         [LOGIN_VERSION | VERSION, _] => Err(refused("the proxy does not take the user and password that it was given")),
-        [other, _] => Err(refused(format!("{GREETING}: version {other} of the login, not 1"))),
+        [other, _] => Err(malformed(format!("version {other} of the login, not 1"))),
     }
 }
 
@@ -397,7 +407,7 @@ fn skip_bound_address(line: &mut Line, kind: u8) -> Result<()> {
         IPV4 => 4,
         IPV6 => 16,
         NAME => usize::from(read::<1>(line)?[0]),
-        other => return Err(refused(format!("{GREETING}: its answer has an address of type {other}"))),
+        other => return Err(malformed(format!("its answer has an address of type {other}"))),
     };
     let mut rest = [0; 255 + 2];
     read_into(line, &mut rest[..length + 2])
@@ -411,7 +421,7 @@ fn read<const N: usize>(line: &mut Line) -> Result<[u8; N]> {
 fn read_into(line: &mut Line, mut bytes: &mut [u8]) -> Result<()> {
     while !bytes.is_empty() {
         match line.read(bytes, &Deadline::NONE, Instant::now())? {
-            0 => return Err(refused(format!("{GREETING}: it closed the connection"))),
+            0 => return Err(malformed("it closed the connection")),
             count => bytes = &mut bytes[count..],
         }
     }
@@ -421,12 +431,12 @@ fn read_into(line: &mut Line, mut bytes: &mut [u8]) -> Result<()> {
 fn check_version(version: u8) -> Result<()> {
     match version {
         VERSION => Ok(()),
-        other => Err(refused(format!("{GREETING}: it answers with byte 0x{other:02x}, and is no SOCKS5 proxy"))),
+        other => Err(malformed(format!("it answers with byte 0x{other:02x}, and is no SOCKS5 proxy"))),
     }
 }
 
 /// RFC 1928 §6.
-fn reply_text(reply: u8) -> String {
+fn reply_text(reply: u8) -> Cow<'static, str> {
     let text = match reply {
         1 => "general SOCKS server failure",
         2 => "connection not allowed by its rules",
@@ -436,7 +446,7 @@ fn reply_text(reply: u8) -> String {
         6 => "TTL expired",
         7 => "command not supported",
         8 => "address type not supported",
-        other => return format!("reply {other}, which SOCKS5 does not know"),
+        other => return format!("reply {other}, which SOCKS5 does not know").into(),
     };
-    text.to_owned()
+    text.into()
 }
