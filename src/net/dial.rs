@@ -41,6 +41,19 @@ pub(crate) struct OwnWay {
     pub(crate) sees_to_tls: bool,
 }
 
+/// Why there is no connection.
+pub(crate) struct NotOpened {
+    pub(crate) error: Error,
+    /// There was one, which was told, and it had to be closed again.
+    pub(crate) closed: Option<(Option<SocketAddr>, CloseReason)>,
+}
+
+impl From<Error> for NotOpened {
+    fn from(error: Error) -> NotOpened {
+        NotOpened { error, closed: None }
+    }
+}
+
 /// What there is to know of a connection that is being opened.
 struct Opening<'a> {
     deadline: Deadline,
@@ -57,7 +70,7 @@ impl Dialer {
         route: Route<'_>,
         deadline: Deadline,
         token: Option<&CancelToken>,
-    ) -> Result<Conn> {
+    ) -> std::result::Result<Conn, NotOpened> {
         let started = Instant::now();
         let mut opening = Opening { deadline, token, took: Timings::default() };
         let socket = self.reach(target, route, &mut opening)?;
@@ -73,8 +86,7 @@ impl Dialer {
             Ok(socket) => Ok(Conn::new(socket, opening.took)),
             Err(error) => {
                 let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
-                self.observe(&Event::Closed { peer, reason });
-                Err(error)
+                Err(NotOpened { error, closed: Some((peer, reason)) })
             }
         }
     }
