@@ -81,7 +81,7 @@ impl Dialer {
         let peer = socket.peer_addr();
         self.observe(&Event::Connected { peer, took: opening.took.connect });
         let is_plain = !target.is_https || self.own_way_sees_to_tls();
-        let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, &mut opening) };
+        let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, None, &mut opening) };
         match secured {
             Ok(socket) => Ok(Conn::new(socket, opening.took)),
             Err(error) => {
@@ -107,15 +107,16 @@ impl Dialer {
 
     /// Puts TLS on a socket to `host`: the server's, or the proxy's.
     #[cfg(feature = "__rustls")]
-    fn secure(&self, socket: Socket, host: &str, opening: &mut Opening<'_>) -> Result<Socket> {
+    fn secure(&self, socket: Socket, host: &str, relay: Option<&Relay>, opening: &mut Opening<'_>) -> Result<Socket> {
         let started = Instant::now();
-        let socket = self.tls.wrap(socket, host, opening.deadline, opening.token)?;
+        let tls = relay.and_then(|relay| relay.tls.as_deref()).unwrap_or(&self.tls);
+        let socket = tls.wrap(socket, host, opening.deadline, opening.token, self.observer.as_deref())?;
         opening.took.tls += started.elapsed();
         Ok(socket)
     }
 
     #[cfg(not(feature = "__rustls"))]
-    fn secure(&self, _: Socket, host: &str, _: &mut Opening<'_>) -> Result<Socket> {
+    fn secure(&self, _: Socket, host: &str, _: Option<&Relay>, _: &mut Opening<'_>) -> Result<Socket> {
         Err(Error::new(ErrorKind::UnsupportedScheme, format!("TLS is needed for {host}")))
     }
 
@@ -155,7 +156,7 @@ impl Dialer {
         let addresses = self.addresses(&relay.host, relay.port, None, opening);
         let socket = addresses.and_then(|addresses| tcp(&addresses, opening));
         let secured = match socket {
-            Ok(socket) if relay.is_https() => self.secure(socket, &relay.host, opening),
+            Ok(socket) if relay.is_https() => self.secure(socket, &relay.host, Some(relay), opening),
             plain_or_failed => plain_or_failed,
         };
         secured.map_err(|error| match error.kind() {

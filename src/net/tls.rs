@@ -28,7 +28,7 @@ const LOOKS_MAX: u32 = 16;
 /// Bytes that are looked at when what came is not TLS.
 const FIRST_BYTES: usize = 5;
 
-/// How a client wraps its connections.
+/// How connections are wrapped: a client's, or those to a proxy.
 pub(crate) struct Tls {
     /// The ALPN name of what is spoken inside.
     protocol: &'static [u8],
@@ -37,16 +37,11 @@ pub(crate) struct Tls {
     /// Made when first needed, because reading the platform's trust store takes a while; then
     /// kept, because it remembers the sessions that can be resumed.
     config: OnceLock<Arc<ClientConfig>>,
-    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Tls {
-    pub(crate) fn new(
-        own: Option<Arc<ClientConfig>>,
-        protocol: &'static [u8],
-        observer: Option<Arc<dyn Observer>>,
-    ) -> Tls {
-        Tls { protocol, own, config: OnceLock::new(), observer }
+    pub(crate) fn new(own: Option<Arc<ClientConfig>>, protocol: &'static [u8]) -> Tls {
+        Tls { protocol, own, config: OnceLock::new() }
     }
 
     /// Does the handshake with `host` on a socket that leads there, before `deadline` passes.
@@ -56,6 +51,7 @@ impl Tls {
         host: &str,
         deadline: Deadline,
         token: Option<&CancelToken>,
+        observer: Option<&dyn Observer>,
     ) -> Result<Socket> {
         let started = Instant::now();
         let stream = self.client(host).and_then(|tls| {
@@ -65,7 +61,7 @@ impl Tls {
             Ok(stream)
         });
         let stream = stream.map_err(|error| error.at(Stage::Tls))?;
-        if let Some(observer) = &self.observer {
+        if let Some(observer) = observer {
             observer.event(&Event::Secured {
                 peer: stream.peer_addr(),
                 version: stream.tls.protocol_version().and_then(|version| version.as_str()).unwrap_or_default(),
