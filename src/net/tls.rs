@@ -25,6 +25,9 @@ use crate::observe::{Event, Observer};
 /// tickets for as long as it likes, but we do not look for as long.
 const LOOKS_MAX: u32 = 16;
 
+/// How long a write, and then a read, is waited for where either may have to come first.
+const BRIEF: Duration = Duration::from_millis(10);
+
 /// Bytes that are looked at when what came is not TLS.
 const FIRST_BYTES: usize = 5;
 
@@ -326,20 +329,31 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Reads once, or sends what is still to be sent. An answer that is there comes before that,
-    /// or the peer and we might each wait for the other to read.
+    /// Reads once. What is still to be sent goes out meanwhile; whether the peer will take that or
+    /// say something first cannot be known, so that neither is waited for for long.
     fn wait(&mut self) -> io::Result<()> {
         if self.tls.wants_write() {
             match self.receive(false) {
                 Err(error) if is_wake_up(&error) => {}
                 received => return received,
             }
-            match self.push(true) {
-                Err(error) if !is_wake_up(&error) => {} // broken; what the peer has said can still be read
-                pushed => return pushed,
+            match self.briefly(|stream| stream.push(true)) {
+                Err(error) if is_wake_up(&error) => {
+                    let received = self.briefly(|stream| stream.receive(true));
+                    return received.or_else(|error| if is_wake_up(&error) { Ok(()) } else { Err(error) });
+                }
+                _ => {} // all is sent; or it is broken, and what the peer has said can still be read
             }
         }
         self.receive(true)
+    }
+
+    fn briefly(&mut self, act: impl FnOnce(&mut TlsStream) -> io::Result<()>) -> io::Result<()> {
+        let usual = (self.read_timeout, self.write_timeout);
+        self.set_timeouts(Some(BRIEF), Some(BRIEF))?;
+        let outcome = act(self);
+        self.set_timeouts(usual.0, usual.1)?;
+        outcome
     }
 
     /// Gives the socket what rustls has for the peer, in one write.
