@@ -299,7 +299,12 @@ impl TlsStream {
     /// What has been decrypted and not been read yet; `None` if that is nothing.
     fn take(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         match self.tls.reader().read(into) {
-            Ok(count) => Ok(Some(count)),
+            Ok(count) => {
+                if self.saw_all {
+                    self.give_room_back();
+                }
+                Ok(Some(count))
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             // RFC 8446 §6.1: an end for which the peer has not vouched may be anybody's doing.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -307,6 +312,12 @@ impl TlsStream {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// rustls makes its buffer small again where it begins to read into it. Nobody may read here for
+    /// long, if the connection is idle now.
+    fn give_room_back(&mut self) {
+        let _ = self.tls.read_tls(&mut Nothing);
     }
 
     /// Reads once from the socket, and decrypts what is complete.
@@ -473,6 +484,15 @@ impl Read for Inward<'_> {
         let read = if self.waits { self.socket.read(into) } else { self.socket.try_read(into) };
         self.is_full = read.as_ref().is_ok_and(|count| *count == into.len());
         read
+    }
+}
+
+/// A socket on which nothing has come.
+struct Nothing;
+
+impl Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
