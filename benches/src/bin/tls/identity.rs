@@ -14,6 +14,9 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 /// What all clients come to agree on, because the server knows nothing else.
 pub const AGREED: &str = "TLS 1.3, TLS_AES_256_GCM_SHA384, X25519, ECDSA on P-256";
 
+/// As longwire offers it by itself, and curl.
+const ALPN: &[u8] = b"http/1.1";
+
 /// The root certificate of the server at this port.
 pub fn root_file(port: u16) -> io::Result<PathBuf> {
     Ok(env::current_exe()?.with_file_name(format!("root-{port}.pem")))
@@ -35,6 +38,7 @@ pub fn new_server(tickets: usize) -> (ServerConfig, String) {
         .with_no_client_auth()
         .with_single_cert(vec![own.into()], key)
         .expect("a certificate and its key");
+    config.alpn_protocols = vec![ALPN.to_vec()];
     config.send_tls13_tickets = tickets;
     if tickets == 0 {
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -54,11 +58,13 @@ fn agreed() -> CryptoProvider {
 pub fn client_config(port: u16) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&root_pem(port)).expect("a certificate")).expect("a root");
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("suites for them")
         .with_root_certificates(roots)
-        .with_no_client_auth()
+        .with_no_client_auth();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config
 }
 
 pub fn root_pem(port: u16) -> Vec<u8> {
