@@ -219,7 +219,14 @@ impl Client {
         }
         let origin = pool_key(route, uri::origin(url));
         let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits: &limits };
-        pool.lease(want, |deadline| dialer.open(&target_of(url), route, deadline, options.token.as_ref()))
+        pool.lease(want, |deadline| {
+            dialer.open(&target_of(url), route, deadline, options.token.as_ref()).map_err(|not_opened| {
+                if let Some((peer, reason)) = not_opened.closed {
+                    pool.record_closed_unused(peer, reason);
+                }
+                not_opened.error
+            })
+        })
     }
 }
 

@@ -20,6 +20,8 @@ use crate::net::stream::Connect;
 use crate::net::tls::Tls;
 use crate::net::unix_socket::UnixSocket;
 use crate::observe::Observer;
+#[cfg(feature = "__rustls")]
+use crate::proxy::ALPN;
 use crate::proxy::{Proxies, Proxy};
 use crate::request::{check_by_hand, stands_alone};
 use crate::settings::Settings;
@@ -33,10 +35,6 @@ const HEAD_BYTES: RangeInclusive<usize> = 64..=1 << 30;
 
 /// The fewest and the most fields that can be asked for.
 const HEAD_FIELDS: RangeInclusive<usize> = 1..=65_536;
-
-/// What is spoken inside TLS, by its registered name (RFC 7301 §6).
-#[cfg(feature = "__rustls")]
-const ALPN: &[u8] = b"http/1.1";
 
 /// Builds a [`Client`].
 ///
@@ -357,8 +355,9 @@ impl ClientBuilder {
     ///
     /// If the config names no ALPN protocol `http/1.1` is offered, in a copy of it; otherwise it is
     /// taken as it is, and a server that chooses anything else is an error. Give the same config to
-    /// several clients and they share the sessions that can be resumed. It counts for `https`
-    /// proxies, too: one that wants a client certificate is shown the same.
+    /// several clients and they share the sessions that can be resumed. It counts for an `https`
+    /// proxy, too, which is believed by the same roots and is shown the same client certificate, unless
+    /// [`Proxy::tls_config`] gives it one of its own.
     ///
     /// ```
     /// use longwire::{Client, rustls};
@@ -408,7 +407,7 @@ impl ClientBuilder {
             own_way,
             observer: observer.clone(),
             #[cfg(feature = "__rustls")]
-            tls: Tls::new(self.tls_config, ALPN, observer.clone()),
+            tls: Tls::new(self.tls_config, ALPN),
         };
         Client::assemble(self.settings, dialer, Pool::new(self.pool, observer))
     }

@@ -252,7 +252,15 @@ pub fn tunnel(bytes: &[u8]) {
 fn shake_hands(bytes: &[u8], way: Way, speaks: Speaks) -> Option<usize> {
     let read = Arc::new(AtomicUsize::new(0));
     let said = Said { bytes: bytes.to_vec(), way, shown: 0, read: Arc::clone(&read) };
-    let relay = Relay { name: String::new(), host: String::new(), port: 1, speaks, is_trusted: false };
+    let relay = Relay {
+        name: String::new(),
+        host: String::new(),
+        port: 1,
+        speaks,
+        is_trusted: false,
+        #[cfg(feature = "__rustls")]
+        tls: None,
+    };
     let to = Destination::Host("example.test", 80);
     match tunnel::open(Socket::Other(Box::new(said)), &relay, to, Deadline::none(), None) {
         Ok(Outcome::Open(_)) => Some(read.load(Ordering::Relaxed)),

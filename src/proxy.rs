@@ -5,15 +5,23 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
+#[cfg(feature = "__rustls")]
+use std::sync::Arc;
 
 use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "__rustls")]
+use crate::net::tls::Tls;
 use crate::net::tunnel::{Login, Names, Relay, Route, Speaks};
 use crate::request::{basic_credentials, percent_decode};
 use crate::uri;
 use crate::wire::framing::decimal;
 use crate::wire::head::NextHop;
+
+/// What is spoken inside TLS, to servers and to proxies, by its registered name (RFC 7301 §6).
+#[cfg(feature = "__rustls")]
+pub(crate) const ALPN: &[u8] = b"http/1.1";
 
 /// A proxy, and what it is used for. Give it to
 /// [`ClientBuilder::proxy`](crate::ClientBuilder::proxy).
@@ -76,8 +84,15 @@ impl Proxy {
             return Err(invalid("has port 0, or something behind the host and port"));
         }
         let name = format!("{}://{}:{port}", scheme.to_ascii_lowercase(), parsed.host_str().unwrap_or_default());
-        let host = uri::bare_host(&parsed).to_owned();
-        let relay = Relay { name, host, port, speaks, is_trusted: false };
+        let relay = Relay {
+            name,
+            host: uri::bare_host(&parsed).to_owned(),
+            port,
+            speaks,
+            is_trusted: false,
+            #[cfg(feature = "__rustls")]
+            tls: None,
+        };
         let proxy = Proxy { relay, except: Exceptions::default(), tunnels_http: false };
         match uri::has_userinfo(&parsed) {
             false => Ok(proxy),
@@ -146,6 +161,17 @@ impl Proxy {
     #[must_use]
     pub fn trusted(mut self) -> Proxy {
         self.relay.is_trusted = true;
+        self
+    }
+
+    /// Speaks TLS with an `https` proxy in a way of its own: its root certificates, and its client
+    /// certificate. Without this
+    /// [`ClientBuilder::tls_config`](crate::ClientBuilder::tls_config) counts for the proxy, too.
+    /// Servers are never spoken to by this one, not through the proxy's tunnels either.
+    #[cfg(feature = "__rustls")]
+    #[must_use]
+    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Proxy {
+        self.relay.tls = Some(Arc::new(Tls::new(Some(config), ALPN)));
         self
     }
 

@@ -142,24 +142,66 @@ fn an_idle_connection_holds_no_buffer() {
 #[cfg(feature = "__rustls")]
 #[test]
 fn an_idle_connection_with_tls_holds_at_most_twelve_kib() {
+    const BYTES_MAX: i64 = 12 * 1024;
+    for_both_versions(BYTES_MAX, "idle connection", |client, url, count| (live_with_idle(client, url, count), ()));
+}
+
+/// A large body makes rustls' buffer larger than its next read will need it.
+#[cfg(feature = "__rustls")]
+#[test]
+fn an_idle_connection_with_tls_holds_no_more_after_a_large_body() {
+    const BYTES_MAX: i64 = 12 * 1024;
+    for_both_versions(BYTES_MAX, "idle connection after a large body", |client, url, count| {
+        let open = |_| client.get(format!("{url}large")).send().expect("a head");
+        for mut response in (0..count).map(open).collect::<Vec<_>>() {
+            assert_eq!(read_all(&mut response, &mut [0; 4096]), LARGE);
+        }
+        assert_eq!(client.pool_stats().idle, count);
+        (LIVE_BYTES.get(), ())
+    });
+}
+
+/// A large body has begun, so that the buffers of both, rustls' and ours, are as large as they get.
+#[cfg(feature = "__rustls")]
+#[test]
+fn an_open_response_with_tls_holds_at_most_sixty_four_kib() {
+    const BYTES_MAX: i64 = 64 * 1024;
+    for_both_versions(BYTES_MAX, "open response", |client, url, count| {
+        let read_some = |_| {
+            let mut response = client.get(format!("{url}large")).send().expect("a head");
+            response.read_exact(&mut vec![0; LARGE / 2]).expect("half of the body");
+            response
+        };
+        let open: Vec<Response> = (0..count).map(read_some).collect();
+        (LIVE_BYTES.get(), open)
+    });
+}
+
+/// Measures what this thread holds with few and with many connections, in both versions of TLS.
+#[cfg(feature = "__rustls")]
+fn for_both_versions<K>(bytes_max: i64, what: &str, live_with: impl Fn(&Client, &str, usize) -> (i64, K)) {
     use certificates::{Authority, NAME};
     use longwire::rustls::version::{TLS12, TLS13};
 
     const FEW: usize = 8;
     const MANY: usize = 40;
-    const BYTES_MAX: i64 = 12 * 1024;
     let authority = Authority::new("root");
     for version in [&TLS12, &TLS13] {
-        let peer = session::answering(authority.identity().server_config(&[version]), ok("hello"));
+        let peer = session::serve(authority.identity().server_config(&[version]), |session, _| {
+            while let Some(request) = session.request() {
+                let is_large = request.starts_with("GET /large ");
+                session.send(ok(&if is_large { "x".repeat(LARGE) } else { "hello".to_owned() }));
+            }
+        });
         let config = std::sync::Arc::new(authority.client_config(&[version]));
         let client = Client::builder().tls_config(config).resolve_to(NAME, peer.addr());
         let client = client.max_idle_per_host(MANY).max_idle(MANY).build();
         let url = format!("https://{NAME}:{}/", peer.addr().port());
-        let few = live_with_idle(&client, &url, FEW);
-        let many = live_with_idle(&client, &url, MANY);
+        let (few, _) = live_with(&client, &url, FEW);
+        let (many, _) = live_with(&client, &url, MANY);
         let each = (many - few) / i64::try_from(MANY - FEW).expect("a few");
-        println!("live bytes per idle connection with {version:?}: {each}");
-        assert!(each <= BYTES_MAX, "{each} bytes for an idle connection with {version:?}");
+        println!("live bytes per {what} with {version:?}: {each}");
+        assert!(each <= bytes_max, "{each} bytes per {what} with {version:?}");
     }
 }
 

@@ -28,15 +28,15 @@ pub fn this_program(core: Option<&str>, arguments: &[&str]) -> io::Result<Comman
 }
 
 /// Processor, system, compiler, versions, and how it was done.
-pub fn describe(is_pinned: bool, rounds: usize) -> String {
+pub fn describe(clients: &[&str], is_pinned: bool, rounds: usize) -> String {
     let processor = value_in("/proc/cpuinfo", "model name").unwrap_or_else(|| env::consts::ARCH.to_owned());
     let system = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let compiler = Command::new("rustc").arg("--version").output();
     let compiler = compiler.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let versions: Vec<String> = crate::clients::NAMES.iter().filter_map(|name| version_of(name)).collect();
+    let versions: Vec<String> = clients.iter().filter_map(|name| version_of(name)).collect();
     let place = if is_pinned { "client and server on one core" } else { "NOT bound to one core (no `taskset`)" };
     format!(
-        "{processor}, Linux {}, {}; {}. {rounds} interleaved rounds, {place}, the work with 8 threads on all cores.\n",
+        "{processor}, Linux {}, {}; {}. {rounds} interleaved rounds, {place}.",
         system.trim(),
         compiler.unwrap_or_default(),
         versions.join(", "),

@@ -2,19 +2,21 @@
 //! fields, the body is handed out where it lies in the caller's buffer. No URL, no pool, no limits,
 //! no defence: it can talk to this server only.
 
-use std::io::{IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use memchr::memchr;
 
-use crate::clients::Client;
+use crate::client::Client;
 
-pub struct Raw {
+/// `open` makes of a socket the stream that is spoken on.
+pub struct Raw<O, S> {
+    open: O,
     host: String,
     path: String,
     get: Vec<u8>,
-    idle: Option<TcpStream>,
+    idle: Option<S>,
 }
 
 struct Head {
@@ -24,20 +26,18 @@ struct Head {
     closes: bool,
 }
 
-impl Clone for Raw {
-    fn clone(&self) -> Raw {
-        Raw { host: self.host.clone(), path: self.path.clone(), get: self.get.clone(), idle: None }
+impl<O: Clone, S> Clone for Raw<O, S> {
+    fn clone(&self) -> Self {
+        let Raw { open, host, path, get, .. } = self;
+        Raw { open: open.clone(), host: host.clone(), path: path.clone(), get: get.clone(), idle: None }
     }
 }
 
-impl Client for Raw {
-    fn new(url: &str) -> Raw {
-        let rest = url.strip_prefix("http://").expect("an http URL");
-        let (host, path) = rest.split_at(rest.find('/').expect("a path"));
-        let get = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: raw/1\r\nAccept: */*\r\n\r\n");
-        Raw { host: host.to_owned(), path: path.to_owned(), get: get.into_bytes(), idle: None }
-    }
-
+impl<O, S> Client for Raw<O, S>
+where
+    O: Fn(TcpStream) -> io::Result<S> + Clone + Send + 'static,
+    S: Read + Write + Send + 'static,
+{
     fn get(&mut self, buffer: &mut [u8]) -> usize {
         let mut stream = self.connection();
         stream.write_all(&self.get).expect("the server reads");
@@ -83,30 +83,37 @@ impl Client for Raw {
     }
 }
 
-impl Raw {
-    fn connection(&mut self) -> TcpStream {
+impl<O: Fn(TcpStream) -> io::Result<S>, S> Raw<O, S> {
+    pub fn new(url: &str, open: O) -> Self {
+        let (_, rest) = url.split_once("://").expect("a URL");
+        let (host, path) = rest.split_at(rest.find('/').expect("a path"));
+        let get = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: raw/1\r\nAccept: */*\r\n\r\n");
+        Raw { open, host: host.to_owned(), path: path.to_owned(), get: get.into_bytes(), idle: None }
+    }
+
+    fn connection(&mut self) -> S {
         self.idle.take().unwrap_or_else(|| {
-            let stream = TcpStream::connect(&self.host).expect("the server listens");
-            stream.set_nodelay(true).expect("an open socket");
-            stream
+            let socket = TcpStream::connect(&self.host).expect("the server listens");
+            socket.set_nodelay(true).expect("an open socket");
+            (self.open)(socket).expect("an open stream")
         })
     }
 
-    fn keep(&mut self, stream: TcpStream, head: &Head) {
+    fn keep(&mut self, stream: S, head: &Head) {
         if !head.closes {
             self.idle = Some(stream);
         }
     }
 }
 
-fn fill(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
+fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> usize {
     let count = stream.read(buffer).expect("the server writes");
     assert!(count > 0, "cut");
     count
 }
 
 /// Gives the head, and how much of the buffer is filled.
-fn read_head(stream: &mut TcpStream, buffer: &mut [u8]) -> (Head, usize) {
+fn read_head(stream: &mut impl Read, buffer: &mut [u8]) -> (Head, usize) {
     let mut filled = 0;
     loop {
         filled += fill(stream, &mut buffer[filled..]);
@@ -135,7 +142,7 @@ fn parse_head(bytes: &[u8]) -> Option<Head> {
     }
 }
 
-fn read_length(stream: &mut TcpStream, buffer: &mut [u8], begun: usize, length: usize) -> usize {
+fn read_length(stream: &mut impl Read, buffer: &mut [u8], begun: usize, length: usize) -> usize {
     let mut left = length - begun;
     while left > 0 {
         let room = buffer.len().min(left);
@@ -144,7 +151,7 @@ fn read_length(stream: &mut TcpStream, buffer: &mut [u8], begun: usize, length: 
     length
 }
 
-fn read_chunks(stream: &mut TcpStream, buffer: &mut [u8], mut start: usize, mut end: usize) -> usize {
+fn read_chunks(stream: &mut impl Read, buffer: &mut [u8], mut start: usize, mut end: usize) -> usize {
     let mut total = 0;
     loop {
         let line = loop {
@@ -177,7 +184,7 @@ fn read_chunks(stream: &mut TcpStream, buffer: &mut [u8], mut start: usize, mut 
 }
 
 /// Moves what is left to the front and reads more behind it.
-fn refill(stream: &mut TcpStream, buffer: &mut [u8], start: usize, end: usize) -> (usize, usize) {
+fn refill(stream: &mut impl Read, buffer: &mut [u8], start: usize, end: usize) -> (usize, usize) {
     buffer.copy_within(start..end, 0);
     let kept = end - start;
     (0, kept + fill(stream, &mut buffer[kept..]))

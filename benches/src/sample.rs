@@ -5,9 +5,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use std::{fs, process, thread};
 
-use crate::clients::{self, Attohttpc, Client, Longwire, Minreq, Reqwest, Ureq};
-use crate::raw::Raw;
-use crate::works::{Act, Work};
+use crate::client::Client;
+use crate::work::{Act, Work};
 
 /// Far longer than any sample takes: a client that hangs ends here.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -25,26 +24,14 @@ impl Sample {
         let (wall, cpu) = line.trim().split_once(' ')?;
         Some(Sample { wall: wall.parse().ok()?, cpu: cpu.parse().ok()? })
     }
-}
 
-/// The child's whole life.
-pub fn run(client: &str, work: &Work, url: &str, share: usize) {
-    let _done = watch();
-    let count = (clients::count(client, work) / share).max(1);
-    let sample = match client {
-        "raw" => measure::<Raw>(work, url, count),
-        "longwire" => measure::<Longwire>(work, url, count),
-        "ureq" => measure::<Ureq>(work, url, count),
-        "minreq" => measure::<Minreq>(work, url, count),
-        "attohttpc" => measure::<Attohttpc>(work, url, count),
-        "reqwest" => measure::<Reqwest>(work, url, count),
-        _ => panic!("no client {client}"),
-    };
-    println!("{} {}", sample.wall, sample.cpu);
+    pub fn print(&self) {
+        println!("{} {}", self.wall, self.cpu);
+    }
 }
 
 /// Ends the process if what is given back is not dropped in time.
-fn watch() -> Sender<()> {
+pub fn watch() -> Sender<()> {
     let (done, waiting) = mpsc::channel();
     thread::spawn(move || {
         if waiting.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
@@ -55,8 +42,7 @@ fn watch() -> Sender<()> {
     done
 }
 
-fn measure<C: Client>(work: &Work, url: &str, count: usize) -> Sample {
-    let client = C::new(url);
+pub fn measure(client: impl Client, work: &Work, count: usize) -> Sample {
     let warm_up = (count / 10).min(100);
     match work.act {
         Act::Threads { threads } => measure_threads(&client, work, threads, count, warm_up),

@@ -60,7 +60,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
+    fn send(&self, stream: &mut impl Write) -> io::Result<()> {
         stream.write_all(&self.first)?;
         for _ in 0..self.times {
             stream.write_all(&self.block)?;
@@ -106,18 +106,40 @@ fn answers() -> HashMap<&'static str, Answer> {
     ])
 }
 
+/// What the server does with a connection before it is spoken on.
+pub trait Accept: Send + Sync + 'static {
+    type Stream: Read + Write;
+
+    fn accept(&self, socket: TcpStream) -> io::Result<Self::Stream>;
+
+    /// The answer at `/tally`.
+    fn tally(&self) -> String {
+        String::new()
+    }
+}
+
+pub struct Tcp;
+
+impl Accept for Tcp {
+    type Stream = TcpStream;
+
+    fn accept(&self, socket: TcpStream) -> io::Result<TcpStream> {
+        Ok(socket)
+    }
+}
+
 /// Serves until standard input ends.
-pub fn run() -> io::Result<()> {
-    let listener = Arc::new(TcpListener::bind(("127.0.0.1", 0))?);
-    let answers = Arc::new(answers());
+pub fn run(listener: TcpListener, accept: impl Accept) -> io::Result<()> {
     println!("{}", listener.local_addr()?.port());
+    let shared = Arc::new((listener, accept, answers()));
     for _ in 0..THREADS {
-        let (listener, answers) = (Arc::clone(&listener), Arc::clone(&answers));
+        let shared = Arc::clone(&shared);
         thread::spawn(move || {
+            let (listener, accept, answers) = &*shared;
             let mut buffer = vec![0; 256 * 1024];
-            while let Ok((stream, _)) = listener.accept() {
+            while let Ok((socket, _)) = listener.accept() {
                 // A client that goes away in the middle is its own affair: it is asked to say so.
-                let _ = serve(stream, &answers, &mut buffer);
+                let _ = serve(socket, accept, answers, &mut buffer);
             }
         });
     }
@@ -125,8 +147,14 @@ pub fn run() -> io::Result<()> {
     Ok(())
 }
 
-fn serve(mut stream: TcpStream, answers: &HashMap<&str, Answer>, buffer: &mut [u8]) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+fn serve<A: Accept>(
+    socket: TcpStream,
+    accept: &A,
+    answers: &HashMap<&str, Answer>,
+    buffer: &mut [u8],
+) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let mut stream = accept.accept(socket)?;
     loop {
         let mut filled = 0;
         let head = loop {
@@ -154,7 +182,7 @@ fn serve(mut stream: TcpStream, answers: &HashMap<&str, Answer>, buffer: &mut [u
                 closes |= answer.closes;
             }
             None => {
-                let said = sent_bytes.to_string();
+                let said = if path == "/tally" { accept.tally() } else { sent_bytes.to_string() };
                 stream.write_all(format!("{HEAD}Content-Length: {}\r\n\r\n{said}", said.len()).as_bytes())?;
             }
         }

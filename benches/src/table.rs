@@ -2,19 +2,20 @@
 
 use std::fmt::Write;
 
-use crate::clients::NAMES;
 use crate::sample::Sample;
-use crate::works::Work;
+use crate::work::Work;
 
-const RAW: usize = 0;
+/// The client that all are compared with.
+const BARE: usize = 0;
 
 pub struct Results {
+    pub clients: &'static [&'static str],
     pub works: Vec<&'static Work>,
     /// By work, client and round.
-    samples: Vec<[Vec<Option<Sample>>; NAMES.len()]>,
+    samples: Vec<Vec<Vec<Option<Sample>>>>,
 }
 
-/// Over the rounds, of the ratio to `raw` in the same round.
+/// Over the rounds, of the ratio to the bare loop in the same round.
 pub struct Ratio {
     pub median: f64,
     pub least: f64,
@@ -22,9 +23,9 @@ pub struct Ratio {
 }
 
 impl Results {
-    pub fn new(works: &[&'static Work], rounds: usize) -> Results {
-        let samples = works.iter().map(|_| std::array::from_fn(|_| vec![None; rounds])).collect();
-        Results { works: works.to_vec(), samples }
+    pub fn new(clients: &'static [&'static str], works: &[&'static Work], rounds: usize) -> Results {
+        let samples = vec![vec![vec![None; rounds]; clients.len()]; works.len()];
+        Results { clients, works: works.to_vec(), samples }
     }
 
     pub fn record(&mut self, work: usize, client: usize, round: usize, sample: Option<Sample>) {
@@ -37,22 +38,23 @@ impl Results {
     }
 
     fn ratio(&self, work: usize, client: usize, what: fn(&Sample) -> f64) -> Option<Ratio> {
-        let rounds = self.samples[work][client].iter().zip(&self.samples[work][RAW]);
-        let ratios = rounds.map(|(sample, raw)| Some(what(sample.as_ref()?) / what(raw.as_ref()?)));
+        let rounds = self.samples[work][client].iter().zip(&self.samples[work][BARE]);
+        let ratios = rounds.map(|(sample, bare)| Some(what(sample.as_ref()?) / what(bare.as_ref()?)));
         let mut ratios: Vec<f64> = ratios.collect::<Option<_>>()?;
         ratios.sort_by(f64::total_cmp);
         Some(Ratio { median: median(&ratios), least: ratios[0], most: ratios[ratios.len() - 1] })
     }
 
     /// Microseconds per operation of the bare loop: what the ratios are ratios of.
-    fn raw_us(&self, work: usize, what: fn(&Sample) -> f64) -> Option<f64> {
-        let mut times: Vec<f64> = self.samples[work][RAW].iter().flatten().map(|sample| what(sample) / 1e3).collect();
+    fn bare_us(&self, work: usize, what: fn(&Sample) -> f64) -> Option<f64> {
+        let mut times: Vec<f64> = self.samples[work][BARE].iter().flatten().map(|sample| what(sample) / 1e3).collect();
         times.sort_by(f64::total_cmp);
         (!times.is_empty()).then(|| median(&times))
     }
 
     pub fn tables(&self) -> String {
-        let mut text = String::from("Time by the clock, against `raw` in the same round: median (least to most).\n\n");
+        let bare = self.clients[BARE];
+        let mut text = format!("Time by the clock, against `{bare}` in the same round: median (least to most).\n\n");
         self.table(&mut text, |sample| sample.wall);
         text.push_str("\nProcessor time of the client's process alone, in the same way.\n\n");
         self.table(&mut text, |sample| sample.cpu);
@@ -60,12 +62,12 @@ impl Results {
     }
 
     fn table(&self, text: &mut String, what: fn(&Sample) -> f64) {
-        let _ = writeln!(text, "| work | raw, µs | {} |", NAMES[RAW + 1..].join(" | "));
-        let _ = writeln!(text, "|---|{}", "--:|".repeat(NAMES.len()));
+        let _ = writeln!(text, "| work | {}, µs | {} |", self.clients[BARE], self.clients[BARE + 1..].join(" | "));
+        let _ = writeln!(text, "|---|{}", "--:|".repeat(self.clients.len()));
         for (row, work) in self.works.iter().enumerate() {
-            let raw = self.raw_us(row, what).map_or("failed".to_owned(), |us| format!("{us:.1}"));
-            let _ = write!(text, "| {} | {raw} |", work.title);
-            for client in RAW + 1..NAMES.len() {
+            let bare = self.bare_us(row, what).map_or("failed".to_owned(), |us| format!("{us:.1}"));
+            let _ = write!(text, "| {} | {bare} |", work.title);
+            for client in BARE + 1..self.clients.len() {
                 let _ = match self.ratio(row, client, what) {
                     Some(Ratio { median, least, most }) => write!(text, " {median:.2} ({least:.2}-{most:.2}) |"),
                     None => write!(text, " n/a |"),

@@ -41,6 +41,19 @@ pub(crate) struct OwnWay {
     pub(crate) sees_to_tls: bool,
 }
 
+/// Why there is no connection.
+pub(crate) struct NotOpened {
+    pub(crate) error: Error,
+    /// There was one, which was told, and it had to be closed again.
+    pub(crate) closed: Option<(Option<SocketAddr>, CloseReason)>,
+}
+
+impl From<Error> for NotOpened {
+    fn from(error: Error) -> NotOpened {
+        NotOpened { error, closed: None }
+    }
+}
+
 /// What there is to know of a connection that is being opened.
 struct Opening<'a> {
     deadline: Deadline,
@@ -71,7 +84,7 @@ impl Dialer {
         route: Route<'_>,
         deadline: Deadline,
         token: Option<&CancelToken>,
-    ) -> Result<Conn> {
+    ) -> std::result::Result<Conn, NotOpened> {
         let started = Instant::now();
         let mut opening = Opening { deadline, token, took: Timings::default() };
         let socket = self.reach(target, route, &mut opening)?;
@@ -82,11 +95,10 @@ impl Dialer {
         let peer = socket.peer_addr();
         self.observe(&Event::Connected { peer, took: opening.took.connect });
         let is_plain = !target.is_https || self.own_way_sees_to_tls();
-        let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, &mut opening) };
-        let opened = secured.and_then(|socket| apart(Conn::new(socket, opening.took)));
-        opened.inspect_err(|error| {
+        let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, None, &mut opening) };
+        secured.and_then(|socket| apart(Conn::new(socket, opening.took))).map_err(|error| {
             let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
-            self.observe(&Event::Closed { peer, reason });
+            NotOpened { error, closed: Some((peer, reason)) }
         })
     }
 
@@ -106,15 +118,16 @@ impl Dialer {
 
     /// Puts TLS on a socket to `host`: the server's, or the proxy's.
     #[cfg(feature = "__rustls")]
-    fn secure(&self, socket: Socket, host: &str, opening: &mut Opening<'_>) -> Result<Socket> {
+    fn secure(&self, socket: Socket, host: &str, relay: Option<&Relay>, opening: &mut Opening<'_>) -> Result<Socket> {
         let started = Instant::now();
-        let socket = self.tls.wrap(socket, host, opening.deadline, opening.token)?;
+        let tls = relay.and_then(|relay| relay.tls.as_deref()).unwrap_or(&self.tls);
+        let socket = tls.wrap(socket, host, opening.deadline, opening.token, self.observer.as_deref())?;
         opening.took.tls += started.elapsed();
         Ok(socket)
     }
 
     #[cfg(not(feature = "__rustls"))]
-    fn secure(&self, _: Socket, host: &str, _: &mut Opening<'_>) -> Result<Socket> {
+    fn secure(&self, _: Socket, host: &str, _: Option<&Relay>, _: &mut Opening<'_>) -> Result<Socket> {
         Err(Error::new(ErrorKind::UnsupportedScheme, format!("TLS is needed for {host}")))
     }
 
@@ -154,7 +167,7 @@ impl Dialer {
         let addresses = self.addresses(&relay.host, relay.port, None, opening);
         let socket = addresses.and_then(|addresses| tcp(&addresses, opening));
         let secured = match socket {
-            Ok(socket) if relay.is_https() => self.secure(socket, &relay.host, opening),
+            Ok(socket) if relay.is_https() => self.secure(socket, &relay.host, Some(relay), opening),
             plain_or_failed => plain_or_failed,
         };
         secured.map_err(|error| match error.kind() {

@@ -62,7 +62,7 @@ pub struct PoolStats {
     pub in_use: usize,
     /// Threads that wait for a place among `max_connections_per_host`.
     pub waiting: usize,
-    /// Connections opened so far.
+    /// Connections opened so far, those among them that came no further than a failed TLS handshake.
     pub opened: u64,
     /// Exchanges so far that began on a connection from the pool.
     pub reused: u64,
@@ -267,6 +267,15 @@ impl Pool {
         let mut closing = Closing::new();
         self.lock().clear(&mut closing);
         self.close_all(closing);
+    }
+
+    /// A connection was opened for a lease, and closed before it could be one.
+    pub(crate) fn record_closed_unused(&self, peer: Option<SocketAddr>, reason: CloseReason) {
+        let mut shared = self.lock();
+        shared.stats.opened += 1;
+        shared.stats.closed.0[reason as usize] += 1;
+        drop(shared);
+        self.observe(|| Event::Closed { peer, reason });
     }
 
     pub(crate) fn stats(&self) -> PoolStats {

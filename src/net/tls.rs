@@ -25,10 +25,13 @@ use crate::observe::{Event, Observer};
 /// tickets for as long as it likes, but we do not look for as long.
 const LOOKS_MAX: u32 = 16;
 
+/// How long a write, and then a read, is waited for where either may have to come first.
+const BRIEF: Duration = Duration::from_millis(10);
+
 /// Bytes that are looked at when what came is not TLS.
 const FIRST_BYTES: usize = 5;
 
-/// How a client wraps its connections.
+/// How connections are wrapped: a client's, or those to a proxy.
 pub(crate) struct Tls {
     /// The ALPN name of what is spoken inside.
     protocol: &'static [u8],
@@ -37,16 +40,11 @@ pub(crate) struct Tls {
     /// Made when first needed, because reading the platform's trust store takes a while; then
     /// kept, because it remembers the sessions that can be resumed.
     config: OnceLock<Arc<ClientConfig>>,
-    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Tls {
-    pub(crate) fn new(
-        own: Option<Arc<ClientConfig>>,
-        protocol: &'static [u8],
-        observer: Option<Arc<dyn Observer>>,
-    ) -> Tls {
-        Tls { protocol, own, config: OnceLock::new(), observer }
+    pub(crate) fn new(own: Option<Arc<ClientConfig>>, protocol: &'static [u8]) -> Tls {
+        Tls { protocol, own, config: OnceLock::new() }
     }
 
     /// Does the handshake with `host` on a socket that leads there, before `deadline` passes.
@@ -56,6 +54,7 @@ impl Tls {
         host: &str,
         deadline: Deadline,
         token: Option<&CancelToken>,
+        observer: Option<&dyn Observer>,
     ) -> Result<Socket> {
         let started = Instant::now();
         let stream = self.client(host).and_then(|tls| {
@@ -65,7 +64,7 @@ impl Tls {
             Ok(stream)
         });
         let stream = stream.map_err(|error| error.at(Stage::Tls))?;
-        if let Some(observer) = &self.observer {
+        if let Some(observer) = observer {
             observer.event(&Event::Secured {
                 peer: stream.peer_addr(),
                 version: stream.tls.protocol_version().and_then(|version| version.as_str()).unwrap_or_default(),
@@ -300,7 +299,12 @@ impl TlsStream {
     /// What has been decrypted and not been read yet; `None` if that is nothing.
     fn take(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         match self.tls.reader().read(into) {
-            Ok(count) => Ok(Some(count)),
+            Ok(count) => {
+                if self.saw_all {
+                    self.give_room_back();
+                }
+                Ok(Some(count))
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             // RFC 8446 §6.1: an end for which the peer has not vouched may be anybody's doing.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -308,6 +312,12 @@ impl TlsStream {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// rustls makes its buffer small again where it begins to read into it. Nobody may read here for
+    /// long, if the connection is idle now.
+    fn give_room_back(&mut self) {
+        let _ = self.tls.read_tls(&mut Nothing);
     }
 
     /// Reads once from the socket, and decrypts what is complete.
@@ -330,20 +340,31 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Reads once, or sends what is still to be sent. An answer that is there comes before that,
-    /// or the peer and we might each wait for the other to read.
+    /// Reads once. What is still to be sent goes out meanwhile; whether the peer will take that or
+    /// say something first cannot be known, so that neither is waited for for long.
     fn wait(&mut self) -> io::Result<()> {
         if self.tls.wants_write() {
             match self.receive(false) {
                 Err(error) if is_wake_up(&error) => {}
                 received => return received,
             }
-            match self.push(true) {
-                Err(error) if !is_wake_up(&error) => {} // broken; what the peer has said can still be read
-                pushed => return pushed,
+            match self.briefly(|stream| stream.push(true)) {
+                Err(error) if is_wake_up(&error) => {
+                    let received = self.briefly(|stream| stream.receive(true));
+                    return received.or_else(|error| if is_wake_up(&error) { Ok(()) } else { Err(error) });
+                }
+                _ => {} // all is sent; or it is broken, and what the peer has said can still be read
             }
         }
         self.receive(true)
+    }
+
+    fn briefly(&mut self, act: impl FnOnce(&mut TlsStream) -> io::Result<()>) -> io::Result<()> {
+        let usual = (self.read_timeout, self.write_timeout);
+        self.set_timeouts(Some(BRIEF), Some(BRIEF))?;
+        let outcome = act(self);
+        self.set_timeouts(usual.0, usual.1)?;
+        outcome
     }
 
     /// Gives the socket what rustls has for the peer, in one write.
@@ -463,6 +484,15 @@ impl Read for Inward<'_> {
         let read = if self.waits { self.socket.read(into) } else { self.socket.try_read(into) };
         self.is_full = read.as_ref().is_ok_and(|count| *count == into.len());
         read
+    }
+}
+
+/// A socket on which nothing has come.
+struct Nothing;
+
+impl Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 

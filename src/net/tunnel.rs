@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
+#[cfg(feature = "__rustls")]
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +20,8 @@ use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
 use crate::net::line::{Limits, Line};
 use crate::net::stream::Socket;
+#[cfg(feature = "__rustls")]
+use crate::net::tls::Tls;
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;
@@ -74,6 +78,9 @@ pub(crate) struct Relay {
     pub(crate) speaks: Speaks,
     /// It may be used although an address filter cannot see behind it.
     pub(crate) is_trusted: bool,
+    /// How TLS is spoken to it; `None`: as to servers.
+    #[cfg(feature = "__rustls")]
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 #[derive(Clone)]

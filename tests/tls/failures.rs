@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use longwire::rustls::version::{TLS12, TLS13};
 use longwire::rustls::{ALL_VERSIONS, ServerConfig};
-use longwire::{CancelToken, Client, Error, ErrorKind, Event, Fate, Observer, Stage};
+use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Event, Fate, Observer, Stage};
 use rcgen::date_time_ymd;
 
 use crate::certificates::{Authority, Identity, NAME, self_signed};
+use crate::double::Trace;
 use crate::session::{answering, dripping};
 use crate::support::peer::{LIMIT, Peer, ok};
 use crate::{builder, client, url};
@@ -332,17 +333,21 @@ fn a_cancel_between_connecting_and_the_handshake_is_seen() {
     assert!(peer.saw_close(0));
 }
 
-/// A failed handshake costs no place and leaves no connection behind.
+/// A failed handshake costs no place and leaves no connection behind; the pool's counts say of it
+/// what the events do.
 #[test]
 fn a_failed_handshake_gives_its_place_back() {
     let peer = Peer::start(|mut conn, _| drop(conn.read_some()));
     let config = Authority::new("root").client_config(ALL_VERSIONS);
-    let client = builder(config, &peer).max_connections_per_host(1).build();
+    let trace = Trace::default();
+    let client = builder(config, &peer).max_connections_per_host(1).observer(trace.clone()).build();
     for _ in 0..3 {
         assert_eq!(failed(&client, &url(&peer, "/")).kind(), ErrorKind::Tls);
     }
     let stats = client.pool_stats();
-    assert_eq!((stats.idle, stats.in_use, stats.waiting, stats.opened), (0, 0, 0, 0));
+    assert_eq!((stats.idle, stats.in_use, stats.waiting, stats.opened), (0, 0, 0, 3));
+    assert_eq!((stats.closed.get(CloseReason::Failed), stats.closed.total()), (3, 3));
+    assert_eq!(trace.lines(), ["connected", "closed Failed"].repeat(3));
 }
 
 /// Nothing of TLS happens where nobody connects.

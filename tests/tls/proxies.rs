@@ -221,7 +221,7 @@ fn a_wrong_certificate_behind_a_tunnel_is_refused_and_leaves_nothing_behind() {
             assert_eq!(trace.lines().last().map(String::as_str), Some("closed Failed"));
             assert_at_rest(&client, 0);
         }
-        assert_eq!(client.pool_stats().opened, 0, "a connection that is no use is none");
+        assert_eq!(client.pool_stats().opened, 2, "as often as that was told");
         let server = origin(&way.authority.identity());
         assert!(client.get(url(&server, "/")).send().is_ok(), "{scheme}");
     }
@@ -321,6 +321,28 @@ fn an_https_proxy_that_wants_a_client_certificate_says_so() {
         let with = way.builder().tls_config(config).build();
         assert!(with.get(url(&server, "/")).send().is_ok(), "{version:?}");
     }
+}
+
+/// What is for the proxy is not for the servers behind it, nor the other way round.
+#[test]
+fn a_proxy_with_a_config_of_its_own_is_spoken_to_by_that_one_alone() {
+    let way = Way::new("https");
+    let (world, to) = (Authority::new("the world's"), way.asked.addr());
+    let demanding = way.authority.demanding(&way.authority.issue(&[PROXY], |_| {}), &TLS13);
+    let way = Way { front: Some(serve(demanding, move |session, _| session.relay(to))), ..way };
+    let server = origin(&world.identity());
+    let through = |proxy| {
+        let config = Arc::new(world.client_config(ALL_VERSIONS));
+        Client::builder().tls_config(config).resolve_to(PROXY, way.near().addr()).proxy(proxy).build()
+    };
+    let error = failed(&through(way.proxy()), &url(&server, "/"));
+    assert!(error.kind() == ErrorKind::Tls && error.to_string().contains("no trusted root"), "{error}");
+    let own = Arc::new(way.authority.client_config_with(&way.authority.identity()));
+    let client = through(way.proxy().tls_config(own));
+    assert!(client.get(url(&server, "/")).send().is_ok());
+    let of_the_proxys = origin(&way.authority.identity());
+    let error = failed(&client, &url(&of_the_proxys, "/"));
+    assert!(error.kind() == ErrorKind::Tls && error.to_string().contains("no trusted root"), "{error}");
 }
 
 /// Also where the proxy's TLS ends without close_notify, which is an error of its own elsewhere.

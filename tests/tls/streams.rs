@@ -1,7 +1,7 @@
 //! The stream behind the handshake: ends and cuts, ticks and drips, reuse, uploads, time.
 
 use std::io::{Read, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use longwire::rustls::ALL_VERSIONS;
@@ -24,7 +24,7 @@ const LARGE_BYTES: usize = 24 << 20;
 const UPLOAD_BYTES: usize = 12 << 20;
 const DOWNLOAD_BYTES: u64 = 100 << 20;
 
-fn ms(count: u64) -> Duration {
+const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
@@ -544,6 +544,33 @@ fn an_echo_does_not_deadlock() {
     let response = client.post(url(&peer, "/")).body(body).timeout(LIMIT).send().expect("an answer");
     let echoed = response.bytes().expect("an echo");
     assert!(!echoed.is_empty());
+}
+
+/// The server takes no more of the upload, and says one thing after the other, each when the one
+/// before has been read. It is not the upload that is waited for then.
+#[test]
+fn what_the_server_says_is_heard_while_an_upload_stalls() {
+    const PIECES: u32 = 40;
+    const TICK: Duration = ms(250); // of a write that stalls
+
+    let (next, wanted) = mpsc::channel();
+    let wanted = Mutex::new(wanted);
+    let (peer, client) = pair(move |session, _| {
+        assert!(session.read_more(1));
+        session.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {PIECES}\r\n\r\n"));
+        let wanted = wanted.lock().expect("one connection");
+        while wanted.recv().is_ok() {
+            session.send("x");
+        }
+    });
+    let body = SendBody::reader(std::io::repeat(b'x').take(LARGE_BYTES as u64 * 4));
+    let mut response = client.post(url(&peer, "/")).body(body).send().expect("an answer");
+    let (started, next) = (Instant::now(), next); // the server's script ends with it, so it goes first
+    for _ in 0..PIECES {
+        next.send(()).expect("the server listens");
+        assert_eq!(response.read(&mut [0; 1]).expect("a piece"), 1);
+    }
+    assert!(started.elapsed() < PIECES * TICK / 2, "{:?}", started.elapsed());
 }
 
 // ── Other transports and uses ───────────────────────────────────────────────────────────────────

@@ -5,8 +5,9 @@
 
 use std::fmt::Write;
 
+use longwire_benches::table::Results;
+
 use crate::clients::NAMES;
-use crate::table::Results;
 
 const COLUMNS: usize = 2;
 const COLUMN_WIDTH: usize = 410;

@@ -1,0 +1,35 @@
+//! longwire beside a bare socket loop (`raw`) and other blocking clients, on loopback, without TLS.
+//!
+//!     cargo run --release --manifest-path benches/Cargo.toml [-- --quick] [--only WORK]... [--rounds N]
+//!
+//! A full run writes `results.md` and `results.svg` here; `--quick` (a fraction, 3 rounds) and
+//! `--only` write them to `target/`. How it is measured stands in `src/lib.rs`.
+
+mod chart;
+mod clients;
+mod works;
+
+use std::io;
+use std::net::TcpListener;
+
+use longwire_benches::run::Bench;
+use longwire_benches::server::{self, Tcp};
+
+const BENCH: Bench = Bench {
+    clients: &clients::NAMES,
+    works: &works::WORKS,
+    scheme: "http",
+    server_for: |_| "tcp",
+    can: clients::can,
+    serve: |_| server::run(TcpListener::bind(("127.0.0.1", 0))?, Tcp),
+    sample: clients::sample,
+    note: || "The work with 8 threads was done on all cores.".to_owned(),
+    file: "results",
+};
+
+fn main() -> io::Result<()> {
+    match BENCH.run()? {
+        Some((results, folder)) => std::fs::write(folder.join("results.svg"), chart::draw(&results)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,34 @@
+//! The works. Knows the server's paths, and no client.
+
+use std::time::Duration;
+
+use longwire_benches::server::{EVENT, EVENTS, FIELDS_BODY, SMALL_BODY};
+use longwire_benches::work::{Act, KIB, MIB, Work, work};
+
+const SMALL: usize = SMALL_BODY.len();
+const FIELDS: usize = FIELDS_BODY.len();
+const EVENTS_BYTES: usize = EVENTS * EVENT.len();
+const BY_8: Act = Act::Get { buffer: 8 * KIB };
+const BY_64: Act = Act::Get { buffer: 64 * KIB };
+const PARSED: Act = Act::GetParsed { buffer: 8 * KIB };
+const AT_ONCE: Act = Act::Collect { deadline: None };
+const IN_TIME: Act = Act::Collect { deadline: Some(Duration::from_secs(60)) };
+
+#[rustfmt::skip] // a table
+pub const WORKS: [Work; 15] = [
+    work("get", "small GET", "/small", BY_8, 8000, SMALL),
+    work("get-parsed", "small GET, URL parsed before", "/small", PARSED, 8000, SMALL),
+    work("fields", "25 response fields", "/fields", BY_8, 8000, FIELDS),
+    work("fields-parsed", "25 response fields, URL parsed before", "/fields", PARSED, 8000, FIELDS),
+    work("connect", "a new connection each time", "/close", BY_8, 2500, SMALL),
+    work("threads", "small GET, 8 threads, one client", "/small", Act::Threads { threads: 8 }, 2000, SMALL),
+    work("post-100", "POST of 100 bytes", "/sink", Act::Post { bytes: 100 }, 8000, 100),
+    work("post-1m", "POST of 1 MiB", "/sink", Act::Post { bytes: MIB }, 400, MIB),
+    work("length-64k", "1 GiB, reads of 64 KiB", "/length-1g", BY_64, 1, 1024 * MIB),
+    work("length-8k", "1 GiB, reads of 8 KiB", "/length-1g", BY_8, 1, 1024 * MIB),
+    work("chunks-16k", "1 GiB in chunks of 16 KiB", "/chunks-16k", BY_64, 1, 1024 * MIB),
+    work("chunks-64", "64 MiB in chunks of 64 bytes", "/chunks-64", BY_64, 4, 64 * MIB),
+    work("events", "200,000 events, a chunk each", "/events", BY_8, 8, EVENTS_BYTES),
+    work("collect", "10 MiB collected", "/length-10m", AT_ONCE, 24, 10 * MIB),
+    work("collect-in-time", "10 MiB collected, with a deadline", "/length-10m", IN_TIME, 24, 10 * MIB),
+];
