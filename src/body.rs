@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::time::Instant;
 
-use crate::error::{Error, ErrorKind, Fate, Result, Stage};
+use crate::error::{Error, Fate, Result, Stage};
 use crate::headers::Headers;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
@@ -58,9 +58,6 @@ enum State {
     Open(Open),
     /// After 101: the connection waits to be taken over.
     Switched(Lease),
-    /// The connection is on its way home: for good, if an observer or a stream of the caller's own
-    /// panics there, and a last read's count with it.
-    Leaving,
     Ended(BodyEnd, Headers),
     Failed(Error),
 }
@@ -108,7 +105,7 @@ impl Body {
     pub fn trailers(&self) -> &Headers {
         match &self.0 {
             State::Ended(_, trailers) => trailers,
-            State::Open(_) | State::Switched(_) | State::Leaving | State::Failed(_) => &NO_TRAILERS,
+            State::Open(_) | State::Switched(_) | State::Failed(_) => &NO_TRAILERS,
         }
     }
 
@@ -122,7 +119,7 @@ impl Body {
         match self.0 {
             State::Ended(end, _) => Some(end),
             State::Switched(_) => Some(BodyEnd::Empty),
-            State::Open(_) | State::Leaving | State::Failed(_) => None,
+            State::Open(_) | State::Failed(_) => None,
         }
     }
 
@@ -131,7 +128,7 @@ impl Body {
         match &self.0 {
             State::Open(open) => open.decoder.remaining(),
             State::Ended(..) | State::Switched(_) => Some(0),
-            State::Leaving | State::Failed(_) => None,
+            State::Failed(_) => None,
         }
     }
 
@@ -162,7 +159,6 @@ impl Body {
             let open = match &mut self.0 {
                 State::Open(open) => open,
                 State::Ended(..) | State::Switched(_) => break 0,
-                State::Leaving => return Err(Error::new(ErrorKind::Io, "a panic took the body's end").at(Stage::Body)),
                 State::Failed(error) => return Err(error.clone()),
             };
             match open.lease.check_cancelled().and_then(|()| open.look()) {
@@ -239,10 +235,9 @@ impl Body {
     fn finish(&mut self) {
         let State::Open(open) = &self.0 else { return };
         let ended = State::Ended(open.decoder.end(), open.decoder.trailers());
-        if let State::Open(open) = std::mem::replace(&mut self.0, State::Leaving) {
+        if let State::Open(open) = std::mem::replace(&mut self.0, ended) {
             open.go_home();
         }
-        self.0 = ended;
     }
 
     /// From here on every read gives this error. The connection is closed.
@@ -385,13 +380,13 @@ impl BufRead for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if let State::Leaving | State::Ended(..) | State::Failed(_) = self.0 {
+        if let State::Ended(..) | State::Failed(_) = self.0 {
             return;
         }
         match std::mem::replace(&mut self.0, State::Ended(BodyEnd::Empty, Headers::new())) {
             State::Open(open) => open.abandon(),
             State::Switched(lease) => lease.close(CloseReason::Upgraded),
-            State::Leaving | State::Ended(..) | State::Failed(_) => {}
+            State::Ended(..) | State::Failed(_) => {}
         }
     }
 }
@@ -401,7 +396,6 @@ impl fmt::Debug for Body {
         let state = match &self.0 {
             State::Open(open) => return write!(f, "Body(open, remaining: {:?})", open.decoder.remaining()),
             State::Switched(_) => "Body(switched protocols)".to_owned(),
-            State::Leaving => "Body(lost in a panic)".to_owned(),
             State::Ended(end, _) => format!("Body(ended: {end:?})"),
             State::Failed(error) => format!("Body(failed: {error})"),
         };

@@ -4,14 +4,13 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::{Client, ClientBuilder, CloseReason, Error, ErrorKind, Event, Observer, PoolStats};
+use longwire::{Client, ClientBuilder, CloseReason, Event, Observer, PoolStats};
 
 use crate::double::{Memory, Trace};
 use crate::support::peer::{LIMIT, Peer, answer, ok};
@@ -133,21 +132,6 @@ fn an_observer_that_panics_while_a_place_is_looked_for_costs_no_place() {
 #[test]
 fn an_observer_that_panics_while_a_connection_comes_back_costs_no_place() {
     a_panic_costs_no_place(|builder| builder.max_idle_per_host(0));
-}
-
-#[test]
-fn a_body_whose_last_bytes_went_lost_in_a_panic_is_not_called_complete() {
-    let memory = Memory::answering(answer("200 OK", "Connection: close\r\n", "fine"));
-    let client = Client::builder().connector(memory).observer(PanicsOnce(false.into())).build();
-    let mut body = client.get(URL).send().expect("an answer").into_body();
-    let mut buffer = [0; 10];
-    assert!(catch_unwind(AssertUnwindSafe(|| body.read(&mut buffer))).is_err(), "the close was told");
-    for _ in 0..2 {
-        let error = body.read(&mut buffer).expect_err("nobody knows how many bytes came");
-        assert_eq!(Error::try_from(error).expect("our error").kind(), ErrorKind::Io);
-    }
-    assert_eq!((body.is_complete(), body.ended(), body.remaining()), (false, None, None));
-    assert_eq!((client.pool_stats().in_use, client.pool_stats().closed.get(CloseReason::ServerClose)), (0, 1));
 }
 
 /// Panics at each answer and each close.
