@@ -1,6 +1,5 @@
 //! One connection: a socket under the clock, a buffer while it is in use, and its story.
 
-use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -214,8 +213,7 @@ impl Conn {
     }
 
     /// Sends what was put into the buffer, and `body` behind it: in one write with as much of it as
-    /// has room there. (Not in a gathering write: the standard library's raises SIGPIPE, which ends
-    /// a program that does not ignore it.)
+    /// has room there.
     #[inline]
     pub(crate) fn send_with(&mut self, body: &[u8]) -> Result<()> {
         let count = self.buffer.put_what_fits(body);
@@ -267,7 +265,7 @@ impl Conn {
 /// Writes all, and counts what has left.
 fn send_all(line: &mut Line, mut bytes: &[u8], mut now: Instant, sent: &mut u64) -> Result<()> {
     loop {
-        let count = line.write(&[IoSlice::new(bytes)], now)?;
+        let count = line.write(bytes, now)?;
         *sent += count as u64;
         bytes = &bytes[count..];
         if bytes.is_empty() {

@@ -4,7 +4,7 @@
 //! decides. It is armed with half of what is left and stays armed while it lies between a quarter
 //! and the whole of that, so that equal requests cost no system call for it.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::net::deadline::Deadline;
 use crate::net::stream::Socket;
 
 /// The shortest tick: below, waking up would cost more than being late.
-const TICK_MIN: Duration = Duration::from_millis(1);
+pub(crate) const TICK_MIN: Duration = Duration::from_millis(1);
 
 /// The tick where a cancel cannot wake a blocked read by itself.
 const TICK_BLIND: Duration = Duration::from_millis(100);
@@ -167,8 +167,8 @@ impl Line {
     /// Writes once, at least one byte. Waits for `write_timeout` from `now`, and not beyond the
     /// deadline.
     #[inline]
-    pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>], now: Instant) -> Result<usize> {
-        self.persist(now, |socket| socket.write(bufs))
+    pub(crate) fn write(&mut self, bytes: &[u8], now: Instant) -> Result<usize> {
+        self.persist(now, |socket| socket.write(bytes))
     }
 
     /// Sees to it that what was written is on its way, within `write_timeout`.
@@ -182,7 +182,7 @@ impl Line {
 
     /// Writes once, but waits no longer than `tick`: then `None`. `until` is asked first.
     pub(crate) fn write_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
-        self.persist_for(tick, until, |socket| socket.write(&[IoSlice::new(bytes)]))
+        self.persist_for(tick, until, |socket| socket.write(bytes))
     }
 
     /// Sees to it that what was written is on its way, but waits no longer than `tick`: then `None`.

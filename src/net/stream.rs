@@ -1,6 +1,6 @@
 //! The socket under a connection: plain TCP, or a stream of the user's own.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,30 +207,27 @@ impl Socket {
         }
     }
 
+    /// Writes once. (Never in a gathering write: the standard library's raises SIGPIPE, which ends a
+    /// program that does not ignore it.)
     #[inline]
-    pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream, _) => match bufs {
-                [one] => (&**stream).write(one),
-                several => (&**stream).write_vectored(several),
-            },
-            Socket::Other(stream) => plausible(stream.write_vectored(bufs), bufs.iter().map(|buf| buf.len()).sum()),
+            Socket::Tcp(stream, _) => (&**stream).write(bytes),
+            Socket::Other(stream) => plausible(stream.write(bytes), bytes.len()),
         }
     }
 
     /// Writes what can be written at once, on a connection that is about to be closed.
     #[cfg(feature = "__rustls")]
-    pub(crate) fn try_write(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         /// A stream of another kind can wait, but not without any time.
         const MOMENT: Option<Duration> = Some(Duration::from_millis(1));
 
         match self {
-            Socket::Tcp(stream, _) => {
-                without_waiting(|on| stream.set_nonblocking(on), || (&**stream).write_vectored(bufs))
-            }
+            Socket::Tcp(stream, _) => without_waiting(|on| stream.set_nonblocking(on), || (&**stream).write(bytes)),
             Socket::Other(stream) => {
                 stream.set_timeouts(MOMENT, MOMENT)?;
-                self.write(bufs)
+                self.write(bytes)
             }
         }
     }

@@ -5,7 +5,7 @@
 //! rustls, where the next call finds them. What certificates are believed stands in `trust`. What
 //! is spoken inside is not known here: the protocol's ALPN name is handed in (RFC 7301).
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind};
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::deadline::Deadline;
-use crate::net::line::{Limits, Line, TICK_HARMLESS, is_wake_up};
+use crate::net::line::{Limits, Line, TICK_HARMLESS, TICK_MIN, is_wake_up};
 use crate::net::stream::{Socket, Stream};
 use crate::net::trust;
 use crate::observe::{Event, Observer};
@@ -252,11 +252,7 @@ impl Read for Waiting<'_> {
 
 impl Write for Waiting<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(self.line.write(bufs, Instant::now())?)
+        Ok(self.line.write(bytes, Instant::now())?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -367,11 +363,14 @@ impl TlsStream {
         outcome
     }
 
-    /// Gives the socket what rustls has for the peer, in one write.
+    /// Gives the socket what rustls has for the peer, a record in a write, until one had to wait.
     fn push(&mut self, waits: bool) -> io::Result<()> {
         if self.tls.wants_write() {
             self.is_stalled = true;
-            self.tls.write_tls(&mut Outward { socket: &mut self.socket, waits })?;
+            let started = Instant::now();
+            while self.tls.wants_write() && started.elapsed() < TICK_MIN {
+                self.tls.write_tls(&mut Outward { socket: &mut self.socket, waits })?;
+            }
             self.is_stalled = self.tls.wants_write();
         }
         if self.is_stalled { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
@@ -399,15 +398,11 @@ impl Read for TlsStream {
 
 impl Write for TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.is_stalled {
             self.push(true)?;
             return Err(io::ErrorKind::Interrupted.into()); // it was time: the clock decides
         }
-        let count = self.tls.writer().write_vectored(bufs)?;
+        let count = self.tls.writer().write(bytes)?;
         let _ = self.push(true); // a failure meets the next write, or the flush
         Ok(count)
     }
@@ -504,11 +499,7 @@ struct Outward<'a> {
 
 impl Write for Outward<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.waits { self.socket.write(bufs) } else { self.socket.try_write(bufs) }
+        if self.waits { self.socket.write(bytes) } else { self.socket.try_write(bytes) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 #[cfg(feature = "__rustls")]
 use std::sync::Arc;
@@ -189,7 +188,7 @@ fn malformed(what: impl Into<Cow<'static, str>>) -> Error {
 
 fn send(line: &mut Line, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
-        let count = line.write(&[IoSlice::new(bytes)], Instant::now())?;
+        let count = line.write(bytes, Instant::now())?;
         bytes = &bytes[count..];
     }
     line.flush()
