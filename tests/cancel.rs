@@ -10,12 +10,13 @@ mod support;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use longwire::{
-    CancelToken, Client, CloseReason, Connect, Deadline, Error, ErrorKind, Fate, Response, Result, SendBody, Stage,
-    Stream, Target,
+    CancelToken, Client, ClientBuilder, CloseReason, Connect, Deadline, Error, ErrorKind, Fate, Response, Result,
+    SendBody, Stage, Stream, Target,
 };
 use silent::{Gate, HangingNames, black_hole};
 use support::peer::{self, Event, LIMIT, Peer};
@@ -103,6 +104,78 @@ fn poll_until(so: impl Fn() -> bool) -> bool {
         thread::sleep(Duration::from_millis(5));
     }
     true
+}
+
+/// Connections that tell whether the client waits for an answer: that its request has come does not
+/// say so yet.
+#[derive(Clone)]
+struct Watched {
+    to: SocketAddr,
+    /// A read has begun behind the last write.
+    waits: Arc<AtomicBool>,
+    /// A cancel can wake a blocked read.
+    wakes: bool,
+}
+
+impl Watched {
+    fn new(peer: &Peer) -> Watched {
+        Watched { to: peer.addr(), waits: Arc::default(), wakes: true }
+    }
+
+    fn client(&self) -> ClientBuilder {
+        Client::builder().connector(self.clone())
+    }
+
+    /// Waits until so many requests have come and the client waits for an answer to the last.
+    fn saw_wait(&self, peer: &Peer, count: usize) -> bool {
+        peer.wait_until(|events| requests_came(events, count)) && poll_until(|| self.waits.load(Ordering::SeqCst))
+    }
+}
+
+impl Connect for Watched {
+    fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect(self.to);
+        let stream = stream.map_err(|error| Error::from_io(ErrorKind::Connect, "watched", error))?;
+        Ok(Box::new(WatchedStream(stream, self.clone())))
+    }
+}
+
+struct WatchedStream(TcpStream, Watched);
+
+impl Read for WatchedStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1.waits.store(true, Ordering::SeqCst);
+        self.0.read(buffer)
+    }
+}
+
+impl Write for WatchedStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.waits.store(false, Ordering::SeqCst);
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Stream for WatchedStream {
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+
+    fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        self.0.set_timeouts(read, write)
+    }
+
+    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        self.0.canceller().filter(|_| self.1.wakes)
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        Stream::peer_addr(&self.0)
+    }
 }
 
 // ---- the phases, in their order ----
@@ -265,13 +338,10 @@ fn a_body_that_breaks_off_because_of_the_cancel_is_a_cancelled_request() {
 #[test]
 fn cancel_ends_the_wait_for_the_head() {
     let peer = silent_after("");
-    let client = Client::new();
+    let watched = Watched::new(&peer);
+    let client = watched.client().build();
     let token = CancelToken::new();
-    let error = cancelled(
-        &token,
-        || client.get(peer.url("/")).cancel(&token).send(),
-        || peer.wait_until(|events| requests_came(events, 1)),
-    );
+    let error = cancelled(&token, || client.get(peer.url("/")).cancel(&token).send(), || watched.saw_wait(&peer, 1));
     assert_eq!(error.stage(), Stage::Wait);
     assert_eq!(error.fate(), Fate::MaybeProcessed);
     assert!(error.peer_addr() == Some(peer.addr()), "{error}");
@@ -280,13 +350,10 @@ fn cancel_ends_the_wait_for_the_head() {
 #[test]
 fn cancel_ends_a_wait_that_has_no_limit_at_all() {
     let peer = silent_after("");
-    let client = Client::builder().read_timeout(None).build();
+    let watched = Watched::new(&peer);
+    let client = watched.client().read_timeout(None).build();
     let token = CancelToken::new();
-    let error = cancelled(
-        &token,
-        || client.get(peer.url("/")).cancel(&token).send(),
-        || peer.wait_until(|events| requests_came(events, 1)),
-    );
+    let error = cancelled(&token, || client.get(peer.url("/")).cancel(&token).send(), || watched.saw_wait(&peer, 1));
     assert_eq!(error.stage(), Stage::Wait);
 }
 
@@ -319,13 +386,10 @@ fn cancel_covers_the_hops_of_a_redirect() {
             }
         }
     });
-    let client = Client::new();
+    let watched = Watched::new(&peer);
+    let client = watched.client().build();
     let token = CancelToken::new();
-    let error = cancelled(
-        &token,
-        || client.get(peer.url("/")).cancel(&token).send(),
-        || peer.wait_until(|events| requests_came(events, 2)),
-    );
+    let error = cancelled(&token, || client.get(peer.url("/")).cancel(&token).send(), || watched.saw_wait(&peer, 2));
     assert_eq!(error.stage(), Stage::Wait);
 }
 
@@ -350,77 +414,24 @@ fn a_cancelled_request_on_a_kept_connection_is_not_tried_again() {
         conn.request();
         conn.wait_closed(LIMIT);
     });
-    let client = Client::new();
+    let watched = Watched::new(&peer);
+    let client = watched.client().build();
     let first = client.get(peer.url("/1")).send().expect("an answer");
     first.bytes().expect("its body");
     let token = CancelToken::new();
-    let error = cancelled(
-        &token,
-        || client.get(peer.url("/2")).cancel(&token).send(),
-        || peer.wait_until(|events| requests_came(events, 2)),
-    );
+    let error = cancelled(&token, || client.get(peer.url("/2")).cancel(&token).send(), || watched.saw_wait(&peer, 2));
     assert_eq!(error.stage(), Stage::Wait);
     assert!(peer.saw_close(0));
     assert_eq!(peer.connections(), 1);
 }
 
-/// A stream of the caller's own which nobody can wake: it has no canceller.
-struct Deaf(TcpStream);
-
-impl Read for Deaf {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl Write for Deaf {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Stream for Deaf {
-    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
-    }
-
-    fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
-        self.0.set_timeouts(read, write)
-    }
-
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        None
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        Stream::peer_addr(&self.0)
-    }
-}
-
-struct DeafConnector(SocketAddr);
-
-impl Connect for DeafConnector {
-    fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
-        let stream = TcpStream::connect(self.0);
-        let stream = stream.map_err(|error| Error::from_io(ErrorKind::Connect, "deaf", error))?;
-        Ok(Box::new(Deaf(stream)))
-    }
-}
-
 #[test]
 fn cancel_ends_a_wait_on_a_stream_that_nobody_can_wake() {
     let peer = silent_after("");
-    let client = Client::builder().connector(DeafConnector(peer.addr())).build();
+    let watched = Watched { wakes: false, ..Watched::new(&peer) };
+    let client = watched.client().build();
     let token = CancelToken::new();
-    let error = cancelled(
-        &token,
-        || client.get(peer.url("/")).cancel(&token).send(),
-        || peer.wait_until(|events| requests_came(events, 1)),
-    );
+    let error = cancelled(&token, || client.get(peer.url("/")).cancel(&token).send(), || watched.saw_wait(&peer, 1));
     assert_eq!(error.stage(), Stage::Wait);
     assert!(peer.saw_close(0));
 }
