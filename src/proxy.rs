@@ -279,9 +279,7 @@ impl Environment {
         let proxy = |name| either(name).or_else(|| either("all_proxy")).map(|(name, value)| named(name, &value));
         let except = match either("no_proxy") {
             None => Ok(Exceptions::default()),
-            Some((name, value)) => text(name, &value).and_then(|list| {
-                Exceptions::parse(list).map_err(|error| error.recast(ErrorKind::InvalidRequest, &variable_called(name)))
-            }),
+            Some((name, value)) => text(name, &value).map(Exceptions::parse_known),
         };
         Environment { http: proxy("http_proxy"), https: proxy("https_proxy"), except }
     }
@@ -352,9 +350,19 @@ enum Exception {
 }
 
 impl Exceptions {
+    fn entries(list: &str) -> impl Iterator<Item = &str> {
+        list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty())
+    }
+
+    /// Those that have a meaning: a variable is for many programs, and some know more forms. As in
+    /// Go and curl the others mean nothing.
+    fn parse_known(list: &str) -> Exceptions {
+        Exceptions(Exceptions::entries(list).filter_map(Exception::parse).collect())
+    }
+
     fn parse(list: &str) -> Result<Exceptions> {
         let mut exceptions = Vec::new();
-        for entry in list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty()) {
+        for entry in Exceptions::entries(list) {
             exceptions.push(Exception::parse(entry).ok_or_else(|| {
                 let what = format!("{entry:?} is no host, address or prefix that goes without a proxy");
                 Error::new(ErrorKind::InvalidRequest, what)
@@ -493,7 +501,7 @@ mod tests {
 
     #[test]
     fn this_machine_is_asked_directly_whatever_the_environment_says() {
-        let all = environment(&[("all_proxy", "http://p:1"), ("no_proxy", "x/99")]);
+        let all = environment(&[("all_proxy", "http://p:1"), ("no_proxy", "a")]);
         let loopback = ["127.0.0.1", "127.9.9.9:1", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1", "127.0.0.1."];
         for host in ["localhost", "LOCALHOST:8080", "localhost."].into_iter().chain(loopback) {
             assert_eq!(chosen(&all, &format!("http://{host}/")), "direct", "{host}");
@@ -527,14 +535,17 @@ mod tests {
             let spared = environment(&[(name, value), ("no_proxy", "a")]);
             assert_eq!(chosen(&spared, "http://a/"), "direct");
         }
-        for list in ["10.0.0.0/33", "a, ::/129", "a:b", "a:65536", "a*b", "<local>", "10.0.0.0/+8", "10/8"] {
-            let said = chosen(&environment(&[("http_proxy", "p:1"), ("no_proxy", list)]), "http://b/");
-            assert!(said.starts_with("the environment variable no_proxy (or NO_PROXY): \""), "{list}: {said}");
-            assert_eq!(
-                chosen(&environment(&[("no_proxy", list)]), "http://b/"),
-                "direct",
-                "{list}: nothing to be spared"
-            );
+    }
+
+    #[test]
+    fn an_exception_without_meaning_is_passed_over_in_the_environment_and_refused_from_the_caller() {
+        for entry in ["10.0.0.0/33", "::/129", "a:b", "a:65536", "a*b", "10.*", "<local>", "10.0.0.0/+8", "10/8"] {
+            let list = format!("{entry}, spared.example");
+            let all = environment(&[("http_proxy", "p:1"), ("no_proxy", &list)]);
+            assert_eq!(chosen(&all, "http://10.0.0.1/"), "http://p:1", "{entry}");
+            assert_eq!(chosen(&all, "http://spared.example/"), "direct", "{entry}");
+            let error = Proxy::new("http://p:1").unwrap().except(&list).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{entry}");
         }
     }
 
