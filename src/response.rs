@@ -26,9 +26,13 @@ const COLLECT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Memory that is reserved at a time, on the word of a Content-Length alone.
 const RESERVE_BYTES_MAX: usize = if cfg!(target_pointer_width = "64") { 16 << 20 } else { 1 << 20 };
 
-/// Bytes of room that are zeroed at a time, and the least that is reserved for an unknown length.
-const COLLECT_STEP: usize = 64 * 1024;
-const COLLECT_STEP_MIN: usize = 8 * 1024;
+/// The least that is reserved for an unknown length.
+const RESERVE_BYTES_MIN: usize = 8 * 1024;
+
+/// Bytes that are read at a time: as many as have come, within these. (A large body comes in few
+/// long reads; what comes one by one costs no more memory than it has brought.)
+const COLLECT_STEP_MIN: usize = 64 * 1024;
+const COLLECT_STEP_MAX: usize = 4 * 1024 * 1024;
 
 /// A response. Reading from it reads the body.
 ///
@@ -320,7 +324,8 @@ impl Response {
         while !self.body.is_complete() {
             if filled == collected.len() {
                 self.reserve(&mut collected)?;
-                collected.resize(collected.capacity().min(filled + COLLECT_STEP), 0);
+                let step = filled.clamp(COLLECT_STEP_MIN, COLLECT_STEP_MAX);
+                collected.resize(collected.capacity().min(filled + step), 0);
             }
             match self.body.pull(&mut collected[filled..])? {
                 0 => break,
@@ -342,7 +347,7 @@ impl Response {
         }
         let more = match self.body.remaining() {
             Some(left) => at_most(left, collected.len().max(RESERVE_BYTES_MAX)),
-            None => collected.len().max(COLLECT_STEP_MIN),
+            None => collected.len().max(RESERVE_BYTES_MIN),
         };
         collected.try_reserve_exact(more).map_err(|_| {
             let bytes = collected.len().saturating_add(more);
