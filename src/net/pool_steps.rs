@@ -223,6 +223,18 @@ fn a_fresh_connection_sends_the_oldest_idle_one_away_only_where_there_is_no_othe
 }
 
 #[test]
+fn a_connection_that_never_was_a_lease_is_counted_and_told() {
+    let (pool, told) = pool(limits());
+    for port in [1, 2] {
+        pool.record_closed_unused(open(port).peer(), CloseReason::Failed);
+    }
+    let stats = pool.stats();
+    assert_eq!((stats.opened, stats.closed.get(CloseReason::Failed), stats.closed.total()), (2, 2, 2));
+    assert_eq!((stats.in_use, stats.idle), (0, 0));
+    assert_eq!(told.news(), ["1 closed Failed", "2 closed Failed"]);
+}
+
+#[test]
 fn where_too_many_are_idle_for_one_host_the_oldest_goes() {
     let (pool, told) = pool(PoolLimits { idle_per_host_max: 2, ..limits() });
     keep(&pool, "a", [1, 2, 3, 4]);

@@ -580,6 +580,9 @@ mod tests {
         assert!(bytewise(&head(1024)).unwrap().is_some());
         assert_eq!(whole(&head(1025)).err().unwrap().kind(), ErrorKind::HeadTooLarge);
         assert_eq!(bytewise(&head(1025)).err().unwrap().kind(), ErrorKind::HeadTooLarge);
+        let unfinished = |bytes: usize| whole(&head(9999)[..bytes]).map_err(|error| error.kind());
+        assert!(unfinished(1023).unwrap().is_none());
+        assert_eq!(unfinished(1024).err(), Some(ErrorKind::HeadTooLarge), "there is no room for its end");
         let fields = |count: usize| ["HTTP/1.1 200 OK\r\n", &"A: 1\r\n".repeat(count), "\r\n"].concat();
         assert!(whole(fields(8).as_bytes()).unwrap().is_some());
         assert_eq!(whole(fields(9).as_bytes()).err().unwrap().kind(), ErrorKind::HeadTooLarge);
