@@ -98,6 +98,8 @@ pub(crate) fn send(
 /// more.
 fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) -> Result<()> {
     match error.kind() {
+        // What was said before the request's first byte had left is no answer to it.
+        _ if conn.sent() == 0 => Err(error.at(Stage::Send)),
         ErrorKind::Io => answers.wait(conn, Instant::now()).map_err(|said| match said.kind() {
             ErrorKind::Tls => said,
             _ => error.at(Stage::Send),

@@ -134,6 +134,22 @@ fn a_refusal_is_the_answer_although_the_server_took_too_little_of_a_body_for_a_l
         let error = stalling(300, said, brief).post(URL).body(&BODY[..1000]).send().expect_err("no reason to stop");
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Send), "{said}: {error}");
     }
+    let unasked = stalling(0, REFUSAL, Duration::from_millis(200)).post(URL).body(&BODY[..1000]);
+    let error = unasked.send().expect_err("nothing was asked");
+    assert_eq!((error.kind(), error.fate()), (ErrorKind::Timeout, Fate::NotSent), "{error}");
+}
+
+#[test]
+fn what_was_said_before_a_byte_of_the_request_had_left_is_no_answer_to_it() {
+    let said = Cursor::new("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+    let double = move || {
+        let mut said = said.clone();
+        taking(0, Double::new(move |buffer| said.read(buffer)), || IoKind::ConnectionReset)
+    };
+    for request in [over(double.clone()).get(URL), over(double).post(URL).body("hello")] {
+        let error = request.send().expect_err("nothing was asked");
+        assert_eq!((error.kind(), error.fate()), (ErrorKind::Io, Fate::NotSent), "{error}");
+    }
 }
 
 #[test]

@@ -318,11 +318,15 @@ fn nothing_is_expected_without_a_body() {
     }
 }
 
-/// A 413 without a length that had come before the write broke in this way.
+/// A 413 without a length that had come before the second write broke in this way.
 fn unframed_answer_after(broken: io::ErrorKind) -> Response {
     let client = over(move || {
         let mut double = Double::giving(["HTTP/1.1 413 Content Too Large\r\n\r\ntoo la"]);
-        double.writes = Box::new(move |_| Err(broken.into()));
+        let mut taken = false;
+        double.writes = Box::new(move |_| match std::mem::replace(&mut taken, true) {
+            false => Ok(1),
+            true => Err(broken.into()),
+        });
         double
     });
     client.post("http://example.com/").body("text").send().unwrap()
