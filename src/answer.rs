@@ -150,7 +150,7 @@ impl<'a> Answers<'a> {
     /// Reads more of a head.
     #[inline]
     fn fill(&mut self, conn: &mut Conn, until: Deadline, now: Instant) -> Result<()> {
-        let stage = if conn.arrived().is_empty() { Stage::Wait } else { Stage::Head };
+        let stage = stage(conn);
         let until = match self.unfinished_since {
             Some(begun) => until.or_sooner(Deadline::of("read_timeout", conn.limits().read_timeout, begun)),
             None => until,
@@ -164,9 +164,13 @@ impl<'a> Answers<'a> {
 
     /// The connection has ended before the final head.
     fn ended(&self, conn: &Conn) -> Error {
-        let stage = if conn.arrived().is_empty() { Stage::Wait } else { Stage::Head };
-        self.parser.eof(conn.arrived()).at(stage)
+        self.parser.eof(conn.arrived()).at(stage(conn))
     }
+}
+
+/// How far it has come with a head that is not whole.
+fn stage(conn: &Conn) -> Stage {
+    if conn.arrived().is_empty() { Stage::Wait } else { Stage::Head }
 }
 
 fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -18,7 +18,7 @@ use crate::net::stream::Target;
 use crate::net::tunnel::{Relay, Route};
 use crate::observe::Event;
 use crate::redirect::Redirects;
-use crate::request::Request;
+use crate::request::{Request, check_upgrade};
 use crate::response::{Response, ResponseParts};
 use crate::retry::may_retry;
 use crate::settings::Settings;
@@ -136,7 +136,7 @@ impl Client {
         }
         self.check_scheme(request)?;
         request.check(headers)?;
-        request.check_upgrade(headers)
+        check_upgrade(headers)
     }
 
     /// Plain TCP does not do for https: asked for every hop.

@@ -285,8 +285,8 @@ impl ClientBuilder {
     /// `localhost` and loopback addresses are asked directly in any case. `HTTP_PROXY` does not
     /// count where `REQUEST_METHOD` is set, because in a CGI program it is whatever a visitor says.
     /// A proxy that makes no sense is an [`ErrorKind::InvalidRequest`] of each request that would
-    /// need it. A client with a connector
-    /// of your own, a unix socket or an address filter does not ask the environment.
+    /// need it. A client with a connector of your own, a unix socket or an address filter does not
+    /// ask the environment.
     ///
     /// A proxy beside a connector or a unix socket is [`ErrorKind::InvalidRequest`].
     pub fn proxy(mut self, proxy: Proxy) -> Self {

@@ -123,15 +123,6 @@ impl<'b> Request<'b> {
         Ok(())
     }
 
-    /// An Upgrade field needs its connection option (RFC 9110 §7.8); a client's defaults may bring it.
-    #[inline]
-    pub(crate) fn check_upgrade(&self, headers: &Headers) -> Result<()> {
-        if headers.contains("upgrade") && !headers.get_all("connection").any(is_upgrade) {
-            return Err(invalid("an Upgrade field needs Connection: upgrade beside it (RFC 9110 §7.8)"));
-        }
-        Ok(())
-    }
-
     /// Whether it asks for the connection to be closed.
     #[inline]
     pub(crate) fn says_close(&self) -> bool {
@@ -170,6 +161,15 @@ pub(crate) fn check_limit(limit: Option<Duration>) -> Result<Option<Duration>> {
 
 fn is_upgrade(value: &[u8]) -> bool {
     value.eq_ignore_ascii_case(b"upgrade")
+}
+
+/// An Upgrade field needs its connection option (RFC 9110 §7.8); a client's defaults may bring it.
+#[inline]
+pub(crate) fn check_upgrade(headers: &Headers) -> Result<()> {
+    if headers.contains("upgrade") && !headers.get_all("connection").any(is_upgrade) {
+        return Err(invalid("an Upgrade field needs Connection: upgrade beside it (RFC 9110 §7.8)"));
+    }
+    Ok(())
 }
 
 /// Fields that a request has once (RFC 9110 §5.3), and that come from elsewhere, too: the URL's

@@ -217,11 +217,11 @@ impl Conn {
     #[inline]
     pub(crate) fn send_with(&mut self, body: &[u8]) -> Result<()> {
         let count = self.buffer.put_what_fits(body);
-        let sent = send_all(&mut self.line, self.buffer.bytes(), self.begun, &mut self.sent);
+        let sent = self.line.write_all(self.buffer.bytes(), self.begun, &mut self.sent);
         self.buffer.clear();
         sent?;
         if count < body.len() {
-            send_all(&mut self.line, &body[count..], Instant::now(), &mut self.sent)?;
+            self.line.write_all(&body[count..], Instant::now(), &mut self.sent)?;
         }
         self.line.flush()
     }
@@ -259,18 +259,5 @@ impl Conn {
         let mut stream = self.line.into_socket().into_stream().map_err(broken)?;
         stream.set_timeouts(None, None).map_err(broken)?;
         Ok((stream, arrived))
-    }
-}
-
-/// Writes all, and counts what has left.
-fn send_all(line: &mut Line, mut bytes: &[u8], mut now: Instant, sent: &mut u64) -> Result<()> {
-    loop {
-        let count = line.write(bytes, now)?;
-        *sent += count as u64;
-        bytes = &bytes[count..];
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        now = Instant::now();
     }
 }

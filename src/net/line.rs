@@ -171,6 +171,21 @@ impl Line {
         self.persist(now, |socket| socket.write(bytes))
     }
 
+    /// Writes all, which is at least one byte, each time as [`write`](Line::write), and adds to `sent`
+    /// what has left.
+    #[inline]
+    pub(crate) fn write_all(&mut self, mut bytes: &[u8], mut now: Instant, sent: &mut u64) -> Result<()> {
+        loop {
+            let count = self.write(bytes, now)?;
+            *sent += count as u64;
+            bytes = &bytes[count..];
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            now = Instant::now();
+        }
+    }
+
     /// Sees to it that what was written is on its way, within `write_timeout`.
     #[inline]
     pub(crate) fn flush(&mut self) -> Result<()> {

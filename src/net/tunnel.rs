@@ -186,25 +186,22 @@ fn malformed(what: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Framing, what)
 }
 
-fn send(line: &mut Line, mut bytes: &[u8]) -> Result<()> {
-    while !bytes.is_empty() {
-        let count = line.write(bytes, Instant::now())?;
-        bytes = &bytes[count..];
-    }
+fn send(line: &mut Line, bytes: &[u8]) -> Result<()> {
+    line.write_all(bytes, Instant::now(), &mut 0)?;
     line.flush()
 }
 
 /// The server behind speaks only when asked, so bytes that are here already, read or not, are not
 /// its.
-fn check_silence(line: &mut Line, arrived: &[u8], what: &str) -> Result<()> {
+fn check_silence(line: &mut Line, arrived: &[u8]) -> Result<()> {
     let behind = match arrived.len() {
         0 => line.try_read(&mut [0; 1])?,
         count => Some(count),
     };
     match behind {
         None => Ok(()),
-        Some(0) => Err(refused(format!("{what}: the connection ended behind it"))),
-        Some(_) => Err(refused(format!("{what}: bytes came behind it, before the server was asked"))),
+        Some(0) => Err(malformed("the connection ended behind it")),
+        Some(_) => Err(malformed("bytes came behind it, before the server was asked")),
     }
 }
 
@@ -220,7 +217,7 @@ fn connect(line: &mut Line, to: Destination<'_>, authorization: Option<&str>) ->
         return Err(refusal(line, &mut buffer, &head, &authority, authorization.is_some()));
     }
     // Content-Length and Transfer-Encoding mean nothing here.
-    check_silence(line, buffer.bytes(), CONNECTING)
+    check_silence(line, buffer.bytes())
 }
 
 /// `host:port`, with the port always and IPv6 in brackets (RFC 9112 §3.2.3).
@@ -359,7 +356,7 @@ fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Login>) -> Result
         return if matches!(reply, 3..=6 | 8) { Ok(Some(refused(what))) } else { Err(refused(what)) };
     }
     skip_bound_address(line, kind)?;
-    check_silence(line, &[], GREETING).map(|()| None)
+    check_silence(line, &[]).map(|()| None)
 }
 
 /// RFC 1928 §4.

@@ -12,7 +12,7 @@
 //! What must never live here: a judgement on the client. That is `client.rs`.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -318,11 +318,6 @@ impl Write for Near {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.world.wires()[self.index].write(bytes, self.world.plan());
         tick(written)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let whole: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-        self.write(&whole)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -4,7 +4,7 @@
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -176,12 +176,6 @@ impl Write for InMemory {
                 Ok(bytes.len())
             }
         }
-    }
-
-    /// One write, as it would be on a socket.
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let whole: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-        self.write(&whole)
     }
 
     fn flush(&mut self) -> io::Result<()> {
