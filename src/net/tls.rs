@@ -5,7 +5,7 @@
 //! rustls, where the next call finds them. What certificates are believed stands in `trust`. What
 //! is spoken inside is not known here: the protocol's ALPN name is handed in (RFC 7301).
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -27,6 +27,10 @@ const LOOKS_MAX: u32 = 16;
 
 /// How long a write, and then a read, is waited for where either may have to come first.
 const BRIEF: Duration = Duration::from_millis(10);
+
+/// Records that are ready together are put together up to so many bytes, so that they leave in one
+/// write: the end of a handshake and a request, say.
+const TOGETHER_BYTES_MAX: usize = 4 * 1024;
 
 /// Bytes that are looked at when what came is not TLS.
 const FIRST_BYTES: usize = 5;
@@ -255,6 +259,10 @@ impl Write for Waiting<'_> {
         Ok(self.line.write(bytes, Instant::now())?)
     }
 
+    fn write_vectored(&mut self, records: &[IoSlice<'_>]) -> io::Result<usize> {
+        write_together(self, records)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(()) // the handshake flushes the line itself
     }
@@ -363,7 +371,7 @@ impl TlsStream {
         outcome
     }
 
-    /// Gives the socket what rustls has for the peer, a record in a write, until one had to wait.
+    /// Gives the socket what rustls has for the peer, until a write had to wait.
     fn push(&mut self, waits: bool) -> io::Result<()> {
         if self.tls.wants_write() {
             self.is_stalled = true;
@@ -502,7 +510,75 @@ impl Write for Outward<'_> {
         if self.waits { self.socket.write(bytes) } else { self.socket.try_write(bytes) }
     }
 
+    fn write_vectored(&mut self, records: &[IoSlice<'_>]) -> io::Result<usize> {
+        write_together(self, records)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.socket.flush()
+    }
+}
+
+/// What small records are copied for: the standard library's gathering write raises SIGPIPE, and a
+/// write for each would be a packet for each.
+fn write_together(to: &mut impl Write, records: &[IoSlice<'_>]) -> io::Result<usize> {
+    match records {
+        [] => Ok(0),
+        [first, rest @ ..] if rest.is_empty() || first.len() >= TOGETHER_BYTES_MAX => to.write(first),
+        _ => {
+            let mut together = [0; TOGETHER_BYTES_MAX];
+            let mut room = &mut together[..];
+            for record in records {
+                let count = room.write(record)?; // as much as there is room for
+                if count < record.len() {
+                    break;
+                }
+            }
+            let count = TOGETHER_BYTES_MAX - room.len();
+            to.write(&together[..count])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes at most so many bytes at once, and keeps what each write was given.
+    struct Writes(usize, Vec<Vec<u8>>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1.push(bytes.to_vec());
+            Ok(bytes.len().min(self.0))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What was taken of these records, and the lengths of the writes; the bytes are checked.
+    fn written(at_most: usize, records: &[&[u8]]) -> (usize, Vec<usize>) {
+        let slices: Vec<IoSlice<'_>> = records.iter().map(|record| IoSlice::new(record)).collect();
+        let mut writes = Writes(at_most, Vec::new());
+        let count = write_together(&mut writes, &slices).expect("it takes all");
+        assert!(writes.1.iter().all(|bytes| records.concat().starts_with(bytes)), "in order");
+        (count, writes.1.iter().map(Vec::len).collect())
+    }
+
+    #[test]
+    fn small_records_leave_in_one_write_and_large_ones_are_not_copied() {
+        let large: Vec<u8> = (0..=u8::MAX).cycle().take(TOGETHER_BYTES_MAX).collect();
+        let check = |at_most, records: &[&[u8]], count, writes: &[usize]| {
+            assert_eq!(written(at_most, records), (count, writes.to_vec()));
+        };
+        check(9_999, &[], 0, &[]);
+        check(9_999, &[b"one"], 3, &[3]);
+        check(9_999, &[b"one", b"", b"two", b"three"], 11, &[11]);
+        check(4, &[b"one", b"two"], 4, &[6]);
+        check(9_999, &[&large, b"one"], 4_096, &[4_096]);
+        check(9_999, &[b"one", &large, b"two"], 4_096, &[4_096]);
+        check(9_999, &[&large[1..], b"1", b"2"], 4_096, &[4_096]);
     }
 }

@@ -78,6 +78,12 @@ impl Source {
         self.tokens.iter().find(|token| token.is(word))
     }
 
+    /// A call of that method.
+    pub fn call(&self, method: &str) -> Option<&Token> {
+        let calls = self.tokens.windows(2).find(|pair| pair[0].is(".") && pair[1].is(method))?;
+        Some(&calls[1])
+    }
+
     /// Every path to another module or crate: those of `use`, and those in the code.
     pub fn named(&self) -> Vec<Named> {
         let mut imported = self.declared_modules();
