@@ -75,7 +75,7 @@ impl Client {
                 // A hop that fails does not undo what the ones before have done.
                 Err(error) => return Err(error.with_url(&request.url).with_fate_at_least(redirects.fate())),
             };
-            let follows = redirects.follow(&mut request, &parts.head, settings);
+            let follows = redirects.follow(&mut request, &parts.met.head, settings);
             if let Ok(false) = follows {
                 return Ok(Response::new(parts, request.url, redirects.into_trail()));
             }
@@ -218,7 +218,7 @@ impl Client {
             self.check_relay(relay, &target_of(url))?;
         }
         let origin = pool_key(route, uri::origin(url));
-        let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits: &limits };
+        let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits };
         pool.lease(want, |deadline| {
             dialer.open(&target_of(url), route, deadline, options.token.as_ref()).map_err(|not_opened| {
                 if let Some((peer, reason)) = not_opened.closed {

@@ -4,14 +4,13 @@
 use std::time::{Duration, Instant};
 
 use crate::answer::Answers;
-use crate::body::Afterwards;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::{Headers, without_secrets};
-use crate::net::conn::Conn;
-use crate::net::pool::{Lease, Return};
+use crate::net::conn::{Afterwards, Conn, Return};
+use crate::net::pool::Lease;
 use crate::observe::{CloseReason, Event};
 use crate::request::Request;
-use crate::response::ResponseParts;
+use crate::response::{Met, ResponseParts};
 use crate::settings::Settings;
 use crate::upload::{Upload, send};
 use crate::uri;
@@ -27,9 +26,7 @@ pub(crate) fn run(
 ) -> Result<ResponseParts> {
     let mut answers = Answers::new(settings, request.headers.contains("upgrade"));
     match converse(&mut lease, request, next_hop, settings, &mut answers) {
-        Ok(Received { head, content_length, framing, afterwards, sent, received }) => {
-            Ok(ResponseParts { lease, head, content_length, framing, afterwards, sent, received })
-        }
+        Ok(met) => Ok(ResponseParts { lease, met }),
         Err(error) => {
             let fate = match (answers.has_begun(), lease.sent()) {
                 (true, _) => Fate::ResponseStarted,
@@ -46,23 +43,13 @@ pub(crate) fn run(
     }
 }
 
-/// What came of a request, but for the connection.
-struct Received {
-    head: Head,
-    content_length: Option<u64>,
-    framing: Framing,
-    afterwards: Afterwards,
-    sent: Instant,
-    received: Instant,
-}
-
 fn converse(
     conn: &mut Conn,
     request: &mut Request<'_>,
     next_hop: NextHop<'_>,
     settings: &Settings,
     answers: &mut Answers<'_>,
-) -> Result<Received> {
+) -> Result<Met> {
     encode(request, &request.headers, next_hop, settings, &mut |bytes| conn.put(bytes));
     settings.observe_request(conn.arrived());
     let expect = expectation(request);
@@ -73,14 +60,15 @@ fn converse(
     let sent = Instant::now();
     let head = answers.take_head(conn, sent)?;
     let received = Instant::now();
+    conn.heard_by(received);
     let framing = framing::of_response(&request.method, &head).map_err(|error| error.at(Stage::Head))?;
     if framing == Framing::UntilClose && settings.require_framing {
         let what = "the body's end is not announced (require_framing)";
         return Err(Error::new(ErrorKind::Framing, what).at(Stage::Head));
     }
     let content_length = framing::told_length(&request.method, &head, framing);
-    let afterwards = afterwards(&head, framing, request, upload);
-    Ok(Received { head, content_length, framing, afterwards, sent, received })
+    conn.afterwards = afterwards(&head, framing, request, upload);
+    Ok(Met { head, content_length, framing, sent, received })
 }
 
 /// RFC 9110 §10.1.1: only a request with content may expect.
@@ -98,14 +86,15 @@ pub(crate) fn encode(
     put: &mut impl FnMut(&[u8]),
 ) {
     let says_length = request.method.expects_content() || request.headers.contains("content-length");
+    let (authority, target) = uri::authority_and_target(&request.url);
     let head = RequestHead {
         method: &request.method,
         target: match next_hop {
-            NextHop::Origin | NextHop::OriginPastProxy => uri::target(&request.url),
+            NextHop::Origin | NextHop::OriginPastProxy => target,
             NextHop::Proxy { .. } => uri::absolute_target(&request.url),
         },
         next_hop,
-        authority: uri::authority(&request.url),
+        authority,
         user_agent: &settings.user_agent,
         announced: request.body.announced(says_length),
         expects_continue: expectation(request).is_some(),

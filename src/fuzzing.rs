@@ -27,7 +27,7 @@ use crate::net::deadline::Deadline;
 use crate::net::stream::{Socket, Stream};
 use crate::net::tunnel::{self, Destination, Login, Names, Outcome, Relay, Speaks};
 use crate::uri::sealed::Sealed;
-use crate::uri::{authority, has_userinfo, hide_userinfo, resolve_location, target, without_userinfo};
+use crate::uri::{authority_and_target, has_userinfo, hide_userinfo, resolve_location, without_userinfo};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::decode::Decoder;
 use crate::wire::framing::{Framing, Persistence, of_response, persists};
@@ -201,8 +201,8 @@ fn check_url(url: &Url) {
     assert!(!has_userinfo(url) && url.port() != Some(0), "{url}");
     assert!(url.host_str().is_some_and(|host| !host.is_empty()), "{url}");
     let is_visible = |text: &str| text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    assert!(target(url).starts_with('/') && is_visible(target(url)) && !target(url).contains('#'), "{url}");
-    let host = authority(url);
+    let (host, target) = authority_and_target(url);
+    assert!(target.starts_with('/') && is_visible(target) && !target.contains('#'), "{url}");
     assert!(!host.is_empty() && is_visible(host) && !host.contains(['/', '\\', '@', '?', '#']), "{url}");
     assert_eq!(url.as_str().into_url().expect("it is a URL"), *url, "parsed again");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::body::{Afterwards, Body};
+use crate::body::Body;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
 use crate::net::conn::Opened;
@@ -70,10 +70,14 @@ pub struct Response {
 /// What an exchange gives: what a response is made of, but for the URL.
 pub(crate) struct ResponseParts {
     pub(crate) lease: Lease,
+    pub(crate) met: Met,
+}
+
+/// What came over the connection.
+pub(crate) struct Met {
     pub(crate) head: Head,
     pub(crate) content_length: Option<u64>,
     pub(crate) framing: Framing,
-    pub(crate) afterwards: Afterwards,
     /// When the request was sent, and when the head had come.
     pub(crate) sent: Instant,
     pub(crate) received: Instant,
@@ -82,7 +86,7 @@ pub(crate) struct ResponseParts {
 impl ResponseParts {
     /// The body alone. To drop it, and not the lease, is how a response is left unread.
     pub(crate) fn into_body(self) -> Body {
-        Body::new(self.lease, self.head.status, self.framing, self.afterwards)
+        Body::new(self.lease, self.met.head.status, self.met.framing)
     }
 }
 
@@ -132,10 +136,10 @@ impl ConnectionInfo {
 impl Response {
     #[inline]
     pub(crate) fn new(parts: ResponseParts, url: Url, redirects: Vec<Url>) -> Response {
-        let ResponseParts { lease, head, content_length, framing, afterwards, sent, received } = parts;
+        let ResponseParts { lease, met: Met { head, content_length, framing, sent, received } } = parts;
         let connection = ConnectionInfo { opened: lease.opened.clone(), exchange: lease.exchanges, received };
         let begun = lease.begun();
-        let body = Body::new(lease, head.status, framing, afterwards);
+        let body = Body::new(lease, head.status, framing);
         Response { head, content_length, body, connection, begun, sent, url, redirects, limit: COLLECT_BYTES_MAX }
     }
 

@@ -221,19 +221,15 @@ pub(crate) fn origin(url: &Url) -> &str {
     &url[..Position::BeforePath]
 }
 
-/// `host:port` as the Host field has it (RFC 9110 §7.2); a request's URL has no userinfo.
+/// `host:port` as the Host field has it (RFC 9110 §7.2), since a request's URL has no userinfo; and
+/// the request target in origin-form (RFC 9112 §3.2.1).
 #[inline]
-pub(crate) fn authority(url: &Url) -> &str {
-    &origin(url)[url.scheme().len() + "://".len()..]
-}
-
-/// The request target in origin-form (RFC 9112 §3.2.1).
-#[inline]
-pub(crate) fn target(url: &Url) -> &str {
-    let target = &url.as_str()[origin(url).len()..];
+pub(crate) fn authority_and_target(url: &Url) -> (&str, &str) {
+    let (origin, target) = url.as_str().split_at(origin(url).len());
+    let authority = &origin[url.scheme().len() + "://".len()..];
     match url.fragment() {
-        Some(fragment) => &target[..target.len() - fragment.len() - "#".len()],
-        None => target,
+        Some(fragment) => (authority, &target[..target.len() - fragment.len() - "#".len()]),
+        None => (authority, target),
     }
 }
 
@@ -279,11 +275,9 @@ mod tests {
     fn the_parts_are_those_of_the_wire() {
         let url = parse("HTTP://ExAmple.com:80?a=b c".replace(' ', "%20").as_str()).unwrap();
         assert_eq!(origin(&url), "http://example.com");
-        assert_eq!(authority(&url), "example.com");
-        assert_eq!(target(&url), "/?a=b%20c");
+        assert_eq!(authority_and_target(&url), ("example.com", "/?a=b%20c"));
         let url = parse("http://[::1]:8080/a/../b#c").unwrap();
-        assert_eq!(authority(&url), "[::1]:8080");
-        assert_eq!(target(&url), "/b");
+        assert_eq!(authority_and_target(&url), ("[::1]:8080", "/b"));
         assert_eq!(absolute_target(&url), "http://[::1]:8080/b");
         assert_eq!(absolute_target(&parse("http://a?b#c").unwrap()), "http://a/?b");
     }

@@ -31,6 +31,9 @@ pub(crate) struct Conn {
     is_unseen: bool,
     /// When the exchange under way began.
     begun: Instant,
+    /// When the last bytes had come, where somebody looked at the clock then.
+    heard: Option<Instant>,
+    pub(crate) afterwards: Afterwards,
     rest: Rest,
 }
 
@@ -43,6 +46,20 @@ pub(crate) struct Opened {
     /// How long that took; nothing is sent yet, nor waited for.
     pub(crate) took: Timings,
 }
+
+/// How a connection goes back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Return {
+    /// How long the server keeps it, where it has said so.
+    pub(crate) server_timeout: Option<Duration>,
+    /// How many requests the server will still take, where it has said so.
+    pub(crate) requests_left: Option<u64>,
+    /// The exchange had no body, and bytes that came in its stead may still be under way.
+    pub(crate) unproven: bool,
+}
+
+/// What becomes of a connection when the exchange under way is complete.
+pub(crate) type Afterwards = Result<Return, CloseReason>;
 
 /// What an idle connection waits for.
 struct Rest {
@@ -69,6 +86,8 @@ impl Conn {
             is_stray: false,
             is_unseen: false,
             begun: now,
+            heard: None,
+            afterwards: Err(CloseReason::Failed),
             rest: Rest { since: now, retires: now, retires_because: CloseReason::Idle, probe: true },
         }
     }
@@ -80,11 +99,11 @@ impl Conn {
 
     /// An exchange begins.
     #[inline]
-    pub(crate) fn begin(&mut self, limits: &Limits, now: Instant) {
+    pub(crate) fn begin(&mut self, limits: Limits, now: Instant) {
         self.begun = now;
         self.exchanges += 1;
         self.sent = 0;
-        self.line.begin(limits.clone());
+        self.line.begin(limits);
     }
 
     /// The exchange is over: the buffer is given up. `Err` says why the connection cannot be used
@@ -100,6 +119,19 @@ impl Conn {
             (true, false) => Ok(()),
         };
         (buffer, state)
+    }
+
+    /// The last bytes had come by `now`.
+    #[inline]
+    pub(crate) fn heard_by(&mut self, now: Instant) {
+        self.heard = Some(now);
+    }
+
+    /// Since when the server waits for the next request: since the last bytes had come, which may be
+    /// long before they are read.
+    #[inline]
+    pub(crate) fn silent_since(&self) -> Instant {
+        self.heard.unwrap_or_else(Instant::now)
     }
 
     /// Goes to rest until it `retires` at the latest. `unproven`: the last exchange had no body,
@@ -123,7 +155,7 @@ impl Conn {
     /// itself just now.
     #[inline]
     pub(crate) fn probe(&mut self, now: Instant) -> Result<(), CloseReason> {
-        if !self.rest.probe && now.saturating_duration_since(self.rest.since) < PROBE_AFTER {
+        if !self.rest.probe && now < self.rest.since + PROBE_AFTER {
             return Ok(());
         }
         match self.line.try_read(&mut [0; 1]) {
@@ -183,6 +215,7 @@ impl Conn {
     pub(crate) fn fill(&mut self, until: &Deadline, now: Instant) -> Result<usize> {
         let room = self.buffer.room();
         let count = self.line.read(room, until, now)?;
+        self.heard = None;
         self.is_unseen = count == room.len() || !self.line.saw_all();
         self.buffer.filled(count);
         Ok(count)
@@ -192,6 +225,7 @@ impl Conn {
     pub(crate) fn try_fill(&mut self) -> Result<Option<usize>> {
         let room = self.buffer.room();
         let count = self.line.try_read(room)?;
+        self.heard = None;
         self.is_unseen = count == Some(room.len()) || !self.line.saw_all();
         self.buffer.filled(count.unwrap_or(0));
         Ok(count)
@@ -202,6 +236,7 @@ impl Conn {
     pub(crate) fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
         debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
         let count = self.line.read(into, &Deadline::NONE, Instant::now())?;
+        self.heard = None;
         self.is_unseen = count == into.len() || !self.line.saw_all();
         Ok(count)
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Result, Stage};
 use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
-use crate::net::conn::Conn;
+use crate::net::conn::{Conn, Return};
 use crate::net::deadline::Deadline;
 use crate::net::line::Limits;
 use crate::net::sync::{self, Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -151,7 +151,7 @@ pub(crate) struct Want<'a> {
     pub(crate) now: Instant,
     /// How long to wait for a place, and for a connection in it.
     pub(crate) connect_timeout: Option<Duration>,
-    pub(crate) limits: &'a Limits,
+    pub(crate) limits: Limits,
 }
 
 impl Want<'_> {
@@ -159,17 +159,6 @@ impl Want<'_> {
     fn deadline(&self) -> Deadline {
         Deadline::of("connect_timeout", self.connect_timeout, self.now).or_sooner(self.limits.deadline)
     }
-}
-
-/// How a connection goes back.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Return {
-    /// How long the server keeps it, where it has said so.
-    pub(crate) server_timeout: Option<Duration>,
-    /// How many requests the server will still take, where it has said so.
-    pub(crate) requests_left: Option<u64>,
-    /// The exchange had no body, and bytes that came in its stead may still be under way.
-    pub(crate) unproven: bool,
 }
 
 impl Pool {
@@ -291,7 +280,7 @@ impl Pool {
     /// A connection comes back. Others may have to go for it, or it itself.
     #[inline]
     fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: Return) {
-        let now = Instant::now();
+        let now = conn.silent_since();
         conn.lie_down(now, self.retires(&conn, now, how.server_timeout), how.unproven);
         let told = self.observer.as_ref().map(|_| (conn.peer(), std::ptr::from_ref(&*conn)));
         let mut closing = Closing::new();

@@ -25,8 +25,9 @@ use shuttle::{rand, thread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::conn::Conn;
+use crate::net::conn::Return;
 use crate::net::line::Limits;
-use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Return, Want};
+use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Want};
 use crate::net::stream::{Socket, Stream};
 use crate::observe::{CloseReason, Event, Observer, Timings};
 
@@ -128,7 +129,7 @@ fn limits(per_host_max: usize) -> PoolLimits {
 }
 
 fn want(origin: &str) -> Want<'_> {
-    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits: &Limits::NONE }
+    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits: Limits::NONE }
 }
 
 fn limited_by(token: &CancelToken) -> Limits {
@@ -185,7 +186,7 @@ impl World {
 
     /// A lease that the world's token may cut short.
     fn cancellable(&self) -> Option<Lease> {
-        let lease = self.lease(Want { limits: &limited_by(&self.token), ..want("a") });
+        let lease = self.lease(Want { limits: limited_by(&self.token), ..want("a") });
         lease.map_err(|error| assert!(error.is_cancelled(), "{error}")).ok()
     }
 
@@ -613,7 +614,7 @@ fn what_a_waiter_found_retired_is_told_even_if_he_gives_up() {
         let waiting = world.start(|world| {
             let later = Instant::now() + Duration::from_secs(90);
             let limits = limited_by(&world.token);
-            let lease = world.lease(Want { now: later, limits: &limits, ..want("a") });
+            let lease = world.lease(Want { now: later, limits: limits.clone(), ..want("a") });
             assert!(lease.is_err_and(|error| error.is_cancelled()));
         });
         let cancel = world.start(|world| world.token.cancel());

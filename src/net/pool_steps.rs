@@ -94,7 +94,7 @@ fn open(port: u16) -> Conn {
 }
 
 fn want(origin: &str) -> Want<'_> {
-    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits: &Limits::NONE }
+    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits: Limits::NONE }
 }
 
 /// A lease; what has to be opened for it has this port.

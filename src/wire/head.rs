@@ -81,6 +81,7 @@ impl Head {
     }
 
     /// Shows every value of the field called `name`, whose `lines` were noted.
+    #[inline]
     pub(crate) fn each(&self, lines: Lines, name: &str, show: impl FnMut(&[u8])) {
         match lines {
             Lines::None => {}

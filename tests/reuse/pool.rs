@@ -173,6 +173,18 @@ fn an_idle_connection_expires_at_the_next_call_of_any_clone() {
 }
 
 #[test]
+fn the_time_that_a_body_lies_unread_is_idle_time_to_the_server() {
+    let peer = Peer::answering(ok("x"));
+    let client = Client::builder().idle_timeout(Duration::from_millis(100)).build();
+    let response = client.get(peer.url("/")).send().unwrap();
+    thread::sleep(Duration::from_millis(150));
+    assert_eq!(response.text().unwrap(), "x");
+    text(&client, peer.url("/"));
+    assert_eq!(peer.connections(), 2);
+    assert_eq!(client.pool_stats().closed.get(CloseReason::Idle), 1);
+}
+
+#[test]
 fn an_idle_connection_within_its_time_is_used() {
     let peer = Peer::answering(ok("x"));
     let patient = Client::builder().idle_timeout(LIMIT).build();
