@@ -285,18 +285,16 @@ fn to_head(bytes: &[u8], response: &httparse::Response<'_, '_>, leniency: Lenien
     let index = raw.len()..raw.len() + response.headers.len() * INDEX_BYTES;
     let mut text = Vec::with_capacity(index.end);
     text.extend_from_slice(raw);
-    text.resize(index.end, 0);
     let mut rewritten = Rewritten { start: index.end, text: Vec::new() };
     let mut noted = Noted::default();
-    let entries = text[index.start..].chunks_exact_mut(INDEX_BYTES);
-    for ((number, header), entry) in response.headers.iter().enumerate().zip(entries) {
+    for (number, header) in response.headers.iter().enumerate() {
         let name = span_in(bytes, header.name.as_bytes());
         let value = match leniency.folds {
             true => unfold(bytes, header, &mut rewritten)?,
             false => span_in(bytes, header.value),
         };
         noted.note(header.name, number);
-        entry.copy_from_slice(&Field { name, value }.entry());
+        text.extend_from_slice(&Field { name, value }.entry());
     }
     let reason = match response.reason {
         Some("") | None => raw_reason(bytes, &mut rewritten),
