@@ -7,12 +7,19 @@ use longwire_benches::raw::Raw;
 use longwire_benches::sample::{Sample, measure};
 use longwire_benches::work::{Act, Work};
 
+use crate::works;
+
 /// In the order of the table; the first is what all are compared with.
 pub const NAMES: [&str; 6] = ["raw", "longwire", "ureq", "minreq", "attohttpc", "reqwest"];
 
-/// Whether the client can do the work at all: these two take the text of a URL only.
+/// Whether the client can do the work at all: two take the text of a URL only, and few have a
+/// buffer whose size can be set.
 pub fn can(client: &str, work: &Work) -> bool {
-    !(matches!(work.act, Act::GetParsed { .. }) && matches!(client, "minreq" | "attohttpc"))
+    match client {
+        "raw" | "longwire" | "ureq" => true,
+        "reqwest" => works::buffer_size(work).is_none(),
+        _ => works::buffer_size(work).is_none() && !matches!(work.act, Act::GetParsed { .. }),
+    }
 }
 
 /// How many operations one sample has: fewer where one takes much longer, and where each leaves a
@@ -30,8 +37,8 @@ pub fn sample(client: &str, work: &Work, url: &str, share: usize) -> Sample {
     let count = (count(client, work) / share).max(1);
     match client {
         "raw" => measure(Raw::new(url, Ok), work, count),
-        "longwire" => measure(Longwire::new(longwire::Client::new(), url), work, count),
-        "ureq" => measure(Ureq::new(ureq_agent(), url), work, count),
+        "longwire" => measure(Longwire::new(longwire_client(work), url), work, count),
+        "ureq" => measure(Ureq::new(ureq_agent(work), url), work, count),
         "minreq" => measure(Minreq::new(url), work, count),
         "attohttpc" => measure(Attohttpc::new(url), work, count),
         "reqwest" => measure(Reqwest::new(url), work, count),
@@ -39,9 +46,21 @@ pub fn sample(client: &str, work: &Work, url: &str, share: usize) -> Sample {
     }
 }
 
-fn ureq_agent() -> ureq::Agent {
+fn longwire_client(work: &Work) -> longwire::Client {
+    let builder = longwire::Client::builder();
+    match works::buffer_size(work) {
+        Some(bytes) => builder.buffer_size(bytes).build(),
+        None => builder.build(),
+    }
+}
+
+fn ureq_agent(work: &Work) -> ureq::Agent {
     // By default it keeps three connections per host, too few for eight threads.
-    ureq::Agent::config_builder().max_idle_connections_per_host(8).build().into()
+    let builder = ureq::Agent::config_builder().max_idle_connections_per_host(8);
+    match works::buffer_size(work) {
+        Some(bytes) => builder.input_buffer_size(bytes).build().into(),
+        None => builder.build().into(),
+    }
 }
 
 /// A client and where it asks: the text of the URL, and its own kind of parsed one.

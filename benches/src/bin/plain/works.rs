@@ -15,7 +15,7 @@ const AT_ONCE: Act = Act::Collect { deadline: None };
 const IN_TIME: Act = Act::Collect { deadline: Some(Duration::from_secs(60)) };
 
 #[rustfmt::skip] // a table
-pub const WORKS: [Work; 15] = [
+pub const WORKS: [Work; 16] = [
     work("get", "small GET", "/small", BY_8, 8000, SMALL),
     work("get-parsed", "small GET, URL parsed before", "/small", PARSED, 8000, SMALL),
     work("fields", "25 response fields", "/fields", BY_8, 8000, FIELDS),
@@ -26,9 +26,18 @@ pub const WORKS: [Work; 15] = [
     work("post-1m", "POST of 1 MiB", "/sink", Act::Post { bytes: MIB }, 400, MIB),
     work("length-64k", "1 GiB, reads of 64 KiB", "/length-1g", BY_64, 1, 1024 * MIB),
     work("length-8k", "1 GiB, reads of 8 KiB", "/length-1g", BY_8, 1, 1024 * MIB),
+    work(BUFFERED, "1 GiB, reads of 8 KiB, buffer of 64 KiB", "/length-1g", BY_8, 1, 1024 * MIB),
     work("chunks-16k", "1 GiB in chunks of 16 KiB", "/chunks-16k", BY_64, 1, 1024 * MIB),
     work("chunks-64", "64 MiB in chunks of 64 bytes", "/chunks-64", BY_64, 4, 64 * MIB),
     work("events", "200,000 events, a chunk each", "/events", BY_8, 8, EVENTS_BYTES),
     work("collect", "10 MiB collected", "/length-10m", AT_ONCE, 24, 10 * MIB),
     work("collect-in-time", "10 MiB collected, with a deadline", "/length-10m", IN_TIME, 24, 10 * MIB),
 ];
+
+/// Small reads out of a large buffer, by clients in which it can be set.
+const BUFFERED: &str = "length-8k-buffered";
+
+/// The size of the buffer that the client is given for that work, if it is given one.
+pub fn buffer_size(work: &Work) -> Option<usize> {
+    (work.name == BUFFERED).then_some(64 * KIB)
+}
