@@ -41,6 +41,7 @@ pub struct RequestBuilder<'b> {
 }
 
 impl<'b> RequestBuilder<'b> {
+    #[inline]
     fn new(client: Client, method: Method, url: impl IntoUrl) -> RequestBuilder<'b> {
         RequestBuilder { client, request: Request::new(method, url) }
     }
@@ -181,6 +182,7 @@ impl<'b> RequestBuilder<'b> {
     ///
     /// # Errors
     /// The first mistake, or as [`Client::send`].
+    #[inline]
     pub fn send(self) -> Result<Response> {
         self.client.send(self.request?)
     }

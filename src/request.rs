@@ -54,6 +54,7 @@ impl<'b> Request<'b> {
     /// # Errors
     /// [`ErrorKind::InvalidUrl`], [`ErrorKind::UnsupportedScheme`], or
     /// [`ErrorKind::InvalidRequest`] for CONNECT, which is a proxy's business.
+    #[inline]
     pub fn new(method: Method, url: impl IntoUrl) -> Result<Request<'b>> {
         let mut url = url.into_url()?;
         if method == Method::CONNECT {
