@@ -156,8 +156,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a connection may be idle. Default 30 s. If the server's `Keep-Alive: timeout=n`
-    /// is less, a connection retires a second before the server closes it.
+    /// How long a connection may be idle, counted from when its last bytes came: a short body that
+    /// lies unread for a while is idle time to the server. Default 30 s. If the server's
+    /// `Keep-Alive: timeout=n` is less, a connection retires a second before the server closes it.
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.pool.idle_timeout = self.limit("idle_timeout", limit.into());
         self
