@@ -143,6 +143,11 @@ impl Conn {
     }
 
     #[inline]
+    pub(crate) fn rests_since(&self) -> Instant {
+        self.rest.since
+    }
+
+    #[inline]
     pub(crate) fn retires(&self) -> Instant {
         self.rest.retires
     }

@@ -134,7 +134,7 @@ struct Shared {
 #[derive(Default)]
 struct Host {
     origin: Box<str>,
-    /// Oldest first.
+    /// The one that has been silent for longest first.
     idle: Vec<BoxedConn>,
     in_use: usize,
     /// Tickets of those who wait for a place, first come first.
@@ -288,6 +288,9 @@ impl Pool {
         shared.keep_spare(buffer);
         shared.expire(now, &mut closing);
         shared.put(host, conn);
+        if !shared.hosts[host].queue.is_empty() {
+            shared.expire(Instant::now(), &mut closing); // whoever waits takes it without a look at its time
+        }
         shared.trim(host, &self.limits, &mut closing);
         let is_kept = |this| shared.hosts[host].idle.iter().any(|conn| std::ptr::eq(&**conn, this));
         let kept = told.filter(|(_, this)| is_kept(*this));
@@ -483,7 +486,9 @@ impl Shared {
     #[inline]
     fn put(&mut self, id: HostId, conn: BoxedConn) {
         let retires = conn.retires();
-        self.hosts[id].idle.push(conn);
+        let idle = &mut self.hosts[id].idle;
+        let at = idle.iter().rposition(|other| other.rests_since() <= conn.rests_since()).map_or(0, |at| at + 1);
+        idle.insert(at, conn);
         self.stats.idle += 1;
         self.look_at(id, retires);
     }
