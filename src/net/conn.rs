@@ -142,6 +142,7 @@ impl Conn {
         self.rest = Rest { since: now, retires: retires.0, retires_because: retires.1, probe };
     }
 
+    /// Since when it is idle, to the server.
     #[inline]
     pub(crate) fn rests_since(&self) -> Instant {
         self.rest.since

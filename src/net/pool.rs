@@ -280,17 +280,16 @@ impl Pool {
     /// A connection comes back. Others may have to go for it, or it itself.
     #[inline]
     fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: Return) {
-        let now = conn.silent_since();
-        conn.lie_down(now, self.retires(&conn, now, how.server_timeout), how.unproven);
+        let since = conn.silent_since();
+        conn.lie_down(since, self.retires(&conn, since, how.server_timeout), how.unproven);
         let told = self.observer.as_ref().map(|_| (conn.peer(), std::ptr::from_ref(&*conn)));
         let mut closing = Closing::new();
         let mut shared = self.lock();
         shared.keep_spare(buffer);
-        shared.expire(now, &mut closing);
         shared.put(host, conn);
-        if !shared.hosts[host].queue.is_empty() {
-            shared.expire(Instant::now(), &mut closing); // whoever waits takes it without a look at its time
-        }
+        // Whoever waits would take it without a look at its time.
+        let now = if shared.hosts[host].queue.is_empty() { since } else { Instant::now() };
+        shared.expire(now, &mut closing);
         shared.trim(host, &self.limits, &mut closing);
         let is_kept = |this| shared.hosts[host].idle.iter().any(|conn| std::ptr::eq(&**conn, this));
         let kept = told.filter(|(_, this)| is_kept(*this));
@@ -482,7 +481,7 @@ impl Shared {
         somebody_waits
     }
 
-    /// Puts a connection among the idle ones.
+    /// Puts a connection among the idle ones, by how long it has been silent.
     #[inline]
     fn put(&mut self, id: HostId, conn: BoxedConn) {
         let retires = conn.retires();

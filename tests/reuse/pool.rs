@@ -185,6 +185,35 @@ fn the_time_that_a_body_lies_unread_is_idle_time_to_the_server() {
 }
 
 #[test]
+fn whoever_waits_gets_no_connection_whose_time_is_over() {
+    let peer = Peer::answering(ok("x"));
+    let builder = Client::builder().max_connections_per_host(1);
+    let client = builder.idle_timeout(Duration::from_millis(100)).build();
+    let unread = client.get(peer.url("/")).send().unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| text(&client, peer.url("/")));
+        wait_for(&client, |stats| stats.waiting == 1);
+        thread::sleep(Duration::from_millis(150));
+        assert_eq!(unread.text().unwrap(), "x");
+        waiting.join().unwrap();
+    });
+    assert_eq!(peer.connections(), 2);
+    assert_eq!(client.pool_stats().closed.get(CloseReason::Idle), 1);
+}
+
+#[test]
+fn a_connection_that_comes_back_late_is_not_the_newest() {
+    let peer = Peer::answering(ok("x"));
+    let client = Client::builder().max_idle_per_host(1).build();
+    let unread = client.get(peer.url("/")).send().unwrap();
+    text(&client, peer.url("/"));
+    assert_eq!(unread.text().unwrap(), "x");
+    assert!(peer.saw_close(0), "the one that has been silent for longest makes room");
+    text(&client, peer.url("/"));
+    assert_eq!(peer.connections(), 2);
+}
+
+#[test]
 fn an_idle_connection_within_its_time_is_used() {
     let peer = Peer::answering(ok("x"));
     let patient = Client::builder().idle_timeout(LIMIT).build();
