@@ -11,7 +11,7 @@ use url::Host;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::headers::Headers;
+use crate::headers::{Headers, is_token};
 use crate::net::dial::{AddressFilter, Dialer, OwnWay};
 use crate::net::pool::{Pool, PoolLimits};
 use crate::net::resolve::{Resolve, Resolver, System};
@@ -271,7 +271,11 @@ impl ClientBuilder {
     /// by default (`Accept`, `User-Agent`, `Range` and their like, and the body's own); all others
     /// may be secrets.
     pub fn follow_header(mut self, name: impl Into<String>) -> Self {
-        self.settings.followed.push(name.into());
+        let name = name.into();
+        if !is_token(name.as_bytes()) {
+            self.mistake(format!("follow_header: {name:?} is no field name"));
+        }
+        self.settings.followed.push(name);
         self
     }
 
@@ -366,8 +370,10 @@ impl ClientBuilder {
     /// use std::sync::Arc;
     ///
     /// let mut roots = rustls::RootCertStore::empty();
-    /// # let company_root = None;
-    /// roots.add_parsable_certificates(company_root); // a `rustls::pki_types::CertificateDer`
+    /// # if false { // there is no such file here
+    /// use rustls::pki_types::{CertificateDer, pem::PemObject};
+    /// roots.add(CertificateDer::from_pem_file("company.pem")?)?;
+    /// # }
     /// let provider = Arc::new(rustls::crypto::ring::default_provider());
     /// let config = rustls::ClientConfig::builder_with_provider(provider)
     ///     .with_safe_default_protocol_versions()?
@@ -375,7 +381,7 @@ impl ClientBuilder {
     ///     .with_no_client_auth();
     /// let client = Client::builder().tls_config(Arc::new(config)).build();
     /// # drop(client);
-    /// # Ok::<(), rustls::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(feature = "__rustls")]
     pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {

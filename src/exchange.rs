@@ -85,7 +85,7 @@ pub(crate) fn encode(
     settings: &Settings,
     put: &mut impl FnMut(&[u8]),
 ) {
-    let says_length = request.method.expects_content() || request.headers.contains("content-length");
+    let says_length = request.method.expects_content() || headers.contains("content-length");
     let (authority, target) = uri::authority_and_target(&request.url);
     let head = RequestHead {
         method: &request.method,

@@ -79,7 +79,7 @@ pub enum Event<'a> {
     Reused {
         /// The other end.
         peer: Option<SocketAddr>,
-        /// The how-manieth exchange on it begins; the first of all was 1.
+        /// The number of the exchange that begins on it, counted from 1.
         exchange: u32,
     },
     /// A request head is about to be sent.
@@ -116,7 +116,7 @@ pub enum Event<'a> {
         /// The other end.
         peer: Option<SocketAddr>,
     },
-    /// A connection was closed.
+    /// A connection was closed, or handed out by `Response::upgrade`.
     Closed {
         /// The other end.
         peer: Option<SocketAddr>,
@@ -224,8 +224,8 @@ close_reasons! {
     Aged "it was too old"
     /// There were as many idle connections already as are allowed.
     PoolFull "the pool was full"
-    /// `Client::close_idle` was called.
+    /// `Client::close_idle` was called, or the client is gone: its last clone and its last body.
     Cleared "idle connections were closed"
-    /// It was handed out after a 101 response.
+    /// It had switched protocols (101), whether it was taken over or dropped.
     Upgraded "it was upgraded"
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// What can be given as a URL: `&str`, `String`, `&String`, [`Url`] and `&Url`.
 ///
-/// Text must be `http://host…`, without blanks, control bytes or a backslash before the path; it
+/// Text must be `http://host…` or `https://host…`, without blanks, control bytes or a backslash before the path; it
 /// is not repaired. The trait is sealed.
 ///
 /// ```
@@ -76,7 +76,9 @@ fn parse(text: &str) -> Result<Url> {
         let at = text.bytes().take_while(|byte| !is_bad(*byte)).count();
         return Err(invalid(format!("the URL has a blank or control byte (byte {})", at + 1)));
     }
-    let Some((scheme, rest)) = split_scheme(text) else {
+    // `localhost:8080` begins like one with a scheme.
+    let scheme_and_rest = split_scheme(text).filter(|(scheme, rest)| is_http(scheme) || rest.starts_with("//"));
+    let Some((scheme, rest)) = scheme_and_rest else {
         return Err(invalid("the URL is not of the form http://host"));
     };
     if !is_http(scheme) {
@@ -166,7 +168,7 @@ fn is_http(scheme: &str) -> bool {
 }
 
 fn unsupported(scheme: &str) -> Error {
-    Error::new(ErrorKind::UnsupportedScheme, format!("the scheme {scheme:?} is not http"))
+    Error::new(ErrorKind::UnsupportedScheme, format!("the scheme {scheme:?} is neither http nor https"))
 }
 
 /// The same URL without user and password, so that it can be shown.
@@ -249,6 +251,7 @@ mod tests {
             ("/path", ErrorKind::InvalidUrl),
             ("example.com/x", ErrorKind::InvalidUrl),
             ("127.0.0.1:80/x", ErrorKind::InvalidUrl),
+            ("localhost:80/x", ErrorKind::InvalidUrl),
             ("http:evil", ErrorKind::InvalidUrl),
             ("http:/evil", ErrorKind::InvalidUrl),
             ("http:///evil", ErrorKind::InvalidUrl),

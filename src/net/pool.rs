@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::panic::{self, AssertUnwindSafe};
@@ -77,7 +78,7 @@ pub struct PoolStats {
 ///     println!("{count} because {reason}");
 /// }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Closed([u64; CloseReason::ALL.len()]);
 
 impl Closed {
@@ -95,6 +96,12 @@ impl Closed {
     pub fn iter(&self) -> impl Iterator<Item = (CloseReason, u64)> {
         let all = CloseReason::ALL.iter().map(|reason| (*reason, self.get(*reason)));
         all.filter(|(_, count)| *count > 0)
+    }
+}
+
+impl fmt::Debug for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -737,6 +744,7 @@ impl Lease {
         let mut shared = self.pool.lock();
         shared.stats.closed.0[CloseReason::Upgraded as usize] += 1;
         self.pool.vacate(shared, self.host);
+        self.pool.observe(|| Event::Closed { peer: conn.peer(), reason: CloseReason::Upgraded });
         Some(*conn)
     }
 

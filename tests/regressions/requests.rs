@@ -73,6 +73,15 @@ fn a_limit_that_makes_no_sense_is_the_callers_mistake() {
     }
 }
 
+#[test]
+fn what_is_let_through_by_name_must_be_a_name() {
+    let client = |name| Client::builder().connector(Memory::answering(ok("fine"))).follow_header(name).build();
+    let error = client("X Y").get(URL).send().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.to_string().contains("\"X Y\""), "{error}");
+    assert_eq!(text(&client("X-Y"), URL), "fine");
+}
+
 /// Answers with the body of the request.
 fn echoing() -> Peer {
     Peer::start(|mut conn, _| {
@@ -127,6 +136,10 @@ fn what_a_client_adds_is_checked_like_what_a_request_has() {
     assert!(client.to_wire(&whole).is_ok());
     let error = Client::new().to_wire(&whole).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "Upgrade alone, RFC 9110 §7.8");
+
+    let client = Client::builder().default_header("Content-Length", "0").build();
+    let wire = client.to_wire(&client.get(URL).build().unwrap()).unwrap();
+    assert_eq!(String::from_utf8(wire).unwrap().matches("Content-Length: 0\r\n").count(), 1, "as it is sent");
 
     let client = Client::builder().default_header("Host", "one.test").default_header("Host", "two.test").build();
     let wire = client.to_wire(&client.get(URL).build().unwrap()).unwrap();

@@ -30,7 +30,8 @@ fn an_upgrade_hands_out_the_connection_with_the_bytes_behind_the_head() {
         conn.send(format!("{SWITCH}hello"));
         echo(conn);
     });
-    let client = Client::new();
+    let trace = Trace::default();
+    let client = Client::builder().observer(trace.clone()).build();
     let request = client.get(peer.url("/")).header("Connection", "upgrade");
     let response = request.header("Upgrade", "echo").send().unwrap();
     assert_eq!(response.status(), 101);
@@ -51,6 +52,7 @@ fn an_upgrade_hands_out_the_connection_with_the_bytes_behind_the_head() {
     let stats = client.pool_stats();
     assert_eq!((stats.idle, stats.in_use), (0, 0));
     assert_eq!(stats.closed.get(CloseReason::Upgraded), 1);
+    assert_eq!(trace.lines().iter().filter(|line| **line == "closed Upgraded").count(), 1);
     drop(upgraded);
     assert!(peer.saw_close(0));
 }
