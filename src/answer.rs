@@ -10,10 +10,7 @@ use crate::net::deadline::Deadline;
 use crate::observe::Event;
 use crate::settings::Settings;
 use crate::status::StatusCode;
-use crate::wire::head::{Head, HeadParser};
-
-/// Interim responses that one request may get.
-const INTERIM_MAX: u32 = 16;
+use crate::wire::head::{Head, HeadParser, INTERIM_MAX};
 
 /// The answers to one request.
 pub(crate) struct Answers<'a> {

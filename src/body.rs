@@ -28,7 +28,8 @@ const DROP_BYTES_MAX: usize = 64 * 1024;
 /// * `Ok(0)` from a read into a non-empty buffer means that the body is complete, proven by its
 ///   framing. A body cut short is an error, and errors are final: every later read gives the same.
 /// * At the last byte the connection goes back to the pool, not one read later.
-/// * A read waits for `read_timeout` at most, and never beyond the request's deadline.
+/// * A read fails when the server has been silent for `read_timeout`, and never waits beyond the
+///   request's deadline, `timeout`, which alone stops a server that drips.
 ///
 /// Dropping a body never waits: if the rest has arrived already (64 KiB at most) the connection
 /// lives on, else it is closed.
@@ -384,9 +385,6 @@ impl BufRead for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if let State::Ended(..) | State::Failed(_) = self.0 {
-            return;
-        }
         match std::mem::replace(&mut self.0, State::Ended(BodyEnd::Empty, Headers::new())) {
             State::Open(open) => open.abandon(),
             State::Switched(lease) => lease.close(CloseReason::Upgraded),

@@ -28,7 +28,9 @@ use crate::uri;
 ///
 /// Clones are cheap, share one pool, and may be used from any number of threads at once. Make one
 /// client and keep it: each has its own connections. Idle connections are closed when the last
-/// clone is dropped, or on the next call after their time; no thread runs in the background.
+/// clone and the last body are dropped, or on the next call after their time. No thread runs in the
+/// background; a name look-up, a race of addresses, a connect to a unix socket and one that can be
+/// cancelled borrow one for their time.
 ///
 /// A call blocks until the response head is there, for as long as the limits allow: by default
 /// 10 s for a connection and 60 s of silence after that, without a limit for the whole

@@ -60,7 +60,8 @@ pub enum ErrorKind {
     Proxy,
     /// A time limit passed; the message names it.
     Timeout,
-    /// The connection broke while in use.
+    /// The connection broke while in use; or, from `Response::copy_to` alone, your writer failed,
+    /// and the message says so.
     Io,
     /// The address filter refused every address of the host, or a proxy that it cannot see behind.
     BlockedAddress,
@@ -78,7 +79,8 @@ pub enum ErrorKind {
     Truncated,
     /// A redirect that cannot be followed.
     Redirect,
-    /// The content is not in the coding that it claims.
+    /// The content is not what was asked of it: `Response::text` of a body that is not UTF-8,
+    /// whatever charset it announces.
     Decode,
 }
 
@@ -98,7 +100,7 @@ pub enum ErrorKind {
 pub enum Stage {
     /// Building or checking the request; nothing has been done on the network.
     Request,
-    /// Waiting for a place among `max_connections_per_host`.
+    /// Getting a place among `max_connections_per_host`, or a cancel that came before all else.
     Pool,
     /// Looking up the host's name.
     Resolve,
@@ -112,7 +114,7 @@ pub enum Stage {
     Wait,
     /// Reading the response head.
     Head,
-    /// Reading the response body.
+    /// Reading the response body, or what else was asked of a response.
     Body,
     /// Working out where a redirect leads.
     Redirect,

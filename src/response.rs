@@ -122,7 +122,7 @@ impl ConnectionInfo {
         self.exchange > 1
     }
 
-    /// The how-manieth exchange on the connection this is; 1 is the first.
+    /// The number of this exchange on its connection, counted from 1.
     pub fn exchange(&self) -> u32 {
         self.exchange
     }

@@ -221,9 +221,9 @@ impl Conn {
     pub(crate) fn fill(&mut self, until: &Deadline, now: Instant) -> Result<usize> {
         let room = self.buffer.room();
         let count = self.line.read(room, until, now)?;
-        self.heard = None;
-        self.is_unseen = count == room.len() || !self.line.saw_all();
+        let is_full = count == room.len();
         self.buffer.filled(count);
+        self.came(is_full);
         Ok(count)
     }
 
@@ -231,9 +231,9 @@ impl Conn {
     pub(crate) fn try_fill(&mut self) -> Result<Option<usize>> {
         let room = self.buffer.room();
         let count = self.line.try_read(room)?;
-        self.heard = None;
-        self.is_unseen = count == Some(room.len()) || !self.line.saw_all();
+        let is_full = count == Some(room.len());
         self.buffer.filled(count.unwrap_or(0));
+        self.came(is_full);
         Ok(count)
     }
 
@@ -242,9 +242,15 @@ impl Conn {
     pub(crate) fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
         debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
         let count = self.line.read(into, &Deadline::NONE, Instant::now())?;
-        self.heard = None;
-        self.is_unseen = count == into.len() || !self.line.saw_all();
+        self.came(count == into.len());
         Ok(count)
+    }
+
+    /// Bytes may have come: as many as there was room for, or fewer.
+    #[inline]
+    fn came(&mut self, is_full: bool) {
+        self.heard = None;
+        self.is_unseen = is_full || !self.line.saw_all();
     }
 
     /// Puts bytes together in the buffer, to be sent by `send_with`.

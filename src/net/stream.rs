@@ -256,6 +256,7 @@ impl Socket {
         }; // a connection that is gone needs none
     }
 
+    /// Sets how long a read waits. A stream that sets both at once is told again what `write` is.
     pub(crate) fn set_read_timeout(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
         match self {
             Socket::Tcp(stream, _) => stream.set_read_timeout(read),
@@ -263,6 +264,7 @@ impl Socket {
         }
     }
 
+    /// Sets how long a write waits, in the same way.
     pub(crate) fn set_write_timeout(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
         match self {
             Socket::Tcp(stream, _) => stream.set_write_timeout(write),

@@ -24,14 +24,11 @@ use crate::net::tls::Tls;
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;
-use crate::wire::head::{Head, HeadLimits, HeadParser};
+use crate::wire::head::{Head, HeadLimits, HeadParser, INTERIM_MAX};
 use crate::wire::step::Step;
 
 /// An answer to CONNECT is a status and, at the worst, the challenges of a few schemes.
 const HEAD_LIMITS: HeadLimits = HeadLimits { bytes_max: 16 * 1024, fields_max: 64 };
-
-/// Interim responses before it, as everywhere else.
-const INTERIM_MAX: u32 = 16;
 
 /// Bytes of a refusal's body that are kept: enough for what people write on such a page.
 const REFUSAL_BYTES_MAX: usize = 8 * 1024;

@@ -13,6 +13,9 @@ use crate::status::{StatusCode, Version};
 /// Empty lines before a status line that are passed over (RFC 9112 §2.2 asks for one).
 const EMPTY_LINES_MAX: usize = 4;
 
+/// Interim responses before a final one.
+pub(crate) const INTERIM_MAX: u32 = 16;
+
 /// Fields that are parsed into slots on the stack; a `max_headers` above costs an allocation.
 const FIELDS_ON_STACK: usize = 256;
 
@@ -75,7 +78,7 @@ impl Noted {
 }
 
 impl Head {
-    /// The reason phrase, as far as it is UTF-8.
+    /// The reason phrase; bytes that were not UTF-8 are replaced.
     pub(crate) fn reason(&self) -> &str {
         std::str::from_utf8(self.reason.of(self.headers.block())).unwrap_or_default()
     }
