@@ -111,10 +111,7 @@ impl<'a> Answers<'a> {
     fn poll_arrived(&mut self, conn: &mut Conn) -> Result<bool> {
         while self.head.is_none() && !conn.arrived().is_empty() {
             self.has_begun = true;
-            match self.parser.parse(conn.arrived()) {
-                Ok(head) => self.head = head,
-                Err(error) => return Err(error.at(Stage::Head)),
-            }
+            self.head = self.parser.parse(conn.arrived()).map_err(|error| error.at(Stage::Head))?;
             let Some(head) = &self.head else {
                 self.unfinished_since.get_or_insert_with(Instant::now);
                 break;

@@ -12,7 +12,7 @@ use crate::error::{Error, Fate, Result, Stage};
 use crate::headers::Headers;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
-use crate::net::pool::Lease;
+use crate::net::pool::{Lease, Return};
 use crate::observe::{BodyEnd, CloseReason};
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
@@ -67,21 +67,25 @@ enum State {
 struct Open {
     lease: Lease,
     decoder: Decoder,
+    afterwards: Afterwards,
 }
+
+/// What becomes of the connection when the body is complete.
+pub(crate) type Afterwards = Result<Return, CloseReason>;
 
 impl Body {
     /// The body that comes behind a head on that connection. If there is none the connection is
     /// done with already; after a 101 it is for whoever takes it.
     #[inline]
-    pub(crate) fn new(lease: Lease, status: StatusCode, framing: Framing) -> Body {
+    pub(crate) fn new(lease: Lease, status: StatusCode, framing: Framing, afterwards: Afterwards) -> Body {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Body(State::Switched(lease));
         }
-        let open = Open { lease, decoder: Decoder::new(framing) };
-        match open.decoder.remaining() {
-            Some(0) => Body(open.end()),
-            _ => Body(State::Open(open)),
+        let mut body = Body(State::Open(Open { lease, decoder: Decoder::new(framing), afterwards }));
+        if body.remaining() == Some(0) {
+            body.finish();
         }
+        body
     }
 
     /// The connection after a 101; any other body is dropped.
@@ -174,7 +178,6 @@ impl Body {
     }
 
     /// Uses up `count` of the ready bytes; with the last one, the connection goes home.
-    #[inline]
     fn take(&mut self, count: usize) {
         let State::Open(open) = &mut self.0 else { return };
         open.lease.consume(count);
@@ -228,7 +231,6 @@ impl Body {
     }
 
     /// The body is complete: the connection goes home, or is closed for the reason known.
-    #[inline]
     fn finish(&mut self) {
         let State::Open(open) = &self.0 else { return };
         let ended = State::Ended(open.decoder.end(), open.decoder.trailers());
@@ -258,7 +260,6 @@ enum Found {
 
 impl Open {
     /// Takes framing out of the front of what has arrived.
-    #[inline]
     fn look(&mut self) -> Result<Found> {
         let (skip, found) = match self.decoder.step(self.lease.arrived())? {
             Step::Data { skip, len } => (skip, Found::Data(len)),
@@ -323,22 +324,15 @@ impl Open {
     }
 
     fn go_home(self) {
-        match self.lease.afterwards {
+        match self.afterwards {
             Ok(how) => self.lease.release(how),
             Err(reason) => self.lease.close(reason),
         }
     }
 
-    /// The end of a body that has no bytes.
-    fn end(self) -> State {
-        let ended = State::Ended(self.decoder.end(), Headers::new());
-        self.go_home();
-        ended
-    }
-
     /// Takes what has arrived, without waiting; the connection lives on only if that was all.
     fn abandon(mut self) {
-        if let Err(reason) = self.lease.afterwards {
+        if let Err(reason) = self.afterwards {
             return self.lease.close(reason);
         }
         let mut budget = DROP_BYTES_MAX.saturating_sub(self.lease.arrived().len());

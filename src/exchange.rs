@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use crate::answer::Answers;
+use crate::body::Afterwards;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::{Headers, without_secrets};
-use crate::net::conn::{Afterwards, Conn, Return};
-use crate::net::pool::Lease;
+use crate::net::conn::Conn;
+use crate::net::pool::{Lease, Return};
 use crate::observe::{CloseReason, Event};
 use crate::request::Request;
 use crate::response::{Met, ResponseParts};
@@ -67,8 +68,8 @@ fn converse(
         return Err(Error::new(ErrorKind::Framing, what).at(Stage::Head));
     }
     let content_length = framing::told_length(&request.method, &head, framing);
-    conn.afterwards = afterwards(&head, framing, request, upload);
-    Ok(Met { head, content_length, framing, sent, received })
+    let afterwards = afterwards(&head, framing, request, upload);
+    Ok(Met { head, content_length, framing, afterwards, sent, received })
 }
 
 /// RFC 9110 §10.1.1: only a request with content may expect.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::body::Body;
+use crate::body::{Afterwards, Body};
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
 use crate::net::conn::Opened;
@@ -78,6 +78,7 @@ pub(crate) struct Met {
     pub(crate) head: Head,
     pub(crate) content_length: Option<u64>,
     pub(crate) framing: Framing,
+    pub(crate) afterwards: Afterwards,
     /// When the request was sent, and when the head had come.
     pub(crate) sent: Instant,
     pub(crate) received: Instant,
@@ -86,7 +87,7 @@ pub(crate) struct Met {
 impl ResponseParts {
     /// The body alone. To drop it, and not the lease, is how a response is left unread.
     pub(crate) fn into_body(self) -> Body {
-        Body::new(self.lease, self.met.head.status, self.met.framing)
+        Body::new(self.lease, self.met.head.status, self.met.framing, self.met.afterwards)
     }
 }
 
@@ -136,10 +137,10 @@ impl ConnectionInfo {
 impl Response {
     #[inline]
     pub(crate) fn new(parts: ResponseParts, url: Url, redirects: Vec<Url>) -> Response {
-        let ResponseParts { lease, met: Met { head, content_length, framing, sent, received } } = parts;
+        let ResponseParts { lease, met: Met { head, content_length, framing, afterwards, sent, received } } = parts;
         let connection = ConnectionInfo { opened: lease.opened.clone(), exchange: lease.exchanges, received };
         let begun = lease.begun();
-        let body = Body::new(lease, head.status, framing);
+        let body = Body::new(lease, head.status, framing, afterwards);
         Response { head, content_length, body, connection, begun, sent, url, redirects, limit: COLLECT_BYTES_MAX }
     }
 

@@ -33,7 +33,6 @@ pub(crate) struct Conn {
     begun: Instant,
     /// When the last bytes had come, where somebody looked at the clock then.
     heard: Option<Instant>,
-    pub(crate) afterwards: Afterwards,
     rest: Rest,
 }
 
@@ -46,20 +45,6 @@ pub(crate) struct Opened {
     /// How long that took; nothing is sent yet, nor waited for.
     pub(crate) took: Timings,
 }
-
-/// How a connection goes back.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Return {
-    /// How long the server keeps it, where it has said so.
-    pub(crate) server_timeout: Option<Duration>,
-    /// How many requests the server will still take, where it has said so.
-    pub(crate) requests_left: Option<u64>,
-    /// The exchange had no body, and bytes that came in its stead may still be under way.
-    pub(crate) unproven: bool,
-}
-
-/// What becomes of a connection when the exchange under way is complete.
-pub(crate) type Afterwards = Result<Return, CloseReason>;
 
 /// What an idle connection waits for.
 struct Rest {
@@ -87,7 +72,6 @@ impl Conn {
             is_unseen: false,
             begun: now,
             heard: None,
-            afterwards: Err(CloseReason::Failed),
             rest: Rest { since: now, retires: now, retires_because: CloseReason::Idle, probe: true },
         }
     }

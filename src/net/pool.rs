@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Result, Stage};
 use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
-use crate::net::conn::{Conn, Return};
+use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::line::Limits;
 use crate::net::sync::{self, Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -166,6 +166,17 @@ impl Want<'_> {
     fn deadline(&self) -> Deadline {
         Deadline::of("connect_timeout", self.connect_timeout, self.now).or_sooner(self.limits.deadline)
     }
+}
+
+/// How a connection goes back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Return {
+    /// How long the server keeps it, where it has said so.
+    pub(crate) server_timeout: Option<Duration>,
+    /// How many requests the server will still take, where it has said so.
+    pub(crate) requests_left: Option<u64>,
+    /// The exchange had no body, and bytes that came in its stead may still be under way.
+    pub(crate) unproven: bool,
 }
 
 impl Pool {

@@ -25,9 +25,8 @@ use shuttle::{rand, thread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::conn::Conn;
-use crate::net::conn::Return;
 use crate::net::line::Limits;
-use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Want};
+use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Return, Want};
 use crate::net::stream::{Socket, Stream};
 use crate::observe::{CloseReason, Event, Observer, Timings};
 
@@ -613,7 +612,7 @@ fn what_a_waiter_found_retired_is_told_even_if_he_gives_up() {
         let waiting = world.start(|world| {
             let later = Instant::now() + Duration::from_secs(90);
             let limits = limited_by(&world.token);
-            let lease = world.lease(Want { now: later, limits: limits.clone(), ..want("a") });
+            let lease = world.lease(Want { now: later, limits, ..want("a") });
             assert!(lease.is_err_and(|error| error.is_cancelled()));
         });
         let cancel = world.start(|world| world.token.cancel());
