@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// What can be given as a URL: `&str`, `String`, `&String`, [`Url`] and `&Url`.
 ///
-/// Text must be `http://host…` or `https://host…`, without blanks, control bytes or a backslash before the path; it
-/// is not repaired. The trait is sealed.
+/// Text must be `http://host…` or `https://host…`, without blanks, control bytes or a backslash
+/// before the path; it is not repaired. The trait is sealed.
 ///
 /// ```
 /// use longwire::{Client, Url};
@@ -76,14 +76,12 @@ fn parse(text: &str) -> Result<Url> {
         let at = text.bytes().take_while(|byte| !is_bad(*byte)).count();
         return Err(invalid(format!("the URL has a blank or control byte (byte {})", at + 1)));
     }
-    // `localhost:8080` begins like one with a scheme.
-    let scheme_and_rest = split_scheme(text).filter(|(scheme, rest)| is_http(scheme) || rest.starts_with("//"));
-    let Some((scheme, rest)) = scheme_and_rest else {
-        return Err(invalid("the URL is not of the form http://host"));
+    let rest = match split_scheme(text) {
+        Some((scheme, rest)) if is_http(scheme) => rest,
+        Some((scheme, rest)) if rest.starts_with("//") => return Err(unsupported(scheme)),
+        // `localhost:8080` only looks as if it had a scheme.
+        _ => return Err(invalid("the URL is not of the form http://host")),
     };
-    if !is_http(scheme) {
-        return Err(unsupported(scheme));
-    }
     check_authority_form(rest).map_err(invalid)?;
     let url = Url::parse(text).map_err(|error| invalid(format!("the URL does not parse: {error}")))?;
     admit(&url).map(|()| url)

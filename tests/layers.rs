@@ -280,7 +280,7 @@ fn house_rules(source: &Source, found: &mut Vec<String>) {
         found.push(format!("{}:{}: unsafe", source.file, token.line));
     }
     // The standard library's gathering write raises SIGPIPE on a socket; its plain one does not.
-    if let Some(token) = source.call("write_vectored") {
+    if let Some(token) = source.use_of("write_vectored") {
         found.push(format!("{}:{}: a gathering write", source.file, token.line));
     }
     for function in source.functions() {

@@ -78,10 +78,10 @@ impl Source {
         self.tokens.iter().find(|token| token.is(word))
     }
 
-    /// A call of that method.
-    pub fn call(&self, method: &str) -> Option<&Token> {
-        let calls = self.tokens.windows(2).find(|pair| pair[0].is(".") && pair[1].is(method))?;
-        Some(&calls[1])
+    /// That word, where it is not the name of a function that is defined there.
+    pub fn use_of(&self, word: &str) -> Option<&Token> {
+        let used = self.tokens.windows(2).find(|pair| pair[1].is(word) && !pair[0].is("fn"))?;
+        Some(&used[1])
     }
 
     /// Every path to another module or crate: those of `use`, and those in the code.

@@ -15,11 +15,10 @@ pub const NAMES: [&str; 6] = ["raw", "longwire", "ureq", "minreq", "attohttpc", 
 /// Whether the client can do the work at all: two take the text of a URL only, and few have a
 /// buffer whose size can be set.
 pub fn can(client: &str, work: &Work) -> bool {
-    match client {
-        "raw" | "longwire" | "ureq" => true,
-        "reqwest" => works::buffer_size(work).is_none(),
-        _ => works::buffer_size(work).is_none() && !matches!(work.act, Act::GetParsed { .. }),
-    }
+    let takes_parsed = !matches!(client, "minreq" | "attohttpc");
+    let has_buffer_size = matches!(client, "raw" | "longwire" | "ureq");
+    (takes_parsed || !matches!(work.act, Act::GetParsed { .. }))
+        && (has_buffer_size || works::buffer_size(work).is_none())
 }
 
 /// How many operations one sample has: fewer where one takes much longer, and where each leaves a
