@@ -278,6 +278,8 @@ fn the_numbers_add_up_however_a_lease_ends() {
     assert_eq!((stats.opened, stats.reused, stats.idle, stats.in_use), (4, 2, 0, 0));
     assert_eq!([ServerClose, Failed, Upgraded, KeepAliveHint].map(|reason| stats.closed.get(reason)), [1; 4]);
     assert_eq!((stats.closed.total(), stats.closed.iter().count()), (4, 4));
+    let shown = format!("{:?}", stats.closed);
+    assert_eq!(shown, "{ServerClose: 1, KeepAliveHint: 1, Failed: 1, Upgraded: 1}");
     let kept = ["1 kept", "1 reused for 2", "1 kept", "1 reused for 3"];
     let closed = ["1 closed ServerClose", "2 closed Failed", "3 closed Upgraded", "4 closed KeepAliveHint"];
     assert_eq!(told.news(), [&kept[..], &closed].concat());
