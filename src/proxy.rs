@@ -80,8 +80,11 @@ impl Proxy {
             return Err(invalid("does not parse"));
         };
         let port = parsed.port().or(other.port()).unwrap_or(default_port);
-        if port == 0 || parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(invalid("has port 0, or something behind the host and port"));
+        if port == 0 {
+            return Err(invalid("has port 0"));
+        }
+        if parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(invalid("has something behind the host and port"));
         }
         let name = format!("{}://{}:{port}", scheme.to_ascii_lowercase(), parsed.host_str().unwrap_or_default());
         let relay = Relay {
@@ -644,19 +647,19 @@ mod tests {
             let relay = Proxy::new(url).unwrap().relay;
             assert_eq!((relay.name.as_str(), relay.host.as_str()), (name, host), "{url}");
         }
-        let bad = [
-            "",
-            "p:80",
-            "http:p",
-            "http:///p",
-            "http://p:0",
-            "http://p:65536",
-            "http://p/x",
-            "http://p?x",
-            "http://p x",
-        ];
+        let bad = ["", "p:80", "http:p", "http:///p", "http://p:65536", "http://p x"];
         for url in bad {
             assert_eq!(Proxy::new(url).unwrap_err().kind(), ErrorKind::InvalidUrl, "{url:?}");
+        }
+        let behind = "something behind the host and port";
+        for (url, what) in
+            [("http://p:0", "port 0"), ("http://p/x", behind), ("http://p?x", behind), ("http://p#x", behind)]
+        {
+            let error = Proxy::new(url).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (ErrorKind::InvalidUrl, format!("the proxy's URL has {what}"))
+            );
         }
         assert_eq!(Proxy::new("socks4://p").unwrap_err().kind(), ErrorKind::UnsupportedScheme);
     }
