@@ -29,10 +29,9 @@ const RESERVE_BYTES_MAX: usize = if cfg!(target_pointer_width = "64") { 16 << 20
 /// The least that is reserved for an unknown length.
 const RESERVE_BYTES_MIN: usize = 8 * 1024;
 
-/// Bytes that are read at a time: as many as have come, within these. (A large body comes in few
-/// long reads; what comes one by one costs no more memory than it has brought.)
-const COLLECT_STEP_MIN: usize = 64 * 1024;
-const COLLECT_STEP_MAX: usize = 4 * 1024 * 1024;
+/// Bytes that are read at a time. They are zeroed first, and few enough to be in the cache still when
+/// the system writes into them.
+const COLLECT_STEP_BYTES: usize = 256 * 1024;
 
 /// A response. Reading from it reads the body.
 ///
@@ -329,8 +328,7 @@ impl Response {
         while !self.body.is_complete() {
             if filled == collected.len() {
                 self.reserve(&mut collected)?;
-                let step = filled.clamp(COLLECT_STEP_MIN, COLLECT_STEP_MAX);
-                collected.resize(collected.capacity().min(filled + step), 0);
+                collected.resize(collected.capacity().min(filled + COLLECT_STEP_BYTES), 0);
             }
             match self.body.pull(&mut collected[filled..])? {
                 0 => break,
