@@ -160,7 +160,7 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
                 block => self.conn.send_tick(block, TICK, silence),
             };
             let is_stalled = match sent {
-                Ok(Some(_)) if block.is_empty() => return Ok(Upload::Complete),
+                Ok(Some(1..)) if block.is_empty() => return Ok(Upload::Complete),
                 Ok(Some(count)) => {
                     block = &block[count..];
                     self.unseen += count;

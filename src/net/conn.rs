@@ -149,9 +149,9 @@ impl Conn {
             return Ok(());
         }
         match self.line.try_read(&mut [0; 1]) {
-            Ok(None) => Ok(()),
+            Ok(None) if !self.line.is_mid_record() => Ok(()),
             Ok(Some(0)) | Err(_) => Err(CloseReason::PeerClosed),
-            Ok(Some(_)) => Err(CloseReason::StrayBytes),
+            Ok(_) => Err(CloseReason::StrayBytes),
         }
     }
 
@@ -257,7 +257,8 @@ impl Conn {
         self.line.flush()
     }
 
-    /// Writes once, without waiting for longer than `tick`: `None` if nothing could be written.
+    /// Writes once, without waiting for longer than `tick`: `None` if nothing could be written, 0 if
+    /// only what was held back has moved.
     pub(crate) fn send_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
         let count = self.line.write_tick(bytes, tick, until)?;
         self.sent += count.unwrap_or(0) as u64;
@@ -265,7 +266,7 @@ impl Conn {
     }
 
     /// Sees to it that what was sent is on its way, without waiting for longer than `tick`: `None`
-    /// if some of it is still held back.
+    /// if nothing moves, 0 if some of it is still held back.
     pub(crate) fn flush_tick(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
         self.line.flush_tick(tick, until)
     }

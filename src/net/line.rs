@@ -195,12 +195,14 @@ impl Line {
         self.persist(Instant::now(), |socket| socket.flush().map(|()| 1)).map(drop)
     }
 
-    /// Writes once, but waits no longer than `tick`: then `None`. `until` is asked first.
+    /// Writes once, but waits no longer than `tick`: then `None`, or 0 where what the stream had held
+    /// back has moved meanwhile. `until` is asked first.
     pub(crate) fn write_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
         self.persist_for(tick, until, |socket| socket.write(bytes))
     }
 
-    /// Sees to it that what was written is on its way, but waits no longer than `tick`: then `None`.
+    /// Sees to it that what was written is on its way, but waits no longer than `tick`: then `None`, or
+    /// 0 where it moves.
     pub(crate) fn flush_tick(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
         if self.socket.is_plain_tcp() {
             return Ok(Some(1)); // nothing is held back
@@ -208,7 +210,7 @@ impl Line {
         self.persist_for(tick, until, |socket| socket.flush().map(|()| 1))
     }
 
-    /// Does a write, or what counts as one, for no longer than `tick`: then `None`.
+    /// Does a write, or what counts as one, for no longer than `tick`: then `None`, or 0.
     fn persist_for(
         &mut self,
         tick: Duration,
@@ -224,8 +226,10 @@ impl Line {
             }
             // Armed with half of twice the tick.
             let left = if TICKS_LOSE_NOTHING { sooner(left, Some(tick * 2)) } else { left };
+            let passed_on = self.socket.passed_on();
             match self.try_write(left, &mut write)? {
                 Some(count) => return Ok(Some(count)),
+                None if self.socket.passed_on() > passed_on => return Ok(Some(0)),
                 None if started.elapsed() < tick / 2 => {} // a signal is no stall: only time is
                 None => return Ok(None),
             }
@@ -234,15 +238,19 @@ impl Line {
 
     /// Does a write, or what counts as one, for as long as the limits allow from `now` on.
     #[inline]
-    fn persist(&mut self, now: Instant, mut write: impl FnMut(&mut Socket) -> io::Result<usize>) -> Result<usize> {
+    fn persist(&mut self, mut now: Instant, mut write: impl FnMut(&mut Socket) -> io::Result<usize>) -> Result<usize> {
         let mut left = sooner(self.limits.deadline.left_at(now), self.limits.write_timeout);
         loop {
             if left == Some(Duration::ZERO) {
                 let until = self.write_silence(now).or_sooner(self.limits.deadline);
                 return Err(self.failure(until.error(SENDING)));
             }
+            let passed_on = self.socket.passed_on();
             if let Some(count) = self.try_write(left, &mut write)? {
                 return Ok(count);
+            }
+            if self.socket.passed_on() > passed_on {
+                now = Instant::now(); // the peer is taking, however slowly
             }
             left = self.write_silence(now).or_sooner(self.limits.deadline).left();
         }
@@ -334,6 +342,11 @@ impl Line {
     /// Whether the last read, if it gave less than it had room for, left nothing behind.
     pub(crate) fn saw_all(&self) -> bool {
         self.socket.saw_all()
+    }
+
+    /// Whether a part of a record has come, and its rest has not.
+    pub(crate) fn is_mid_record(&self) -> bool {
+        self.socket.is_mid_record()
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {

@@ -58,6 +58,20 @@ pub trait Stream: Read + Write + Send + Sync {
         false
     }
 
+    /// Whether a part of a record has arrived, and its rest has not: for a stream that reads records
+    /// (TLS). Such a connection is not used for another request, since nobody has asked for what
+    /// is in that record. No by default.
+    fn is_mid_record(&self) -> bool {
+        false
+    }
+
+    /// How many bytes have gone on to the peer so far, for a stream that may hold back what it was
+    /// given (TLS). As long as they become more the peer is taking, however slowly, and
+    /// `write_timeout` does not pass. 0 by default.
+    fn passed_on(&self) -> u64 {
+        0
+    }
+
     /// Tells the peer that nothing more comes, where the transport can; does nothing by default.
     ///
     /// # Errors
@@ -237,6 +251,23 @@ impl Socket {
         match self {
             Socket::Tcp(..) => true,
             Socket::Other(stream) => stream.saw_all(),
+        }
+    }
+
+    /// Whether a part of a record has come, and its rest has not.
+    pub(crate) fn is_mid_record(&self) -> bool {
+        match self {
+            Socket::Tcp(..) => false,
+            Socket::Other(stream) => stream.is_mid_record(),
+        }
+    }
+
+    /// Of what the stream may hold back, how many bytes have gone on.
+    #[inline]
+    pub(crate) fn passed_on(&self) -> u64 {
+        match self {
+            Socket::Tcp(..) => 0, // nothing is held back
+            Socket::Other(stream) => stream.passed_on(),
         }
     }
 

@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind};
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::deadline::Deadline;
-use crate::net::line::{Limits, Line, TICK_HARMLESS, TICK_MIN, is_wake_up};
+use crate::net::line::{Limits, Line, TICK_HARMLESS, is_wake_up};
 use crate::net::stream::{Socket, Stream};
 use crate::net::trust;
 use crate::observe::{Event, Observer};
@@ -34,6 +34,9 @@ const TOGETHER_BYTES_MAX: usize = 4 * 1024;
 
 /// Bytes that are looked at when what came is not TLS.
 const FIRST_BYTES: usize = 5;
+
+/// Type, version and length of a record (RFC 8446 §5.1, RFC 5246 §6.2.1).
+const RECORD_HEADER_BYTES: usize = 5;
 
 /// How connections are wrapped: a client's, or those to a proxy.
 pub(crate) struct Tls {
@@ -62,7 +65,7 @@ impl Tls {
     ) -> Result<Socket> {
         let started = Instant::now();
         let stream = self.client(host).and_then(|tls| {
-            let handshake = Handshake { tls, host, deadline, first: First::default() };
+            let handshake = Handshake { tls, host, deadline, said: Said::default() };
             let stream = handshake.run(socket, token)?;
             self.check_protocol(&stream.tls).map_err(|error| error.with_peer(stream.peer_addr()))?;
             Ok(stream)
@@ -133,7 +136,7 @@ struct Handshake<'a> {
     tls: ClientConnection,
     host: &'a str,
     deadline: Deadline,
-    first: First,
+    said: Said,
 }
 
 impl Handshake<'_> {
@@ -146,7 +149,7 @@ impl Handshake<'_> {
         let (untouched, peer, ticks) = (line.finish(), line.peer(), line.ticks());
         let mut socket = line.into_socket();
         match outcome {
-            Ok(()) if untouched => TlsStream::new(self.tls, socket, ticks),
+            Ok(()) if untouched => TlsStream::new(self.tls, socket, ticks, self.said.records),
             Ok(()) => Err(Error::cancelled().with_peer(peer)),
             Err(error) => {
                 let _ = self.tls.write_tls(&mut Outward { socket: &mut socket, waits: false }); // the alert
@@ -167,7 +170,7 @@ impl Handshake<'_> {
 
     fn send(&mut self, line: &mut Line) -> Result<()> {
         while self.tls.wants_write() {
-            let written = self.tls.write_tls(&mut Waiting { line, first: &mut self.first });
+            let written = self.tls.write_tls(&mut Waiting { line, said: &mut self.said });
             let flushed = written.and_then(|_| line.flush().map_err(io::Error::from));
             if let Err(error) = flushed {
                 return Err(self.said_before(line).unwrap_or_else(|| self.broken(error)));
@@ -177,7 +180,7 @@ impl Handshake<'_> {
     }
 
     fn receive(&mut self, line: &mut Line) -> Result<()> {
-        match self.tls.read_tls(&mut Waiting { line, first: &mut self.first }) {
+        match self.tls.read_tls(&mut Waiting { line, said: &mut self.said }) {
             Ok(0) => Err(Error::new(ErrorKind::Tls, format!("{}: the server closed the connection", self.doing()))),
             Ok(_) => self.process(),
             Err(error) => Err(self.broken(error)),
@@ -188,7 +191,7 @@ impl Handshake<'_> {
     fn said_before(&mut self, line: &mut Line) -> Option<Error> {
         let mut arrived = [0; 1024];
         let count = line.try_read(&mut arrived).ok()??;
-        self.first.keep(&arrived[..count]);
+        self.said.follow(&arrived[..count]);
         self.tls.read_tls(&mut &arrived[..count]).ok()?;
         self.process().err()
     }
@@ -196,7 +199,7 @@ impl Handshake<'_> {
     fn process(&mut self) -> Result<()> {
         match self.tls.process_new_packets() {
             Ok(_) => Ok(()),
-            Err(rustls::Error::InvalidMessage(_)) if self.first.is_plain() => {
+            Err(rustls::Error::InvalidMessage(_)) if self.said.is_plain() => {
                 Err(Error::new(ErrorKind::Tls, format!("{}: the server speaks plain HTTP on this port", self.doing())))
             }
             Err(error) => Err(trust::failure(&self.doing(), error)),
@@ -221,35 +224,72 @@ impl Handshake<'_> {
     }
 }
 
-/// What the server said first, which is kept to tell what it speaks instead of TLS.
+/// What the server has said: how it began, which is kept to tell what it speaks instead of TLS, and
+/// where in a record it stands.
 #[derive(Default)]
-struct First {
-    bytes: [u8; FIRST_BYTES],
+struct Said {
+    first: [u8; FIRST_BYTES],
     length: usize,
+    records: Records,
 }
 
-impl First {
-    fn keep(&mut self, bytes: &[u8]) {
+impl Said {
+    fn follow(&mut self, bytes: &[u8]) {
         let count = bytes.len().min(FIRST_BYTES - self.length);
-        self.bytes[self.length..self.length + count].copy_from_slice(&bytes[..count]);
+        self.first[self.length..self.length + count].copy_from_slice(&bytes[..count]);
         self.length += count;
+        self.records.follow(bytes);
     }
 
     fn is_plain(&self) -> bool {
-        &self.bytes[..self.length] == b"HTTP/"
+        &self.first[..self.length] == b"HTTP/"
+    }
+}
+
+/// Where in a record the bytes that came end. rustls holds what is not whole yet, and does not say
+/// so.
+#[derive(Default)]
+struct Records {
+    /// Bytes of a header that have come, and the last two of them as a number.
+    header: usize,
+    length: u16,
+    /// Bytes of the record behind its header that are missing.
+    missing: usize,
+}
+
+impl Records {
+    fn follow(&mut self, mut bytes: &[u8]) {
+        while let [byte, rest @ ..] = bytes {
+            if self.missing > 0 {
+                let count = self.missing.min(bytes.len());
+                self.missing -= count;
+                bytes = &bytes[count..];
+                continue;
+            }
+            self.header += 1;
+            self.length = self.length << 8 | u16::from(*byte);
+            bytes = rest;
+            if self.header == RECORD_HEADER_BYTES {
+                (self.header, self.missing) = (0, self.length.into());
+            }
+        }
+    }
+
+    fn is_amid(&self) -> bool {
+        self.header > 0 || self.missing > 0
     }
 }
 
 /// The line as rustls sees it in the handshake.
 struct Waiting<'a> {
     line: &'a mut Line,
-    first: &'a mut First,
+    said: &'a mut Said,
 }
 
 impl Read for Waiting<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.line.read(into, &Deadline::NONE, Instant::now())?;
-        self.first.keep(&into[..count]);
+        self.said.follow(&into[..count]);
         Ok(count)
     }
 }
@@ -270,8 +310,9 @@ impl Write for Waiting<'_> {
 
 /// A connection with TLS on it.
 ///
-/// A call waits for the socket at most once, so that whoever calls can look at its clock. A byte
-/// that rustls was given counts as sent, even where the socket has not taken it yet.
+/// A read waits for the socket at most once, and a write at most as long as it may, so that whoever
+/// calls can look at its clock. A byte that rustls was given counts as sent, even where the socket
+/// has not taken it yet; that it goes on is seen by `passed_on`.
 struct TlsStream {
     tls: ClientConnection,
     socket: Socket,
@@ -284,15 +325,32 @@ struct TlsStream {
     saw_all: bool,
     /// What came cannot be decrypted or understood; the bytes before it can still be read.
     failed: Option<rustls::Error>,
+    records: Records,
+    /// Bytes that the socket has taken.
+    passed_on: u64,
 }
 
 impl TlsStream {
     /// `ticks`: the timeouts that the handshake has left on the socket. Whoever comes next believes
     /// that there are none, so those that would wake it up all the time are taken off.
-    fn new(tls: ClientConnection, socket: Socket, ticks: (Option<Duration>, Option<Duration>)) -> Result<TlsStream> {
+    fn new(
+        tls: ClientConnection,
+        socket: Socket,
+        ticks: (Option<Duration>, Option<Duration>),
+        records: Records,
+    ) -> Result<TlsStream> {
         let (read_timeout, write_timeout) = ticks;
-        let mut stream =
-            TlsStream { tls, socket, read_timeout, write_timeout, is_stalled: false, saw_all: false, failed: None };
+        let mut stream = TlsStream {
+            tls,
+            socket,
+            read_timeout,
+            write_timeout,
+            is_stalled: false,
+            saw_all: false,
+            failed: None,
+            records,
+            passed_on: 0,
+        };
         if [read_timeout, write_timeout].iter().flatten().any(|tick| *tick < TICK_HARMLESS) {
             let broken = |error| Error::from_io(ErrorKind::Io, "socket timeout", error);
             stream.set_timeouts(None, None).map_err(broken)?;
@@ -329,13 +387,13 @@ impl TlsStream {
         if let Some(error) = &self.failed {
             return Err(trust::failure("TLS", error.clone()).into());
         }
-        let mut inward = Inward { socket: &mut self.socket, waits, is_full: false };
+        let mut inward = Inward { socket: &mut self.socket, records: &mut self.records, waits, is_full: false };
         let read = self.tls.read_tls(&mut inward);
         let is_drained = !inward.is_full;
         self.saw_all = false;
         read?;
         match self.tls.process_new_packets() {
-            Ok(state) => self.saw_all = is_drained && !state.peer_has_closed(),
+            Ok(state) => self.saw_all = is_drained && !self.records.is_amid() && !state.peer_has_closed(),
             Err(error) => {
                 let _ = self.push(false); // the alert
                 self.failed = Some(error);
@@ -371,13 +429,13 @@ impl TlsStream {
         outcome
     }
 
-    /// Gives the socket what rustls has for the peer, until a write had to wait.
+    /// Gives the socket what rustls has for the peer, for as long as a write may wait.
     fn push(&mut self, waits: bool) -> io::Result<()> {
         if self.tls.wants_write() {
             self.is_stalled = true;
             let started = Instant::now();
-            while self.tls.wants_write() && started.elapsed() < TICK_MIN {
-                self.tls.write_tls(&mut Outward { socket: &mut self.socket, waits })?;
+            while self.tls.wants_write() && self.write_timeout.is_none_or(|limit| started.elapsed() < limit) {
+                self.passed_on += self.tls.write_tls(&mut Outward { socket: &mut self.socket, waits })? as u64;
             }
             self.is_stalled = self.tls.wants_write();
         }
@@ -408,7 +466,9 @@ impl Write for TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_stalled {
             self.push(true)?;
-            return Err(io::ErrorKind::Interrupted.into()); // it was time: the clock decides
+            if self.write_timeout.is_some() {
+                return Err(io::ErrorKind::Interrupted.into()); // it was time: the clock decides
+            }
         }
         let count = self.tls.writer().write(bytes)?;
         let _ = self.push(true); // a failure meets the next write, or the flush
@@ -460,6 +520,14 @@ impl Stream for TlsStream {
         self.saw_all && self.socket.saw_all()
     }
 
+    fn is_mid_record(&self) -> bool {
+        self.records.is_amid() || self.socket.is_mid_record()
+    }
+
+    fn passed_on(&self) -> u64 {
+        self.passed_on + self.socket.passed_on()
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.tls.send_close_notify();
         self.flush()
@@ -477,6 +545,7 @@ impl Drop for TlsStream {
 /// The socket as rustls reads it.
 struct Inward<'a> {
     socket: &'a mut Socket,
+    records: &'a mut Records,
     waits: bool,
     /// The read filled all the room it had: there may be more.
     is_full: bool,
@@ -485,7 +554,9 @@ struct Inward<'a> {
 impl Read for Inward<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = if self.waits { self.socket.read(into) } else { self.socket.try_read(into) };
-        self.is_full = read.as_ref().is_ok_and(|count| *count == into.len());
+        let arrived = &into[..*read.as_ref().unwrap_or(&0)];
+        self.is_full = arrived.len() == into.len();
+        self.records.follow(arrived);
         read
     }
 }
@@ -580,5 +651,75 @@ mod tests {
         check(9_999, &[&large, b"one"], 4_096, &[4_096]);
         check(9_999, &[b"one", &large, b"two"], 4_096, &[4_096]);
         check(9_999, &[&large[1..], b"1", b"2"], 4_096, &[4_096]);
+    }
+
+    #[test]
+    fn a_record_is_whole_where_its_header_says_so() {
+        let stream = b"\x16\x03\x03\x00\x03abc\x17\x03\x03\x00\x00\x17\x03\x03\x01\x02".iter().copied();
+        let stream: Vec<u8> = stream.chain([0; 258]).collect();
+        let ends = [0, 8, 13, 13 + 5 + 258];
+        for end in 0..=stream.len() {
+            for cut in 0..=end {
+                let mut records = Records::default();
+                records.follow(&stream[..cut]);
+                records.follow(&stream[cut..end]);
+                assert_eq!(records.is_amid(), !ends.contains(&end), "{cut}, {end}");
+            }
+        }
+    }
+
+    /// Takes a hundred bytes at a time, and a while for them.
+    struct Slow;
+
+    impl Read for Slow {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            std::thread::sleep(Duration::from_millis(2));
+            Ok(bytes.len().min(100))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Slow {
+        fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.read(into)
+        }
+
+        fn set_timeouts(&mut self, _: Option<Duration>, _: Option<Duration>) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn canceller(&self) -> Option<Hook> {
+            None
+        }
+
+        fn peer_addr(&self) -> Option<SocketAddr> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_write_waits_for_as_long_as_it_may_and_says_what_has_gone_on() {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = Arc::new(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
+        let hello_sent = |limit| {
+            let tls = ClientConnection::new(config.clone(), server_name("a.test").unwrap()).unwrap();
+            let socket = Socket::Other(Box::new(Slow));
+            let mut stream = TlsStream::new(tls, socket, (None, None), Records::default()).unwrap();
+            stream.set_timeouts(None, limit).unwrap();
+            (stream.flush().map_err(|error| error.kind()), stream.passed_on())
+        };
+        let (whole, bytes) = hello_sent(None);
+        assert!(whole == Ok(()) && bytes > 200, "{whole:?} after {bytes} bytes");
+        assert_eq!(hello_sent(Some(Duration::from_millis(1))), (Err(io::ErrorKind::WouldBlock), 100));
     }
 }

@@ -1,12 +1,19 @@
 //! The stream behind the handshake: ends and cuts, ticks and drips, reuse, uploads, time.
 
 use std::io::{Read, Write};
+#[cfg(unix)]
+use std::net::{Shutdown, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use longwire::rustls::ALL_VERSIONS;
 use longwire::rustls::version::TLS13;
-use longwire::{BodyEnd, CancelToken, Client, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
+use longwire::{BodyEnd, CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
 
 use crate::certificates::{Authority, NAME};
 use crate::session::{Session, answering, serve};
@@ -219,7 +226,7 @@ fn a_cancel_ends_a_read() {
     });
     let token = CancelToken::new();
     let mut response = client.get(url(&peer, "/")).cancel(&token).send().expect("a head");
-    let error = std::thread::scope(|scope| {
+    let error = thread::scope(|scope| {
         scope.spawn(|| {
             assert!(peer.noted(0, "sent"));
             token.cancel();
@@ -303,6 +310,28 @@ fn a_connection_that_was_ended_or_spoilt_while_idle_is_replaced() {
     assert_replaced(|_| Vec::new(), CloseReason::PeerClosed);
     assert_replaced(|_| b"no TLS at all, but long enough".to_vec(), CloseReason::PeerClosed);
     assert_replaced(|session| session.records("stray"), CloseReason::StrayBytes);
+}
+
+/// A part of a record is nothing to read, and yet the beginning of an answer that nobody asked for.
+#[test]
+fn a_record_that_has_half_arrived_is_no_silence() {
+    for cut in [1, 5, 30] {
+        let (peer, client) = pair(move |session, index| {
+            while session.request().is_some() {
+                session.send(ok("hello"));
+                if index == 0 {
+                    let stray = session.records(ok("stray"));
+                    session.conn.send(&stray[..cut]);
+                    session.conn.note("cut");
+                }
+            }
+        });
+        assert_eq!(text(&client, &url(&peer, "/")), "hello");
+        assert!(peer.noted(0, "cut"));
+        assert_eq!(text(&client, &url(&peer, "/")), "hello");
+        let closed = client.pool_stats().closed;
+        assert_eq!((peer.connections(), closed.get(CloseReason::StrayBytes)), (2, 1), "{closed:?}, {cut}");
+    }
 }
 
 /// A second answer that nobody asked for, in a record behind the third. The first of the two fills
@@ -439,7 +468,7 @@ fn an_unread_rest_that_has_arrived_does_not_cost_the_connection() {
     for _ in 0..2 {
         let response = client.get(url(&peer, "/")).send().expect("a head");
         assert!(peer.noted(0, "sent"));
-        std::thread::sleep(ms(20)); // on loopback what was sent is there; elsewhere it would be closed
+        thread::sleep(ms(20)); // on loopback what was sent is there; elsewhere it would be closed
         drop(response);
     }
     let stats = client.pool_stats();
@@ -597,38 +626,118 @@ fn an_upgraded_connection_stays_encrypted_and_is_never_interrupted() {
     assert_eq!(back, b"there and back");
 }
 
+/// A unix socket, which takes little at once, before the peer. What comes to it is passed on by `there`,
+/// and all that is answered is passed back.
+#[cfg(unix)]
+struct Relay {
+    path: PathBuf,
+    thread: JoinHandle<()>,
+}
+
+#[cfg(unix)]
+impl Relay {
+    fn start(name: &str, peer: &Peer, there: impl FnOnce(&UnixStream, &TcpStream) + Send + 'static) -> Relay {
+        let path = std::env::temp_dir().join(format!("longwire-tls-{name}-{}", std::process::id()));
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let address = peer.addr();
+        let thread = thread::spawn(move || {
+            let near = listener.accept().expect("a connection").0;
+            let far = TcpStream::connect(address).expect("the peer");
+            thread::scope(|scope| {
+                scope.spawn(|| drop(std::io::copy(&mut &far, &mut &near)));
+                there(&near, &far);
+                let _ = far.shutdown(Shutdown::Both);
+            });
+        });
+        Relay { path, thread }
+    }
+
+    fn client(&self, authority: &Authority) -> ClientBuilder {
+        Client::builder().tls_config(Arc::new(authority.client_config(ALL_VERSIONS))).unix_socket(&self.path)
+    }
+
+    /// Waits for the end of the connection.
+    fn join(self) {
+        self.thread.join().expect("it only copies");
+        std::fs::remove_file(&self.path).expect("our own file");
+    }
+}
+
+/// Passes on so many bytes at a time, with this between.
+#[cfg(unix)]
+fn slowly(bytes: usize, gap: Duration) -> impl FnOnce(&UnixStream, &TcpStream) + Send {
+    move |mut near, mut far| {
+        let mut block = vec![0; bytes];
+        while let Ok(count @ 1..) = near.read(&mut block) {
+            if far.write_all(&block[..count]).is_err() {
+                return;
+            }
+            thread::sleep(gap);
+        }
+    }
+}
+
+/// What rustls holds back takes longer than a write may be silent, and than one that stalls is
+/// waited for when an answer is there; but it never stands still.
+#[cfg(unix)]
+#[test]
+fn an_upload_that_goes_slowly_is_neither_late_nor_stalled() {
+    const SLOW_BYTES: usize = 400 << 10;
+
+    let authority = Authority::new("root");
+    let peer = serve(authority.identity().server_config(ALL_VERSIONS), |session, _| {
+        assert!(session.read_more(1));
+        session.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+        let request = session.request().unwrap_or_default();
+        let body = request.split_once("\r\n\r\n").unwrap_or_default().1;
+        session.send(if body == text_of(SLOW_BYTES) { "same" } else { "less" });
+    });
+    let relay = Relay::start("slow", &peer, slowly(4 << 10, ms(80)));
+    let client = relay.client(&authority).write_timeout(ms(1000)).build();
+    let response = client.post(format!("https://{NAME}/")).body(text_of(SLOW_BYTES)).send().expect("an answer");
+    assert_eq!(response.text().expect("a body"), "same");
+    drop(client);
+    relay.join();
+}
+
+#[cfg(unix)]
+#[test]
+fn an_upgraded_connection_is_not_interrupted_by_a_peer_that_takes_slowly() {
+    const SLOW_BYTES: usize = 1 << 20;
+
+    for write_timeout in [None, Some(LIMIT)] {
+        let authority = Authority::new("root");
+        let peer = serve(authority.identity().server_config(ALL_VERSIONS), |session, _| {
+            session.request();
+            session.send("HTTP/1.1 101 Switching\r\nUpgrade: sink\r\nConnection: upgrade\r\n\r\n");
+            let is_all = session.read_more(SLOW_BYTES);
+            session.conn.note(if is_all { "all" } else { "less" });
+        });
+        let relay = Relay::start("upgraded", &peer, slowly(8 << 10, ms(10)));
+        let client = relay.client(&authority).build();
+        let request = client.get(format!("https://{NAME}/")).header("Upgrade", "sink").header("Connection", "upgrade");
+        let mut upgraded = request.send().expect("a 101").upgrade().expect("an upgrade");
+        upgraded.set_timeouts(None, write_timeout).expect("limits");
+        upgraded.write_all(&pattern(SLOW_BYTES)).and_then(|()| upgraded.flush()).expect("all is taken");
+        assert!(peer.noted(0, "all"));
+        drop(upgraded);
+        relay.join();
+    }
+}
+
 /// A unix socket stands for every transport that is not plain TCP.
 #[cfg(unix)]
 #[test]
 fn https_goes_over_a_unix_socket_too() {
-    use std::net::{Shutdown, TcpStream};
-    use std::os::unix::net::UnixListener;
-    use std::thread;
-
     let authority = Authority::new("root");
     let peer = answering(authority.identity().server_config(ALL_VERSIONS), ok(&"x".repeat(100_000)));
-    let path = std::env::temp_dir().join(format!("longwire-tls-{}", std::process::id()));
-    let listener = UnixListener::bind(&path).expect("a socket");
-    let address = peer.addr();
-    let relay = thread::spawn(move || {
-        let near = listener.accept().expect("a connection").0;
-        let far = TcpStream::connect(address).expect("the peer");
-        let (mut near_again, mut far_again) = (near.try_clone().expect("a copy"), far.try_clone().expect("a copy"));
-        let back = thread::spawn(move || {
-            let _ = std::io::copy(&mut far_again, &mut near_again);
-        });
-        let _ = std::io::copy(&mut &near, &mut &far);
-        let _ = far.shutdown(Shutdown::Both);
-        back.join().expect("it only copies");
-    });
-    let config = authority.client_config(ALL_VERSIONS);
-    let client = Client::builder().tls_config(Arc::new(config)).unix_socket(&path).build();
+    let relay = Relay::start("unix", &peer, |mut near, mut far| drop(std::io::copy(&mut near, &mut far)));
+    let client = relay.client(&authority).build();
     for exchange in 1..=3 {
         let response = client.get(format!("https://{NAME}/")).send().expect("an answer");
         assert_eq!(response.connection().exchange(), exchange);
         assert_eq!(response.bytes().expect("a body").len(), 100_000);
     }
     drop(client);
-    relay.join().expect("it only copies");
-    std::fs::remove_file(&path).expect("our own file");
+    relay.join();
 }
