@@ -56,6 +56,15 @@ impl Deadline {
         Some(self.at?.saturating_duration_since(now))
     }
 
+    /// The first of so many equal parts of what is left.
+    pub(crate) fn share(&self, parts: u32) -> Deadline {
+        let now = Instant::now();
+        match self.left_at(now) {
+            Some(left) if parts > 1 => Deadline { at: now.checked_add(left / parts), ..*self },
+            _ => *self,
+        }
+    }
+
     /// Whether it has passed.
     pub fn passed(&self) -> bool {
         self.left() == Some(Duration::ZERO)

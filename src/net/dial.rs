@@ -176,7 +176,8 @@ impl Dialer {
         })
     }
 
-    /// A tunnel to `target`, to the first of its addresses that the proxy can reach.
+    /// A tunnel to `target`, to the first of its addresses that the proxy can reach. Each is waited for
+    /// in its share of the time: the proxy may hang on any of them.
     fn reach_through(&self, relay: &Relay, target: &Target<'_>, opening: &mut Opening<'_>) -> Result<Socket> {
         let destinations = match relay.speaks {
             Speaks::Socks5 { names: Names::ByUs, .. } => {
@@ -186,12 +187,16 @@ impl Dialer {
             _ => vec![Destination::Host(target.host, target.port)],
         };
         let mut unreachable = Error::new(ErrorKind::Resolve, "there is no address");
+        let mut remaining = destinations.len() as u32;
         for to in destinations {
             let socket = self.reach_proxy(relay, opening)?;
-            let outcome = tunnel::open(socket, relay, to, opening.deadline, opening.token);
-            match outcome.map_err(|error| error.at(Stage::Connect))? {
-                Outcome::Open(socket) => return Ok(socket),
-                Outcome::Unreachable(error) => unreachable = error.at(Stage::Connect),
+            let share = opening.deadline.share(remaining);
+            remaining -= 1;
+            match tunnel::open(socket, relay, to, share, opening.token) {
+                Ok(Outcome::Open(socket)) => return Ok(socket),
+                Ok(Outcome::Unreachable(error)) => unreachable = error.at(Stage::Connect),
+                Err(error) if error.is_timeout() && remaining > 0 => {}
+                Err(error) => return Err(error.at(Stage::Connect)),
             }
         }
         Err(unreachable)

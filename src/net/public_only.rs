@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// (100.64.0.0/10, carriers' NAT), link-local with the clouds' metadata at 169.254.169.254,
 /// site-local, multicast, broadcast, benchmarking, documentation, what the IETF keeps for
 /// protocols or has reserved, and Azure's 168.63.129.16. IPv4 inside IPv6 (mapped, compatible,
-/// NAT64, 6to4, Teredo) counts as what it is. IPv6 must be global unicast (2000::/3) besides.
+/// NAT64, 6to4, Teredo, ISATAP) counts as what it is. IPv6 must be global unicast (2000::/3) besides.
 ///
 /// It judges addresses, not ports, and not names: those are looked up first, and the connection
 /// goes to the very address that was judged. A prefix that the own network uses for NAT64 is one
@@ -85,7 +85,15 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         (bits ^ (u32::from(*one) << 16 | u32::from(*two))) >> (32 - length) == 0
     };
     // RFC 4291 §2.4: the rest is loopback, link-local, unique local, multicast, or nobody's.
-    first & 0xe000 == 0x2000 && !BLOCKED_V6.iter().any(is_in)
+    first & 0xe000 == 0x2000 && !BLOCKED_V6.iter().any(is_in) && isatap(ip).is_none_or(is_public_v4)
+}
+
+/// The IPv4 address to which ISATAP routers send what is for this one (RFC 5214 §6.1).
+fn isatap(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    match ip.segments() {
+        [.., 0 | 0x200, 0x5efe, a, b] => Some(Ipv4Addr::from(u32::from(a) << 16 | u32::from(b))),
+        _ => None,
+    }
 }
 
 /// The IPv4 addresses that stand in an IPv6 address for somebody to connect to.
@@ -171,6 +179,9 @@ mod tests {
             ("2001:2::1", "benchmarking (RFC 5180)"),
             ("2001:10::1", "ORCHID"),
             ("2001:20::1", "ORCHIDv2"),
+            ("2001:470::5efe:a00:1", "ISATAP to 10.0.0.1"),
+            ("2001:470::200:5efe:7f00:1", "ISATAP to 127.0.0.1"),
+            ("fe80::5efe:808:808", "ISATAP, link-local"),
             ("2001:db8::1", "documentation"),
             ("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", "documentation"),
             ("2002:7f00:1::", "6to4 of 127.0.0.1"),
@@ -207,6 +218,8 @@ mod tests {
             "2002:808:808::1",
             "2001:0:808:808:0:0:f7f7:f7f7",
             "2001:200::1",
+            "2001:470::5efe:808:808",
+            "2001:470::100:5efe:a00:1",
             "2001:4860:4860::8888",
             "2606:4700:4700::1111",
             "2a00:1450:4001::1",

@@ -116,6 +116,34 @@ fn an_address_that_the_proxy_cannot_reach_makes_way_for_the_next() {
 }
 
 #[test]
+fn an_address_on_which_the_proxy_hangs_has_its_share_of_the_time() {
+    let addresses = ["192.0.2.1:8081", "192.0.2.2:8081", "192.0.2.3:8081"];
+    let addresses: Vec<SocketAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    for reachable in [true, false] {
+        let peer = Peer::start(move |mut conn, index| {
+            request(&mut conn, 6);
+            if index < 2 || !reachable {
+                conn.hold();
+            } else {
+                conn.send(GRANTED);
+                serve(&mut conn);
+            }
+        });
+        let resolver = Name("example.test", addresses.clone());
+        let client = Client::builder().resolver(resolver).proxy(at("socks5", &peer)).connect_timeout(3 * SHORT).build();
+        let started = Instant::now();
+        match client.get(URL).send() {
+            Ok(_) => assert!(reachable),
+            Err(error) => {
+                assert!(!reachable && error.is_timeout() && started.elapsed() >= 3 * SHORT, "{error}");
+                assert_eq!((error.stage(), error.fate()), (Stage::Connect, Fate::NotSent));
+            }
+        }
+        assert_eq!(peer.connections(), 3);
+    }
+}
+
+#[test]
 fn addresses_in_urls_are_sent_as_addresses() {
     for scheme in ["socks5", "socks5h"] {
         for (url, want) in [
