@@ -27,6 +27,10 @@ const FIRST_BYTES: usize = 16 * 1024;
 /// How long we write, or a write stalls, before we look.
 const TICK: Duration = Duration::from_millis(250);
 
+/// Ticks in a row without a byte after which the server is believed not to read on. One is no sign: a
+/// slow link opens its window, and a system tells of room, in steps.
+const STALLS_MAX: u32 = 4;
+
 /// How many bytes are sent before we look.
 const LOOK_EVERY_BYTES: usize = 1024 * 1024;
 
@@ -125,11 +129,13 @@ struct Uploader<'c, 'a, 's> {
     /// Bytes sent since the last look.
     unseen: usize,
     looked: Instant,
+    /// Ticks in a row in which nothing was taken.
+    stalls: u32,
 }
 
 impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
     fn new(conn: &'c mut Conn, answers: &'a mut Answers<'s>) -> Uploader<'c, 'a, 's> {
-        Uploader { looked: conn.begun(), conn, answers, unseen: 0 }
+        Uploader { looked: conn.begun(), conn, answers, unseen: 0, stalls: 0 }
     }
 
     fn write_all(mut self, bytes: &[u8]) -> Result<Upload> {
@@ -159,25 +165,25 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
                 [] => self.conn.flush_tick(TICK, silence),
                 block => self.conn.send_tick(block, TICK, silence),
             };
-            let is_stalled = match sent {
+            match sent {
                 Ok(Some(1..)) if block.is_empty() => return Ok(Upload::Complete),
                 Ok(Some(count)) => {
                     block = &block[count..];
                     self.unseen += count;
                     silence = self.conn.write_silence();
-                    false
+                    self.stalls = 0;
                 }
-                Ok(None) => true,
+                Ok(None) => self.stalls += 1,
                 Err(error) => {
                     if self.answers.head().is_none() {
                         after_broken_write(self.conn, self.answers, error)?;
                     }
                     return Ok(Upload::CutShort);
                 }
-            };
-            if is_stalled || self.unseen >= LOOK_EVERY_BYTES || self.looked.elapsed() >= TICK {
+            }
+            if self.stalls > 0 || self.unseen >= LOOK_EVERY_BYTES || self.looked.elapsed() >= TICK {
                 (self.unseen, self.looked) = (0, Instant::now());
-                if self.is_pointless(is_stalled)? {
+                if self.is_pointless()? {
                     return Ok(Upload::CutShort);
                 }
             }
@@ -188,7 +194,8 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
     ///
     /// A server that has answered 2xx and does not read on waits for us to read. It is told that
     /// nothing more comes, so that it does not wait for the rest, either.
-    fn is_pointless(&mut self, is_stalled: bool) -> Result<bool> {
+    fn is_pointless(&mut self) -> Result<bool> {
+        let is_stalled = self.stalls >= STALLS_MAX;
         let was_known = self.answers.head().is_some();
         let Some(head) = self.answers.poll(self.conn)? else { return Ok(false) };
         let says_stop = !was_known && says_stop(head);

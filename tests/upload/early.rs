@@ -174,6 +174,26 @@ fn an_early_2xx_does_not_stop_the_upload() {
     assert_eq!(client.pool_stats().idle, 1);
 }
 
+/// Each pause is longer than a tick of the upload, and fills what the system keeps for the peer.
+#[test]
+fn an_early_2xx_from_a_server_that_pauses_does_not_stop_the_upload() {
+    const PAUSE: Duration = Duration::from_millis(700);
+
+    let peer = Peer::start(|mut conn, _| {
+        conn.head();
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n");
+        conn.pause(PAUSE);
+        let first = conn.exactly(LARGE / 2).expect("half of it");
+        conn.pause(PAUSE);
+        let second = conn.exactly(LARGE / 2).unwrap_or_default();
+        conn.send(if [first, second].concat() == vec![7; LARGE] { "all" } else { "cut" });
+    });
+    let client = Client::new();
+    let response = client.post(peer.url("/")).body(vec![7; LARGE]).send().unwrap();
+    assert_eq!(response.text().unwrap(), "all");
+    assert_eq!(client.pool_stats().closed.total(), 0);
+}
+
 #[test]
 fn an_early_2xx_that_says_close_stops_the_upload() {
     let peer = Peer::start(|mut conn, _| {
