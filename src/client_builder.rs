@@ -125,6 +125,9 @@ impl Default for Client {
 impl ClientBuilder {
     /// How long it may take to get a connection: waiting for a place in the pool, resolving,
     /// connecting, a proxy's handshake and that of TLS together. Default 10 s.
+    ///
+    /// The addresses of a name are tried in turn (RFC 8305), each of them beside those before it: the
+    /// next one when one fails, or after 250 ms, or after its share of what is left if that is less.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
         self

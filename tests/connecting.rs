@@ -258,6 +258,15 @@ fn an_address_that_does_not_answer_gives_way_to_the_next_after_the_attempt_delay
 }
 
 #[test]
+fn a_connect_timeout_below_the_attempt_delay_is_shared_among_the_addresses() {
+    let peer = Peer::answering(ok("here"));
+    let names = Names::all_at(&[black_hole(), peer.addr()]);
+    let builder = || builder().resolver(names.clone()).connect_timeout(ATTEMPT_DELAY / 2);
+    // On a busy machine one try may be late.
+    assert!((0..10).any(|_| get(builder(), "http://two.test/").is_ok()), "the second address had no chance");
+}
+
+#[test]
 fn the_first_address_that_answers_in_time_is_the_only_one_tried() {
     let (first, second) = (Peer::answering(ok("first")), Peer::answering(ok("second")));
     let names = Names::all_at(&[first.addr(), second.addr()]);

@@ -288,8 +288,8 @@ fn connect(address: &SocketAddr, deadline: Deadline) -> std::io::Result<TcpStrea
 type Attempt = (SocketAddr, std::io::Result<TcpStream>);
 
 /// RFC 8305 §5: one address after the other, the next one as soon as one fails or has not
-/// answered for a while. Each attempt has a thread of its own, which is left alone once the race
-/// is decided and ends with its attempt.
+/// answered for a while, or for its share of a shorter time. Each attempt has a thread of its own,
+/// which is left alone once the race is decided and ends with its attempt.
 fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken>) -> Result<(SocketAddr, TcpStream)> {
     let attempts = Mailbox::new();
     let mut failed = Vec::new();
@@ -299,8 +299,11 @@ fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken
             start_attempt(*address, deadline, attempts.slot());
             started += 1;
         }
-        let next = if started < addresses.len() { Some(ATTEMPT_DELAY) } else { None };
-        match attempts.wait(deadline.or_sooner(Deadline::of("", next, Instant::now())), token)? {
+        let patience = match addresses.len() - started {
+            0 => deadline,
+            untried => deadline.share(untried as u32 + 1).or_sooner(Deadline::after(ATTEMPT_DELAY)),
+        };
+        match attempts.wait(patience, token)? {
             Some((address, Ok(stream))) => return Ok((address, stream)),
             Some((address, Err(error))) => failed.push((address, error)),
             None if deadline.passed() => return Err(deadline.error("connecting")),
