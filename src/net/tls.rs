@@ -435,7 +435,10 @@ impl TlsStream {
             self.is_stalled = true;
             let started = Instant::now();
             while self.tls.wants_write() && self.write_timeout.is_none_or(|limit| started.elapsed() < limit) {
-                self.passed_on += self.tls.write_tls(&mut Outward { socket: &mut self.socket, waits })? as u64;
+                match self.tls.write_tls(&mut Outward { socket: &mut self.socket, waits })? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    count => self.passed_on += count as u64,
+                }
             }
             self.is_stalled = self.tls.wants_write();
         }
@@ -668,8 +671,8 @@ mod tests {
         }
     }
 
-    /// Takes a hundred bytes at a time, and a while for them.
-    struct Slow;
+    /// Takes so many bytes at a time, and a while for them.
+    struct Slow(usize);
 
     impl Read for Slow {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -680,7 +683,7 @@ mod tests {
     impl Write for Slow {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             std::thread::sleep(Duration::from_millis(2));
-            Ok(bytes.len().min(100))
+            Ok(bytes.len().min(self.0))
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -711,15 +714,16 @@ mod tests {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = Arc::new(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
-        let hello_sent = |limit| {
+        let hello_sent = |at_once, limit| {
             let tls = ClientConnection::new(config.clone(), server_name("a.test").unwrap()).unwrap();
-            let socket = Socket::Other(Box::new(Slow));
+            let socket = Socket::Other(Box::new(Slow(at_once)));
             let mut stream = TlsStream::new(tls, socket, (None, None), Records::default()).unwrap();
             stream.set_timeouts(None, limit).unwrap();
             (stream.flush().map_err(|error| error.kind()), stream.passed_on())
         };
-        let (whole, bytes) = hello_sent(None);
+        let (whole, bytes) = hello_sent(100, None);
         assert!(whole == Ok(()) && bytes > 200, "{whole:?} after {bytes} bytes");
-        assert_eq!(hello_sent(Some(Duration::from_millis(1))), (Err(io::ErrorKind::WouldBlock), 100));
+        assert_eq!(hello_sent(100, Some(Duration::from_millis(1))), (Err(io::ErrorKind::WouldBlock), 100));
+        assert_eq!(hello_sent(0, None), (Err(io::ErrorKind::WriteZero), 0));
     }
 }
