@@ -381,6 +381,51 @@ fn bytes_that_come_while_it_is_idle_are_found_by_the_probe() {
     assert_eq!(client.pool_stats().closed.get(CloseReason::StrayBytes), 1);
 }
 
+/// Since when the server waits is not known where the body came behind its head: the probe is not left
+/// out because the caller was slow to read, and took the last byte just now.
+#[test]
+fn what_the_server_did_while_a_body_was_read_slowly_is_found_by_the_probe() {
+    let poison = |mut conn: Conn| {
+        conn.send(POISON);
+        conn.note("acted");
+        conn.wait_closed(Duration::from_secs(10));
+    };
+    let half_close = |mut conn: Conn| {
+        conn.half_close();
+        conn.note("acted");
+        conn.wait_closed(Duration::from_secs(10));
+    };
+    let acts: [(fn(Conn), CloseReason); 2] = [(poison, CloseReason::StrayBytes), (half_close, CloseReason::PeerClosed)];
+    for (act, reason) in acts {
+        let peer = Peer::start(move |mut conn, index| {
+            while let Some(request) = conn.request() {
+                if request.target != "/slow" || index > 0 {
+                    conn.send(ok("at once"));
+                    continue;
+                }
+                conn.send("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
+                conn.was_told("the head is there");
+                conn.send("01234567890123456789");
+                conn.was_told("half of it is read");
+                return act(conn);
+            }
+        });
+        let client = Client::new();
+        text(&client, peer.url("/"));
+        let mut response = client.get(peer.url("/slow")).send().expect("a head");
+        peer.tell("the head is there");
+        let mut half = [0; 10];
+        response.read_exact(&mut half).expect("half of the body");
+        peer.tell("half of it is read");
+        assert!(peer.noted(0, "acted"));
+        response.read_exact(&mut half).expect("the other half");
+        assert!(response.body().is_complete());
+        let posted = client.post(peer.url("/")).body("x").send().expect("an answer").text();
+        assert_eq!(posted.expect("a body"), "at once");
+        assert_eq!(client.pool_stats().closed.get(reason), 1, "{:?}", client.pool_stats());
+    }
+}
+
 #[test]
 fn a_body_read_to_exactly_its_last_byte_is_finished() {
     for buffer_bytes in [1, 5, 10, 9_999, 10_000] {

@@ -11,7 +11,7 @@ use crate::net::line::{Limits, Line};
 use crate::net::stream::{Socket, Stream};
 use crate::observe::{CloseReason, Timings};
 
-/// A connection that rested for less than this, and has proved itself, is not probed.
+/// A connection that has been silent for less than this, and has proved itself, is not probed.
 const PROBE_AFTER: Duration = Duration::from_millis(1);
 
 pub(crate) struct Conn {
@@ -31,7 +31,8 @@ pub(crate) struct Conn {
     is_unseen: bool,
     /// When the exchange under way began.
     begun: Instant,
-    /// When the last bytes had come, where somebody looked at the clock then.
+    /// When the last bytes had come, if they came with the head. Those that come behind it may be read
+    /// long after, and nobody knows since when the server has been waiting.
     heard: Option<Instant>,
     rest: Rest,
 }
@@ -111,8 +112,8 @@ impl Conn {
         self.heard = Some(now);
     }
 
-    /// Since when the server waits for the next request: since the last bytes had come, which may be
-    /// long before they are read.
+    /// Since when the server waits for the next request, as far as is known: since the last bytes had
+    /// come, which may be long before the caller takes them.
     #[inline]
     pub(crate) fn silent_since(&self) -> Instant {
         self.heard.unwrap_or_else(Instant::now)
@@ -122,7 +123,7 @@ impl Conn {
     /// so that bytes which came in its stead may still be under way.
     #[inline]
     pub(crate) fn lie_down(&mut self, now: Instant, retires: (Instant, CloseReason), unproven: bool) {
-        let probe = unproven || self.is_unseen || self.exchanges < 2;
+        let probe = unproven || self.is_unseen || self.exchanges < 2 || self.heard.is_none();
         self.rest = Rest { since: now, retires: retires.0, retires_because: retires.1, probe };
     }
 
