@@ -75,14 +75,11 @@ impl<'a> Answers<'a> {
     }
 
     /// Waits for 100 (Continue), but not for ever (RFC 9110 §10.1.1). `false`: the final head came
-    /// instead.
+    /// instead. It may also have come behind the 100.
     pub(crate) fn may_send_body(&mut self, conn: &mut Conn, patience: Deadline) -> Result<bool> {
         loop {
-            if self.poll_arrived(conn)? {
-                return Ok(false);
-            }
-            if self.may_continue {
-                return Ok(true);
+            if self.poll_arrived(conn)? || self.may_continue {
+                return Ok(self.may_continue);
             }
             match self.fill(conn, patience, Instant::now()) {
                 Ok(()) => {}

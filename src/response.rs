@@ -14,7 +14,7 @@ use crate::headers::Headers;
 use crate::net::conn::Opened;
 use crate::net::pool::Lease;
 use crate::net::stream::Stream;
-use crate::observe::Timings;
+use crate::observe::{CloseReason, Timings};
 use crate::status::{StatusCode, Version};
 use crate::wire::framing::Framing;
 use crate::wire::head::Head;
@@ -56,6 +56,7 @@ const COLLECT_STEP_BYTES: usize = 256 * 1024;
 pub struct Response {
     head: Head,
     content_length: Option<u64>,
+    is_request_complete: bool,
     body: Body,
     connection: ConnectionInfo,
     /// When the exchange began, and when its request was sent.
@@ -139,8 +140,10 @@ impl Response {
         let ResponseParts { lease, met: Met { head, content_length, framing, afterwards, sent, received } } = parts;
         let connection = ConnectionInfo { opened: lease.opened.clone(), exchange: lease.exchanges, received };
         let begun = lease.begun();
+        let is_request_complete = !matches!(afterwards, Err(CloseReason::UploadUnfinished));
         let body = Body::new(lease, head.status, framing, afterwards);
-        Response { head, content_length, body, connection, begun, sent, url, redirects, limit: COLLECT_BYTES_MAX }
+        let limit = COLLECT_BYTES_MAX;
+        Response { head, content_length, is_request_complete, body, connection, begun, sent, url, redirects, limit }
     }
 
     /// The status code.
@@ -184,6 +187,13 @@ impl Response {
     /// announces, the length that GET would have.
     pub fn content_length(&self) -> Option<u64> {
         self.content_length
+    }
+
+    /// Whether the request was sent whole. It was not where the server answered before it had the body,
+    /// and either did so with a status of 300 or above, or in place of the 100 that was waited for, or
+    /// took nothing more for three seconds (RFC 9112 §9.5): a 2xx may not mean the whole body then.
+    pub fn is_request_complete(&self) -> bool {
+        self.is_request_complete
     }
 
     /// The connection that it came on.

@@ -14,7 +14,6 @@ use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::send_body::{Kind, SendBody};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
-use crate::wire::framing;
 use crate::wire::head::Head;
 use crate::wire::step::at_most;
 
@@ -27,9 +26,9 @@ const FIRST_BYTES: usize = 16 * 1024;
 /// How long we write, or a write stalls, before we look.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Ticks in a row without a byte after which the server is believed not to read on. One is no sign: a
-/// slow link opens its window, and a system tells of room, in steps.
-const STALLS_MAX: u32 = 4;
+/// Ticks in a row without a byte after which the server is believed not to read on: 3 s. A few are no
+/// sign: a slow link opens its window in steps, a packet is lost twice, a server waits for its disk.
+const STALLS_MAX: u32 = 12;
 
 /// How many bytes are sent before we look.
 const LOOK_EVERY_BYTES: usize = 1024 * 1024;
@@ -74,7 +73,7 @@ pub(crate) fn send(
     }
     if let Some(patience) = expect {
         let patience = Deadline::of("expect_continue", Some(patience), Instant::now());
-        if !answers.may_send_body(conn, patience)? {
+        if !answers.may_send_body(conn, patience)? || answers.head().is_some_and(says_stop) {
             return Ok(Upload::CutShort);
         }
     }
@@ -116,9 +115,10 @@ fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) 
     }
 }
 
-/// Whether that answer makes the rest of the body pointless.
+/// Whether that answer makes the rest of the body pointless. A 2xx does not: it may be made from the
+/// body as it comes. That the connection closes behind it is another matter (RFC 9112 §9.5, §9.6).
 fn says_stop(head: &Head) -> bool {
-    head.status.as_u16() >= 300 || framing::says_close(head)
+    head.status.as_u16() >= 300
 }
 
 /// Sends a body. An answer that comes meanwhile and is no reason to stop, since it is a 2xx, waits

@@ -190,11 +190,6 @@ fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|byte| *byte == b',').map(TrimBlanks::trim_ascii_blanks).filter(|member| !member.is_empty())
 }
 
-/// Whether the server will close the connection after this response.
-pub(crate) fn says_close(head: &Head) -> bool {
-    Connection::of(head).close
-}
-
 /// What the Connection field said (RFC 9110 §7.6.1).
 struct Connection {
     close: bool,
@@ -303,13 +298,6 @@ mod tests {
         assert_eq!(told(Method::HEAD, "HTTP/1.1 200 OK\nContent-Length: 5\n\n"), Some(5));
         assert_eq!(told(Method::HEAD, "HTTP/1.1 200 OK\nContent-Length: x\n\n"), None);
         assert_eq!(told(Method::HEAD, "HTTP/1.1 200 OK\n\n"), None);
-    }
-
-    #[test]
-    fn a_server_says_close_or_it_does_not() {
-        assert!(says_close(&head("HTTP/1.1 200 OK\nConnection: x, close\n\n")));
-        assert!(!says_close(&head("HTTP/1.1 200 OK\nConnection: keep-alive\n\n")));
-        assert!(!says_close(&head("HTTP/1.1 200 OK\n\n")));
     }
 
     #[test]

@@ -30,6 +30,7 @@ fn too_large(then: impl Fn(Conn) + Send + Sync + 'static) {
         let begin = Instant::now();
         let response = client.post(peer.url("/")).body(vec![0; LARGE]).send().unwrap();
         assert_eq!(response.status(), 413);
+        assert!(!response.is_request_complete());
         assert_eq!(response.text().unwrap(), "too large");
         assert!(begin.elapsed() < AT_ONCE);
         let stats = client.pool_stats();
@@ -65,26 +66,24 @@ fn a_413_is_an_answer_when_the_server_resets() {
 #[test]
 fn an_answer_stops_the_upload_while_the_server_reads_on() {
     const LENGTH: u64 = 2_000_000_000;
-    for (status, fields) in [("413 Content Too Large", ""), ("200 OK", "Connection: close\r\n")] {
-        let peer = Peer::start(move |mut conn, _| {
-            conn.head();
-            conn.send(answer(status, fields, ""));
-            let mut read = 0;
-            loop {
-                let length = conn.read_some().len();
-                read += length as u64;
-                if length == 0 {
-                    break;
-                }
+    let peer = Peer::start(move |mut conn, _| {
+        conn.head();
+        conn.send(answer("413 Content Too Large", "", ""));
+        let mut read = 0;
+        loop {
+            let length = conn.read_some().len();
+            read += length as u64;
+            if length == 0 {
+                break;
             }
-            conn.note(if read < LENGTH { "stopped" } else { "all was sent" });
-        });
-        let body = SendBody::sized_reader(io::repeat(0).take(LENGTH), LENGTH);
-        let response = Client::new().post(peer.url("/")).body(body).send().unwrap();
-        assert_eq!(response.status().to_string(), status[..3]);
-        response.bytes().unwrap();
-        assert!(peer.noted(0, "stopped"), "{status}");
-    }
+        }
+        conn.note(if read < LENGTH { "stopped" } else { "all was sent" });
+    });
+    let body = SendBody::sized_reader(io::repeat(0).take(LENGTH), LENGTH);
+    let response = Client::new().post(peer.url("/")).body(body).send().unwrap();
+    assert_eq!(response.status(), 413);
+    response.bytes().unwrap();
+    assert!(peer.noted(0, "stopped"));
 }
 
 /// Counts what is read of it.
@@ -177,11 +176,11 @@ fn an_early_2xx_does_not_stop_the_upload() {
 /// Each pause is longer than a tick of the upload, and fills what the system keeps for the peer.
 #[test]
 fn an_early_2xx_from_a_server_that_pauses_does_not_stop_the_upload() {
-    const PAUSE: Duration = Duration::from_millis(700);
+    const PAUSE: Duration = Duration::from_millis(1_500);
 
     let peer = Peer::start(|mut conn, _| {
         conn.head();
-        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n");
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
         conn.pause(PAUSE);
         let first = conn.exactly(LARGE / 2).expect("half of it");
         conn.pause(PAUSE);
@@ -190,24 +189,26 @@ fn an_early_2xx_from_a_server_that_pauses_does_not_stop_the_upload() {
     });
     let client = Client::new();
     let response = client.post(peer.url("/")).body(vec![7; LARGE]).send().unwrap();
+    assert!(response.is_request_complete());
     assert_eq!(response.text().unwrap(), "all");
-    assert_eq!(client.pool_stats().closed.total(), 0);
+    assert_eq!(client.pool_stats().closed.get(CloseReason::ServerClose), 1);
 }
 
 #[test]
-fn an_early_2xx_that_says_close_stops_the_upload() {
+fn an_early_2xx_is_an_answer_when_the_server_stops_reading() {
     let peer = Peer::start(|mut conn, _| {
         conn.head();
-        conn.send(answer("200 OK", "Connection: close\r\n", "enough"));
+        conn.send(ok("enough"));
         conn.hold();
     });
     let client = Client::new();
     let begin = Instant::now();
     let response = client.post(peer.url("/")).body(vec![0; LARGE]).send().unwrap();
+    assert!(!response.is_request_complete());
     assert_eq!(response.text().unwrap(), "enough");
     assert!(begin.elapsed() < AT_ONCE);
     assert_eq!(client.pool_stats().idle, 0);
-    assert_eq!(client.pool_stats().closed.total(), 1);
+    assert_eq!(client.pool_stats().closed.get(CloseReason::UploadUnfinished), 1);
 }
 
 /// Sends back what it reads, as it reads it.
@@ -274,6 +275,42 @@ fn a_100_lets_the_body_go() {
     let request = client.post(peer.url("/")).body("the body").expect_continue(LIMIT);
     assert_eq!(request.send().unwrap().text().unwrap(), "the body");
     assert_eq!(client.pool_stats().idle, 1);
+}
+
+#[test]
+fn a_2xx_right_behind_the_100_does_not_keep_the_body_back() {
+    for length in [5, LARGE] {
+        let peer = Peer::start(|mut conn, _| {
+            let request = conn.head().expect("a head");
+            conn.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let body = conn.body(&request).unwrap_or_default();
+            conn.send(if body == vec![7; body.len()] { "3\r\nall\r\n" } else { "" });
+            conn.note(format!("{} bytes", body.len()));
+            conn.send("0\r\n\r\n");
+            conn.request();
+        });
+        let client = Client::new();
+        let request = client.post(peer.url("/")).body(vec![7; length]).expect_continue(LIMIT);
+        let response = request.send().unwrap();
+        assert!(response.is_request_complete());
+        assert_eq!(response.text().unwrap(), "all");
+        assert!(peer.noted(0, &format!("{length} bytes")));
+        assert_eq!(client.pool_stats().idle, 1);
+    }
+}
+
+#[test]
+fn a_413_right_behind_the_100_does() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.head();
+        conn.send(format!("HTTP/1.1 100 Continue\r\n\r\n{}", answer("413 Content Too Large", "", "no")));
+        let rest = conn.read_some();
+        conn.note(if rest.is_empty() { "nothing came" } else { "the body came" });
+    });
+    let (client, outcome) = expecting(&peer);
+    assert_eq!(outcome.unwrap().text().unwrap(), "no");
+    assert!(peer.noted(0, "nothing came"));
+    assert_eq!(client.pool_stats().closed.get(CloseReason::UploadUnfinished), 1);
 }
 
 #[test]
