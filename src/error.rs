@@ -385,9 +385,24 @@ impl TryFrom<io::Error> for Error {
     }
 }
 
+/// The beginning of what a peer said, fit for a message.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    const BYTES_MAX: usize = 80;
+    let shown = &bytes[..bytes.len().min(BYTES_MAX)];
+    let more = if shown.len() < bytes.len() { "..." } else { "" };
+    format!("{}{more}", shown.escape_ascii())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_is_short_and_printable() {
+        assert_eq!(excerpt(b"a \"b\"\r\n\xff"), r#"a \"b\"\r\n\xff"#);
+        assert_eq!(excerpt(&[b'x'; 80]), "x".repeat(80));
+        assert_eq!(excerpt(&[b'x'; 81]), "x".repeat(80) + "...");
+    }
 
     #[test]
     fn an_io_error_never_asks_std_to_go_round_again() {

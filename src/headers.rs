@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, excerpt};
 use crate::uri::hide_userinfo;
 
 /// Header fields in order of arrival, with their spelling and repetitions.
@@ -189,7 +189,7 @@ impl Headers {
 
     fn add(&mut self, name: &str, value: &[u8]) -> Result<()> {
         if !is_token(name.as_bytes()) {
-            return Err(Error::new(ErrorKind::InvalidRequest, format!("header name {name:?} is not a token")));
+            return Err(Error::new(ErrorKind::InvalidRequest, mistake_in_name(name.as_bytes())));
         }
         if let Some(bad) = value.iter().find(|byte| !is_field_byte(**byte)) {
             let what = format!("header {name}: byte 0x{bad:02x} is not allowed in a value");
@@ -293,7 +293,7 @@ fn mark_of(name: &str) -> &'static str {
 }
 
 /// Fields whose value is a secret wherever it is shown.
-const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+pub(crate) const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
 /// A raw head as text to be shown: secrets are replaced, on folded lines too, and passwords in
 /// URLs.
@@ -322,8 +322,23 @@ pub(crate) fn without_secrets(head: &[u8]) -> String {
 
 /// Whether `bytes` is a token (RFC 9110 §5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !bytes.is_empty() && bytes.iter().all(is_tchar)
+}
+
+fn is_tchar(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+}
+
+/// Why that is no field name. It is shown only so far: whoever wrote `Authorization: Bearer ...` for a
+/// name wrote a secret.
+fn mistake_in_name(name: &[u8]) -> String {
+    match name.iter().position(|byte| !is_tchar(byte)) {
+        Some(at) => {
+            let (good, bad) = (excerpt(&name[..at]), name[at].escape_ascii());
+            format!("header name \"{good}\" goes on with '{bad}', which no name may have")
+        }
+        None => "a header has no name".to_owned(),
+    }
 }
 
 /// Whether a field's value may hold `byte` (RFC 9110 §5.5: field-vchar, SP, HTAB).

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::error::{Error, ErrorKind, Fate, Result, Stage};
+use crate::error::{Error, ErrorKind, Fate, Result, Stage, excerpt};
 use crate::method::Method;
 use crate::observe::Event;
 use crate::request::Request;
@@ -88,7 +88,7 @@ fn malformed(what: String) -> Error {
 fn shown(location: &[u8]) -> String {
     match location.contains(&b'@') {
         true => "(with userinfo)".to_owned(),
-        false => format!("\"{}\"", location.escape_ascii()),
+        false => format!("\"{}\"", excerpt(location)),
     }
 }
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::headers::{Headers, TrimBlanks};
+use crate::headers::{Headers, SECRET, TrimBlanks};
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
 use crate::send_body::SendBody;
@@ -106,8 +106,8 @@ impl<'b> Request<'b> {
     #[inline]
     pub(crate) fn check(&self, headers: &Headers) -> Result<()> {
         self.body.check()?;
-        if self.method == Method::TRACE && !self.body.is_none() {
-            return Err(invalid("TRACE must not have a body (RFC 9110 §9.3.8)"));
+        if self.method == Method::TRACE {
+            self.check_trace(headers)?;
         }
         if headers.is_empty() {
             return Ok(());
@@ -122,6 +122,17 @@ impl<'b> Request<'b> {
             return Err(invalid("Connection: upgrade needs an Upgrade field"));
         }
         Ok(())
+    }
+
+    /// RFC 9110 §9.3.8: whoever answers sends back what it got.
+    fn check_trace(&self, headers: &Headers) -> Result<()> {
+        if !self.body.is_none() {
+            return Err(invalid("TRACE must not have a body (RFC 9110 §9.3.8)"));
+        }
+        match SECRET.iter().find(|name| headers.contains(name)) {
+            Some(name) => Err(invalid(format!("TRACE must not carry {name} (RFC 9110 §9.3.8)"))),
+            None => Ok(()),
+        }
     }
 
     /// Whether it asks for the connection to be closed.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use crate::body::{Afterwards, Body};
-use crate::error::{Error, ErrorKind, Fate, Result, Stage};
+use crate::error::{Error, ErrorKind, Fate, Result, Stage, excerpt};
 use crate::headers::Headers;
 use crate::net::conn::Opened;
 use crate::net::pool::Lease;
@@ -301,8 +301,8 @@ impl Response {
         if status.as_u16() < 400 {
             return Ok(self);
         }
-        let error =
-            self.failure(ErrorKind::Status, format!("the server answered {status} {}", self.reason().escape_debug()));
+        let reason = excerpt(self.reason().as_bytes());
+        let error = self.failure(ErrorKind::Status, format!("the server answered {status} {reason}"));
         Err(error.with_status(status).with_url(&self.url))
     }
 

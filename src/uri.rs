@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use url::{Position, Url};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, excerpt};
 
 /// What can be given as a URL: `&str`, `String`, `&String`, [`Url`] and `&Url`.
 ///
@@ -104,7 +104,7 @@ pub(crate) fn resolve_location(base: &Url, location: &[u8]) -> Result<Url, Strin
     let mut text = encode_raw(location)?;
     if let Some((scheme, rest)) = split_scheme(&text) {
         if !is_http(scheme) {
-            return Err(format!("it has the scheme {scheme:?}, which is not followed"));
+            return Err(format!("it has the scheme \"{}\", which is not followed", excerpt(scheme.as_bytes())));
         }
         check_authority_form(rest)?;
     } else if let Some(authority) = text.strip_prefix("//") {

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, excerpt};
 use crate::method::Method;
 use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
@@ -278,7 +278,7 @@ fn refusal(line: &mut Line, buffer: &mut Buffer, head: &Head, authority: &str, h
         (StatusCode::PROXY_AUTHENTICATION_REQUIRED, false) => "; it wants credentials (Proxy::basic_auth)",
         _ => "",
     };
-    let reason = head.reason().as_bytes().escape_ascii();
+    let reason = excerpt(head.reason().as_bytes());
     let what = format!("the proxy refused a tunnel to {authority}: {} {reason}{hint}", status.as_u16());
     refused(what).with_status(status).with_proxy_answer(answer)
 }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, excerpt};
 use crate::headers::TrimBlanks;
 use crate::method::Method;
 use crate::observe::CloseReason;
@@ -139,7 +139,7 @@ fn check_transfer_encoding(head: &Head) -> Result<()> {
         for coding in members(value) {
             codings += 1;
             if !coding.eq_ignore_ascii_case(b"chunked") {
-                other = Some(format!("Transfer-Encoding: \"{}\" is not chunked", coding.escape_ascii()));
+                other = Some(format!("Transfer-Encoding: \"{}\" is not chunked", excerpt(coding)));
             }
         }
     });
@@ -162,7 +162,7 @@ fn content_length(head: &Head) -> Result<Option<u64>> {
         for part in value.split(|byte| *byte == b',') {
             length = match (&length, decimal(part.trim_ascii_blanks())) {
                 (Err(_), _) => return,
-                (_, None) => Err(invalid(format!("Content-Length: \"{}\" is not a length", value.escape_ascii()))),
+                (_, None) => Err(invalid(format!("Content-Length: \"{}\" is not a length", excerpt(value)))),
                 (Ok(Some(before)), Some(number)) if *before != number => {
                     Err(invalid("Content-Length: two different lengths"))
                 }

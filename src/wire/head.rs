@@ -5,7 +5,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, excerpt};
 use crate::headers::{Field, Headers, INDEX_BYTES, Span, TrimBlanks};
 use crate::method::Method;
 use crate::status::{StatusCode, Version};
@@ -259,13 +259,13 @@ fn parse_into<'a>(
                 let leniency = Leniency { raw: Some(bytes), ..leniency };
                 parse_into(&mut vec![MaybeUninit::uninit(); fields_max], &changed, leniency)
             }
-            None => Err(malformed(format!("response head: not HTTP/1.x but {}", start_of(bytes)))),
+            None => Err(malformed(format!("response head: not HTTP/1.x but \"{}\"", excerpt(bytes)))),
         },
         Err(httparse::Error::TooManyHeaders) => {
             let what = format!("response head: over {fields_max} fields (max_headers)");
             Err(Error::new(ErrorKind::HeadTooLarge, what))
         }
-        Err(error) => Err(malformed(format!("response head: {error}; it begins {}", start_of(bytes)))),
+        Err(error) => Err(malformed(format!("response head: {error}; it begins \"{}\"", excerpt(bytes)))),
     }
 }
 
@@ -273,11 +273,6 @@ fn parse_into<'a>(
 fn as_version_1_1(bytes: &[u8]) -> Option<Vec<u8>> {
     let (minor, rest) = bytes.strip_prefix(b"HTTP/1.")?.split_first()?;
     matches!(minor, b'2'..=b'9').then(|| [&b"HTTP/1.1"[..], rest].concat())
-}
-
-/// The first bytes of what should have been a head, fit for a message.
-fn start_of(bytes: &[u8]) -> String {
-    format!("\"{}\"", bytes[..bytes.len().min(24)].escape_ascii())
 }
 
 fn to_head(bytes: &[u8], response: &httparse::Response<'_, '_>, leniency: Leniency<'_>) -> Result<Head> {

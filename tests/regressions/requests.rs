@@ -5,7 +5,7 @@ use std::io::{ErrorKind as IoKind, Seek, SeekFrom};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Method};
+use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Method, Response};
 
 use crate::double::Memory;
 use crate::support::peer::{Conn, Peer, ok};
@@ -125,6 +125,59 @@ fn trace_has_no_body() {
     let built = Client::new().request(Method::TRACE, URL).body("x").build();
     assert_eq!(built.unwrap_err().kind(), ErrorKind::InvalidRequest);
     assert!(Client::new().request(Method::TRACE, URL).build().is_ok());
+}
+
+/// The server sends back what it gets.
+#[test]
+fn trace_carries_no_secrets() {
+    let trace = |url: &str| Client::new().request(Method::TRACE, url);
+    let by_default = Client::builder().default_header("Cookie", "a=b").build();
+    let carrying = [
+        trace(URL).basic_auth("me", Some("secret")).send(),
+        trace(URL).bearer_auth("secret").send(),
+        trace(URL).header("proxy-authorization", "secret").send(),
+        trace(&URL.replace("://", "://me:secret@")).send(),
+        by_default.request(Method::TRACE, URL).send(),
+    ];
+    for sent in carrying {
+        let error = sent.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+        assert!(error.to_string().contains("TRACE must not carry"), "{error}");
+    }
+}
+
+#[test]
+fn a_secret_in_the_name_of_a_field_is_not_shown() {
+    for (name, want) in [
+        ("Authorization: Bearer s3cret", "header name \"Authorization\" goes on with ':', which no name may have"),
+        ("\r\ns3cret", "header name \"\" goes on with '\\r', which no name may have"),
+        ("", "a header has no name"),
+    ] {
+        let error = Client::new().get(URL).header(name, "").build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.to_string().ends_with(want), "{error}");
+        assert!(!format!("{error:?} {error}").contains("s3cret"), "{error:?}");
+    }
+}
+
+#[test]
+fn an_error_does_not_become_as_long_as_the_peer_likes() {
+    let long = "\u{ff}".repeat(30_000);
+    let heads = [
+        format!("200 OK\r\nContent-Length: {long}"),
+        format!("200 OK\r\nTransfer-Encoding: {long}"),
+        format!("302 Found\r\nLocation: ftp:{long}"),
+        format!("302 Found\r\nLocation: {}://host/", "x".repeat(60_000)),
+        format!("404 {long}\r\nContent-Length: 0"),
+    ];
+    for head in heads {
+        let start = head[..20].to_owned();
+        let peer = Peer::answering(format!("HTTP/1.1 {head}\r\n\r\n"));
+        let sent = Client::new().get(peer.url("/")).send();
+        let error = sent.and_then(Response::error_for_status).unwrap_err();
+        let length = error.to_string().len();
+        assert!(length < 1000, "{start}: {length}");
+    }
 }
 
 #[test]
