@@ -519,7 +519,7 @@ mod tests {
     #[test]
     fn junk_is_shown_by_its_first_bytes() {
         let message = whole(b"SSH-2.0-OpenSSH_9.2 and its long tail\r\n").err().unwrap().to_string();
-        assert_eq!(message, "response head: not HTTP/1.x but \"SSH-2.0-OpenSSH_9.2 and \"");
+        assert_eq!(message, "response head: not HTTP/1.x but \"SSH-2.0-OpenSSH_9.2 and its long tail\\r\\n\"");
         let message = whole(b"HTTP/1.1 2x0\r\n").err().unwrap().to_string();
         assert_eq!(message, "response head: invalid response status; it begins \"HTTP/1.1 2x0\\r\\n\"");
     }
