@@ -1,6 +1,6 @@
 //! The address filter: every address that is connected to has passed it, on every hop, whatever
 //! way it came; and what becomes of proxies, behind which it cannot see. What `PublicOnly` blocks
-//! is a table in `src/net/public_only.rs`.
+//! is a table in `src/net/dial/public_only.rs`.
 
 mod support;
 

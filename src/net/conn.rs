@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::buffer::Buffer;
 use crate::net::deadline::Deadline;
 use crate::net::line::{Limits, Line};
-use crate::net::stream::{Socket, Stream};
+use crate::net::transport::{Socket, Stream};
 use crate::observe::{CloseReason, Timings};
 
 /// A connection that has been silent for less than this, and has proved itself, is not probed.

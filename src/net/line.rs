@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::{CancelToken, Registration};
 use crate::net::deadline::Deadline;
-use crate::net::stream::Socket;
+use crate::net::transport::Socket;
 
 /// The shortest tick: below, waking up would cost more than being late.
 pub(crate) const TICK_MIN: Duration = Duration::from_millis(1);

@@ -1,7 +1,7 @@
 //! Locks, as the pool and the cancel tokens know them: the standard library's.
 //!
 //! In the unit tests under `--cfg longwire_model` they are a model checker's instead, which decides
-//! at each of them which thread goes on: `pool_model.rs` runs the pool that way. Nothing here knows
+//! at each of them which thread goes on: `model.rs` runs the pool that way. Nothing here knows
 //! what is locked.
 
 pub(crate) use std::sync::{Arc, PoisonError};

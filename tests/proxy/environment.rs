@@ -1,5 +1,5 @@
 //! The environment's proxies, seen by a process that was started with them. What the variables
-//! mean is tried with the function that reads them, in `src/proxy.rs`.
+//! mean is tried with the function that reads them, in `src/client/proxy.rs`.
 
 use std::env;
 use std::process::Command;

@@ -3,12 +3,12 @@
 
 use std::time::Instant;
 
+use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::headers::without_secrets;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::observe::Event;
-use crate::settings::Settings;
 use crate::status::StatusCode;
 use crate::wire::head::{Head, HeadParser, INTERIM_MAX};
 

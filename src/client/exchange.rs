@@ -3,17 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use crate::answer::Answers;
-use crate::body::Afterwards;
+use crate::client::answer::Answers;
+use crate::client::settings::Settings;
+use crate::client::upload::{Upload, send};
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::{Headers, without_secrets};
+use crate::message::body::Afterwards;
+use crate::message::request::Request;
+use crate::message::response::{Met, ResponseParts};
 use crate::net::conn::Conn;
 use crate::net::pool::{Lease, Return};
 use crate::observe::{CloseReason, Event};
-use crate::request::Request;
-use crate::response::{Met, ResponseParts};
-use crate::settings::Settings;
-use crate::upload::{Upload, send};
 use crate::uri;
 use crate::wire::framing::{self, Framing, Persistence};
 use crate::wire::head::{Head, NextHop, RequestHead};

@@ -1,5 +1,15 @@
 //! The client: the order of things for one request, from its deadline to its response.
 
+mod answer;
+pub(crate) mod builder;
+mod exchange;
+pub(crate) mod proxy;
+mod redirect;
+pub(crate) mod request_builder;
+mod retry;
+mod settings;
+mod upload;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -7,21 +17,20 @@ use std::time::Instant;
 
 use url::Url;
 
+use crate::client::redirect::Redirects;
+use crate::client::retry::may_retry;
+use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::exchange;
 use crate::headers::Headers;
+use crate::message::request::{Request, check_upgrade};
+use crate::message::response::{Response, ResponseParts};
 use crate::net::deadline::Deadline;
 use crate::net::dial::Dialer;
+use crate::net::dial::tunnel::{Relay, Route};
 use crate::net::line::Limits;
 use crate::net::pool::{Lease, Pool, PoolStats, Want};
-use crate::net::stream::Target;
-use crate::net::tunnel::{Relay, Route};
+use crate::net::transport::Target;
 use crate::observe::Event;
-use crate::redirect::Redirects;
-use crate::request::{Request, check_upgrade};
-use crate::response::{Response, ResponseParts};
-use crate::retry::may_retry;
-use crate::settings::Settings;
 use crate::uri;
 
 /// A blocking HTTP/1.1 client with a pool of kept-alive connections.

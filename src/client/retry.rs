@@ -4,7 +4,7 @@
 //! fault and worth one retry, but never at the risk of doing something twice.
 
 use crate::error::{Error, ErrorKind, Fate};
-use crate::request::Request;
+use crate::message::request::Request;
 
 /// Whether the request may go to a fresh connection after `error`.
 pub(crate) fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) -> bool {
@@ -33,8 +33,8 @@ pub(crate) fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::send_body::SendBody;
     use crate::method::Method;
-    use crate::send_body::SendBody;
 
     #[test]
     fn only_a_reused_connection_that_broke_in_silence_is_worth_a_retry() {

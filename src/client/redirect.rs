@@ -2,12 +2,12 @@
 
 use url::Url;
 
+use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage, excerpt};
+use crate::message::request::Request;
+use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::observe::Event;
-use crate::request::Request;
-use crate::send_body::SendBody;
-use crate::settings::Settings;
 use crate::uri;
 use crate::wire::head::Head;
 

@@ -18,9 +18,9 @@ use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
 use crate::net::line::{Limits, Line};
-use crate::net::stream::Socket;
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
+use crate::net::transport::Socket;
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::request::{basic_credentials, percent_decode};
+use crate::net::dial::tunnel::{Login, Names, Relay, Route, Speaks};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
-use crate::net::tunnel::{Login, Names, Relay, Route, Speaks};
-use crate::request::{basic_credentials, percent_decode};
 use crate::uri;
 use crate::wire::framing::decimal;
 use crate::wire::head::NextHop;

@@ -8,11 +8,11 @@ use url::form_urlencoded;
 use crate::client::Client;
 use crate::error::Result;
 use crate::headers::Headers;
+use crate::message::request::{Request, check_limit};
+use crate::message::response::Response;
+use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
-use crate::request::{Request, check_limit};
-use crate::response::Response;
-use crate::send_body::SendBody;
 use crate::uri::IntoUrl;
 
 /// Builds a request and sends it.

@@ -7,7 +7,7 @@ use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
 #[cfg(unix)]
 use crate::net::helper::{self, Mailbox};
-use crate::net::stream::{Connect, Stream, Target};
+use crate::net::transport::{Connect, Stream, Target};
 
 /// Connects that may be under way at once; the rest wait. One to a listener whose queue is full
 /// takes a place, and a thread, until the listener takes it or goes.

@@ -816,6 +816,7 @@ impl Drop for Lease {
     }
 }
 
+#[cfg(all(test, longwire_model))]
+mod model;
 #[cfg(all(test, not(longwire_model)))]
-#[path = "pool_steps.rs"]
 mod steps;

@@ -1,6 +1,10 @@
 //! Opening a connection: the name's addresses, filtered, and a race among them (RFC 8305); to the
 //! server, or to the proxy on the way to it.
 
+pub(crate) mod public_only;
+pub(crate) mod resolve;
+pub(crate) mod tunnel;
+
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,12 +13,12 @@ use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::CancelToken;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
+use crate::net::dial::resolve::Resolver;
+use crate::net::dial::tunnel::{Destination, Names, Outcome, Relay, Route, Speaks};
 use crate::net::helper::{self, Mailbox, Slot};
-use crate::net::resolve::Resolver;
-use crate::net::stream::{Connect, Socket, Target};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
-use crate::net::tunnel::{self, Destination, Names, Outcome, Relay, Route, Speaks};
+use crate::net::transport::{Connect, Socket, Target};
 use crate::observe::{CloseReason, Event, Observer, Timings};
 
 /// RFC 8305 §5: the Connection Attempt Delay.

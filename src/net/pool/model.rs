@@ -3,7 +3,7 @@
 //! stand still is found by the checker; everything else is asserted here, at every event and at the
 //! end of every schedule.
 //!
-//! `RUSTFLAGS='--cfg longwire_model' cargo test --lib pool_model` runs it; the schedules are the
+//! `RUSTFLAGS='--cfg longwire_model' cargo test --lib net::pool::model` runs it; the schedules are the
 //! same each time. `LONGWIRE_MODEL_SCHEDULES=100000 SHUTTLE_RANDOM_SEED=7` runs more, and others.
 //!
 //! The connections are doubles that never wait. Whatever they and the observer are called for, they
@@ -27,7 +27,7 @@ use crate::net::cancel::{CancelToken, Hook};
 use crate::net::conn::Conn;
 use crate::net::line::Limits;
 use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Return, Want};
-use crate::net::stream::{Socket, Stream};
+use crate::net::transport::{Socket, Stream};
 use crate::observe::{CloseReason, Event, Observer, Timings};
 
 /// Schedules of each kind for each scenario, unless the environment says otherwise.

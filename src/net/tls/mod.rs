@@ -5,6 +5,8 @@
 //! rustls, where the next call finds them. What certificates are believed stands in `trust`. What
 //! is spoken inside is not known here: the protocol's ALPN name is handed in (RFC 7301).
 
+mod trust;
+
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -17,8 +19,7 @@ use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::deadline::Deadline;
 use crate::net::line::{Limits, Line, TICK_HARMLESS, is_wake_up};
-use crate::net::stream::{Socket, Stream};
-use crate::net::trust;
+use crate::net::transport::{Socket, Stream};
 use crate::observe::{Event, Observer};
 
 /// Reads that `try_read` does in a row without finding a byte for the caller: a peer may send

@@ -1,13 +1,13 @@
 //! The pool step by step: one thread, connections that never say a word, and moments that the test
 //! chooses. It sees what nobody outside does: when a connection retires, what lies in the heap.
 //!
-//! What only threads can show is in `pool_model.rs`; what a client sees, in `tests/reuse/pool.rs`.
+//! What only threads can show is in `model.rs`; what a client sees, in `tests/reuse/pool.rs`.
 
 use std::io::{self, Read, Write};
 
 use super::*;
 use crate::net::cancel::Hook;
-use crate::net::stream::{Socket, Stream};
+use crate::net::transport::{Socket, Stream};
 use crate::observe::Timings;
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -1,5 +1,7 @@
 //! The socket under a connection: plain TCP, or a stream of the user's own.
 
+pub(crate) mod unix;
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;

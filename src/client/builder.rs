@@ -10,21 +10,21 @@ use std::time::Duration;
 use url::Host;
 
 use crate::client::Client;
+#[cfg(feature = "__rustls")]
+use crate::client::proxy::ALPN;
+use crate::client::proxy::{Proxies, Proxy};
+use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::headers::{Headers, is_token};
+use crate::message::request::{check_by_hand, stands_alone};
+use crate::net::dial::resolve::{Resolve, Resolver, System};
 use crate::net::dial::{AddressFilter, Dialer, OwnWay};
 use crate::net::pool::{Pool, PoolLimits};
-use crate::net::resolve::{Resolve, Resolver, System};
-use crate::net::stream::Connect;
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
-use crate::net::unix_socket::UnixSocket;
+use crate::net::transport::Connect;
+use crate::net::transport::unix::UnixSocket;
 use crate::observe::Observer;
-#[cfg(feature = "__rustls")]
-use crate::proxy::ALPN;
-use crate::proxy::{Proxies, Proxy};
-use crate::request::{check_by_hand, stands_alone};
-use crate::settings::Settings;
 use crate::wire::head::HeadLimits;
 
 /// The smallest and the largest buffer that make sense.

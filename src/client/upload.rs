@@ -8,11 +8,11 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
-use crate::answer::Answers;
+use crate::client::answer::Answers;
 use crate::error::{Error, ErrorKind, Result, Stage};
+use crate::message::send_body::{Kind, SendBody};
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
-use crate::send_body::{Kind, SendBody};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::head::Head;
 use crate::wire::step::at_most;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::client::proxy::Proxies;
 use crate::error::Error;
 use crate::headers::Headers;
 use crate::observe::{Event, Observer};
-use crate::proxy::Proxies;
 use crate::wire::head::HeadLimits;
 
 pub(crate) struct Settings {

@@ -9,9 +9,9 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, SECRET, TrimBlanks};
+use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
-use crate::send_body::SendBody;
 use crate::uri::{self, IntoUrl};
 
 /// A request: method, URL, header fields, body, and how to go about it.

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::body::{Afterwards, Body};
 use crate::error::{Error, ErrorKind, Fate, Result, Stage, excerpt};
 use crate::headers::Headers;
+use crate::message::body::{Afterwards, Body};
 use crate::net::conn::Opened;
 use crate::net::pool::Lease;
-use crate::net::stream::Stream;
+use crate::net::transport::Stream;
 use crate::observe::{CloseReason, Timings};
 use crate::status::{StatusCode, Version};
 use crate::wire::framing::Framing;
