@@ -16,7 +16,6 @@
 //!
 //! This file is the protocol and nothing else: every decision about HTTP is the library's.
 
-use std::error::Error as _;
 use std::io::{self, Cursor, Read, Write};
 use std::process::ExitCode;
 use std::thread;
@@ -303,6 +302,6 @@ fn kind_of(error: &Error) -> &'static str {
 
 fn was_reset(error: &Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
-    let system = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let system = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
     system.is_some_and(|e| matches!(e.kind(), ConnectionReset | ConnectionAborted | BrokenPipe))
 }

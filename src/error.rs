@@ -1,7 +1,8 @@
-//! The one error type: whose fault it was, how far the request had come, and who said what.
+//! The one error type: what went wrong, who has to act, how far the request had come, and who said
+//! what.
 //!
-//! Every floor makes these errors; each adds what it knows (the peer, the stage, the URL) and
-//! none takes anything away. Nothing here knows how an error comes about.
+//! Every floor makes these errors; each adds what it knows (the peer, the stage, the method and the
+//! URL) and none takes anything away. Nothing here knows how an error comes about.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -10,28 +11,30 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use url::Url;
+use url::{Position, Url};
 
+use crate::method::Method;
 use crate::status::StatusCode;
 
 /// `std::result::Result` with longwire's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong. The three groups say whose move it is.
+/// What went wrong. [`side`](ErrorKind::side) says who has to act.
 ///
 /// ```
-/// use longwire::ErrorKind;
+/// use longwire::{ErrorKind, Side};
 ///
 /// let error = longwire::get("http://exa mple/").unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::InvalidUrl);
+/// assert_eq!(error.kind().side(), Side::Caller);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    // ---- yours: change the call
+    // ---- Side::Caller
     /// The URL is not one that can be asked for.
     InvalidUrl,
-    /// The request breaks HTTP's grammar, or a setting makes no sense.
+    /// The request breaks HTTP's grammar, or a setting is invalid.
     InvalidRequest,
     /// The URL's scheme is neither `http` nor one that this build speaks.
     UnsupportedScheme,
@@ -44,29 +47,26 @@ pub enum ErrorKind {
     BodyTooLarge,
     /// Your request body's reader failed, or gave fewer or more bytes than it announced.
     Body,
-    /// A 4xx or 5xx, and you asked for that to be an error
-    /// ([`error_for_status`](crate::Response::error_for_status)).
-    Status,
+    /// The address filter refused every address of the host, or a proxy that it cannot see behind.
+    BlockedAddress,
 
-    // ---- the network's: try again later, or somewhere else
+    // ---- Side::Network
     /// The host's name has no address.
     Resolve,
     /// No connection could be opened.
     Connect,
     /// The TLS handshake failed, or what came later is not sound TLS.
     Tls,
-    /// A proxy refused, or its answer made no sense. (That it could not be reached is `Resolve`,
+    /// A proxy refused, or its answer is invalid. (That it could not be reached is `Resolve`,
     /// `Connect`, `Tls` or `Timeout`, and the message says that it was the proxy.)
     Proxy,
     /// A time limit passed; the message names it.
     Timeout,
-    /// The connection broke while in use; or, from `Response::copy_to` alone, your writer failed,
-    /// and the message says so.
+    /// The connection broke while in use; or, from `copy_to` alone, your writer failed, and the
+    /// message says so.
     Io,
-    /// The address filter refused every address of the host, or a proxy that it cannot see behind.
-    BlockedAddress,
 
-    // ---- the peer's: it does not speak HTTP/1.1 properly
+    // ---- Side::Peer
     /// The response head is malformed.
     Head,
     /// The response head is over a limit (bytes, or number of fields).
@@ -79,9 +79,46 @@ pub enum ErrorKind {
     Truncated,
     /// A redirect that cannot be followed.
     Redirect,
-    /// The content is not what was asked of it: `Response::text` of a body that is not UTF-8,
-    /// whatever charset it announces.
+    /// The content is not what was asked of it: `text` of a body that is not UTF-8, whatever charset
+    /// it announces.
     Decode,
+    /// A 4xx or 5xx, and you asked for that to be an error
+    /// ([`error_for_status`](crate::Response::error_for_status)).
+    Status,
+}
+
+/// Who has to act on an error.
+///
+/// ```
+/// use longwire::{ErrorKind, Side};
+///
+/// fn is_worth_a_later_try(kind: ErrorKind) -> bool {
+///     kind.side() == Side::Network
+/// }
+/// assert!(is_worth_a_later_try(ErrorKind::Timeout));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Side {
+    /// You: change the call or a setting.
+    Caller,
+    /// Nobody at once: try again later, or another way.
+    Network,
+    /// The server: it refused, or does not speak HTTP/1.1 properly.
+    Peer,
+}
+
+impl ErrorKind {
+    /// Returns who has to act.
+    pub fn side(self) -> Side {
+        use ErrorKind::*;
+        match self {
+            InvalidUrl | InvalidRequest | UnsupportedScheme | TooManyRedirects | Cancelled | BodyTooLarge | Body
+            | BlockedAddress => Side::Caller,
+            Resolve | Connect | Tls | Proxy | Timeout | Io => Side::Network,
+            Head | HeadTooLarge | Framing | Chunk | Truncated | Redirect | Decode | Status => Side::Peer,
+        }
+    }
 }
 
 /// Where in an exchange an error arose.
@@ -144,10 +181,15 @@ pub enum Fate {
 
 /// An error that says who, where and what.
 ///
-/// `Display` is one line for a log: `127.0.0.1:8080: chunk size: '+' is not a hex digit (byte 3
-/// of the line)`. Errors are cheap to clone; an error met while reading a body comes again on
-/// every later read.
+/// `Display` is one line for a log: what happened, then the request and the peer, as in `chunk size:
+/// '+' is not a hex digit (byte 3 of the line) (GET http://example.com/list, 192.0.2.7:80)`. Of the
+/// URL it shows scheme, host, port and path; never the query, which may hold secrets.
 ///
+/// As in [`io::Error`], `Display` has the words of the inner error already, so
+/// [`source`](StdError::source) is that one's source, and nothing is printed twice by a chain;
+/// [`get_ref`](Error::get_ref) is the inner error itself.
+///
+/// Errors are cheap to clone; an error met while reading a body comes again on every later read.
 /// Reading a body goes through [`std::io::Read`], so those errors arrive as [`io::Error`] with
 /// this error inside: `longwire::Error::try_from(io_error)` gives it back.
 ///
@@ -169,30 +211,44 @@ struct Inner {
     kind: ErrorKind,
     stage: Stage,
     fate: Fate,
-    what: Cow<'static, str>,
+    message: Cow<'static, str>,
     peer: Option<SocketAddr>,
+    method: Option<Method>,
     url: Option<Url>,
     status: Option<StatusCode>,
-    proxy_answer: Option<Arc<Vec<u8>>>,
-    source: Option<Arc<dyn StdError + Send + Sync>>,
+    body: Option<Arc<[u8]>>,
+    proxy_answer: Option<Arc<[u8]>>,
+    inner: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, what: impl Into<Cow<'static, str>>) -> Error {
+    /// Creates an error of your own, for a connector, a resolver or a check of a response.
+    ///
+    /// What a response was about is added by `Response::error` and `Body::error`.
+    ///
+    /// ```
+    /// use longwire::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Connect, "no route to the plant");
+    /// assert_eq!(error.to_string(), "no route to the plant");
+    /// ```
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
         Error(Box::new(Inner {
             kind,
             stage: Stage::Request,
             fate: Fate::NotSent,
-            what: what.into(),
+            message: message.into(),
             peer: None,
+            method: None,
             url: None,
             status: None,
+            body: None,
             proxy_answer: None,
-            source: None,
+            inner: None,
         }))
     }
 
-    /// An error of your own [`Connect`](crate::Connect): `what` says what was being done.
+    /// Creates an error of your own around an [`io::Error`]; `message` says what was being done.
     ///
     /// ```
     /// use longwire::{Error, ErrorKind};
@@ -202,56 +258,86 @@ impl Error {
     /// let error = Error::from_io(ErrorKind::Connect, "serial line", refused);
     /// assert_eq!(error.to_string(), "serial line: connection refused");
     /// ```
-    pub fn from_io(kind: ErrorKind, what: impl Into<Cow<'static, str>>, source: io::Error) -> Error {
-        let mut error = Error::new(kind, what);
-        error.0.source = Some(Arc::new(source));
+    pub fn from_io(kind: ErrorKind, message: impl Into<Cow<'static, str>>, inner: io::Error) -> Error {
+        let mut error = Error::new(kind, message);
+        error.0.inner = Some(Arc::new(inner));
         error
     }
 
-    /// What went wrong, and so whose fault it was.
+    /// Returns what went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// How far the exchange had come.
+    /// Returns how far the exchange had come.
     pub fn stage(&self) -> Stage {
         self.0.stage
     }
 
-    /// Whether the server may have acted on the request.
+    /// Returns whether the server may have acted on the request.
     pub fn fate(&self) -> Fate {
         self.0.fate
     }
 
-    /// The URL that was being asked for: of a redirect's hop, that hop's. Without userinfo.
+    /// Returns the URL that was being asked for: of a redirect's hop, that hop's. Without userinfo.
     pub fn url(&self) -> Option<&Url> {
         self.0.url.as_ref()
     }
 
-    /// The address on the other end of the connection, where there was one.
+    /// Returns the method of the request: of a redirect's hop, that hop's.
+    pub fn method(&self) -> Option<&Method> {
+        self.0.method.as_ref()
+    }
+
+    /// Returns the address on the other end of the connection, where there was one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.peer
     }
 
-    /// The response's status, for [`ErrorKind::Status`]; the proxy's, where one refused a tunnel
+    /// Returns the response's status, where one was there and the error is about what it holds
+    /// ([`ErrorKind::Status`], and errors of the body); the proxy's, where one refused a tunnel
     /// ([`ErrorKind::Proxy`]).
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
     }
 
-    /// What an HTTP proxy said when it refused a tunnel: the head as it came, and behind its empty
-    /// line the body, without its chunked coding: at most 8 KiB of it, and what had come within a
-    /// second. It is the proxy's and not the server's, so it is no response.
-    pub fn proxy_answer(&self) -> Option<&[u8]> {
-        self.0.proxy_answer.as_deref().map(Vec::as_slice)
+    /// Returns the beginning of the response body behind an [`ErrorKind::Status`]: at most 8 KiB, as
+    /// they came (see [`error_for_status`](crate::Response::error_for_status)). Neither `Display`
+    /// nor `Debug` shows it.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.0.body.as_deref()
     }
 
-    /// Whether a time limit passed.
+    /// Returns what an HTTP proxy said when it refused a tunnel: the head as it came, and after its
+    /// empty line the body, without its chunked coding: at most 8 KiB of it, and what had come within
+    /// a second. It is the proxy's and not the server's, so it is no response.
+    pub fn proxy_answer(&self) -> Option<&[u8]> {
+        self.0.proxy_answer.as_deref()
+    }
+
+    /// Returns the error inside this one, where there is one: the system's, or the TLS library's.
+    /// `Display` has its words already.
+    ///
+    /// ```
+    /// use longwire::{Client, ErrorKind};
+    /// use std::{io, net::TcpListener};
+    ///
+    /// let gone = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    /// let error = Client::new().get(format!("http://{gone}/")).send().unwrap_err();
+    /// let system = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()).unwrap();
+    /// assert_eq!(system.kind(), io::ErrorKind::ConnectionRefused);
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub fn get_ref(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.inner.as_deref()
+    }
+
+    /// Returns whether a time limit passed.
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::Timeout
     }
 
-    /// Whether a [`CancelToken`](crate::CancelToken) was cancelled.
+    /// Returns whether a [`CancelToken`](crate::CancelToken) was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.kind == ErrorKind::Cancelled
     }
@@ -288,20 +374,31 @@ impl Error {
         self
     }
 
+    /// Which request it was about, if that is not known yet.
+    pub(crate) fn with_request(mut self, method: &Method, url: &Url) -> Error {
+        self.0.method.get_or_insert_with(|| method.clone());
+        self.with_url(url)
+    }
+
     pub(crate) fn with_status(mut self, status: StatusCode) -> Error {
         self.0.status = Some(status);
         self
     }
 
+    pub(crate) fn with_body(mut self, body: Vec<u8>) -> Error {
+        self.0.body = Some(body.into());
+        self
+    }
+
     pub(crate) fn with_proxy_answer(mut self, answer: Vec<u8>) -> Error {
-        self.0.proxy_answer = Some(Arc::new(answer));
+        self.0.proxy_answer = Some(answer.into());
         self
     }
 
     /// The same, seen from further away: of that kind, and `doing` says what was being done.
     pub(crate) fn recast(mut self, kind: ErrorKind, doing: &str) -> Error {
         self.0.kind = kind;
-        self.0.what = format!("{doing}: {}", self.0.what).into();
+        self.0.message = format!("{doing}: {}", self.0.message).into();
         self
     }
 
@@ -317,39 +414,49 @@ impl Error {
                 Some(io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) | None => io::ErrorKind::Other,
                 Some(kind) => kind,
             },
-            Resolve | Tls | Proxy | BlockedAddress => io::ErrorKind::Other,
-            Head | HeadTooLarge | Framing | Chunk | Redirect | Decode => io::ErrorKind::InvalidData,
-            InvalidUrl | InvalidRequest | UnsupportedScheme | TooManyRedirects | BodyTooLarge | Body | Status => {
-                io::ErrorKind::InvalidInput
-            }
+            Resolve | Tls | Proxy => io::ErrorKind::Other,
+            Head | HeadTooLarge | Framing | Chunk | Redirect | Decode | Status => io::ErrorKind::InvalidData,
+            InvalidUrl | InvalidRequest | UnsupportedScheme | TooManyRedirects | BodyTooLarge | Body
+            | BlockedAddress => io::ErrorKind::InvalidInput,
         }
     }
 
     fn system_kind(&self) -> Option<io::ErrorKind> {
-        let source = self.0.source.as_ref()?;
-        Some(source.downcast_ref::<io::Error>()?.kind())
+        Some(self.get_ref()?.downcast_ref::<io::Error>()?.kind())
     }
+}
 
-    /// Who this is about: the peer's address, else the host of the URL.
-    fn who(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(peer) = self.0.peer {
-            return write!(f, "{peer}: ");
+/// What is known of the request and the peer, in parentheses.
+struct About<'a>(&'a Inner);
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { method, url, peer, .. } = self.0;
+        let mut before = " (";
+        if let Some(method) = method {
+            write!(f, "{before}{method}")?;
+            before = " ";
         }
-        match &self.0.url {
-            Some(url) => write!(f, "{}: ", &url[url::Position::BeforeHost..url::Position::AfterPort]),
-            None => Ok(()),
+        if let Some(url) = url {
+            write!(f, "{before}{}", &url[..Position::AfterPath])?;
         }
+        if method.is_some() || url.is_some() {
+            before = ", ";
+        }
+        if let Some(peer) = peer {
+            write!(f, "{before}{peer}")?;
+        }
+        if method.is_some() || url.is_some() || peer.is_some() { f.write_str(")") } else { Ok(()) }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.who(f)?;
-        f.write_str(&self.0.what)?;
-        match &self.0.source {
-            Some(source) => write!(f, ": {source}"),
-            None => Ok(()),
+        f.write_str(&self.0.message)?;
+        if let Some(inner) = &self.0.inner {
+            write!(f, ": {inner}")?;
         }
+        About(&self.0).fmt(f)
     }
 }
 
@@ -366,7 +473,7 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.get_ref()?.source()
     }
 }
 
@@ -385,24 +492,9 @@ impl TryFrom<io::Error> for Error {
     }
 }
 
-/// The beginning of what a peer said, fit for a message.
-pub(crate) fn excerpt(bytes: &[u8]) -> String {
-    const BYTES_MAX: usize = 80;
-    let shown = &bytes[..bytes.len().min(BYTES_MAX)];
-    let more = if shown.len() < bytes.len() { "..." } else { "" };
-    format!("{}{more}", shown.escape_ascii())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_excerpt_is_short_and_printable() {
-        assert_eq!(excerpt(b"a \"b\"\r\n\xff"), r#"a \"b\"\r\n\xff"#);
-        assert_eq!(excerpt(&[b'x'; 80]), "x".repeat(80));
-        assert_eq!(excerpt(&[b'x'; 81]), "x".repeat(80) + "...");
-    }
 
     #[test]
     fn an_io_error_never_asks_std_to_go_round_again() {
@@ -420,11 +512,46 @@ mod tests {
     }
 
     #[test]
-    fn the_message_names_the_peer_before_the_host() {
-        let url = Url::parse("http://example.com:8080/x").unwrap();
-        let error = Error::new(ErrorKind::Head, "no status line").with_url(&url);
-        assert_eq!(error.to_string(), "example.com:8080: no status line");
-        let error = error.with_peer(Some("127.0.0.1:80".parse().unwrap()));
-        assert_eq!(error.to_string(), "127.0.0.1:80: no status line");
+    fn the_message_ends_with_the_request_and_the_peer() {
+        let url = Url::parse("http://example.com:8080/x?token=s3cret#f").unwrap();
+        let error = Error::new(ErrorKind::Head, "no status line");
+        assert_eq!(error.to_string(), "no status line");
+        let at_peer = error.clone().with_peer(Some("127.0.0.1:80".parse().unwrap()));
+        assert_eq!(at_peer.to_string(), "no status line (127.0.0.1:80)");
+        assert_eq!(error.clone().with_url(&url).to_string(), "no status line (http://example.com:8080/x)");
+        let whole = at_peer.with_request(&Method::GET, &url);
+        assert_eq!(whole.to_string(), "no status line (GET http://example.com:8080/x, 127.0.0.1:80)");
+        assert_eq!((whole.method(), whole.url()), (Some(&Method::GET), Some(&url)));
+    }
+
+    #[test]
+    fn a_chain_prints_nothing_twice() {
+        #[derive(Debug)]
+        struct Root;
+        impl fmt::Display for Root {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the root")
+            }
+        }
+        impl StdError for Root {}
+        #[derive(Debug)]
+        struct Middle(Root);
+        impl fmt::Display for Middle {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the middle")
+            }
+        }
+        impl StdError for Middle {
+            fn source(&self) -> Option<&(dyn StdError + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let error = Error::from_io(ErrorKind::Io, "read", io::Error::other(Middle(Root)));
+        assert_eq!(error.to_string(), "read: the middle");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the root"));
+        assert!(error.get_ref().is_some_and(|inner| inner.is::<io::Error>()));
+        let io = io::Error::from(error);
+        assert_eq!(io.to_string(), "read: the middle");
+        assert_eq!(StdError::source(&io).map(ToString::to_string).as_deref(), Some("the root"));
     }
 }

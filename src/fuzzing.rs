@@ -21,13 +21,15 @@ use std::time::Duration;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::headers::{Headers, is_field_byte, is_token};
+use crate::headers::{Headers, is_field_byte};
 use crate::method::Method;
 use crate::net::deadline::Deadline;
 use crate::net::dial::tunnel::{self, Destination, Login, Names, Outcome, Relay, Speaks};
 use crate::net::transport::{Socket, Stream};
+use crate::redact::hide_userinfo;
+use crate::token::is_token;
 use crate::uri::sealed::Sealed;
-use crate::uri::{authority_and_target, has_userinfo, hide_userinfo, resolve_location, without_userinfo};
+use crate::uri::{authority_and_target, has_userinfo, resolve_location, without_userinfo};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::decode::Decoder;
 use crate::wire::framing::{Framing, Persistence, of_response, persists};

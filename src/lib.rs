@@ -5,9 +5,12 @@
 // words
 mod error;
 mod headers;
+mod media_type;
 mod method;
 mod observe;
+mod redact;
 mod status;
+mod token;
 mod uri;
 
 // bytes and meaning, no I/O
@@ -31,7 +34,7 @@ pub use client::Client;
 pub use client::builder::ClientBuilder;
 pub use client::proxy::Proxy;
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
-pub use error::{Error, ErrorKind, Fate, Result, Stage};
+pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
 pub use headers::Headers;
 pub use message::body::Body;
 pub use message::request::Request;

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use url::{Position, Url};
 
-use crate::error::{Error, ErrorKind, Result, excerpt};
+use crate::error::{Error, ErrorKind, Result};
+use crate::redact::excerpt;
 
 /// What can be given as a URL: `&str`, `String`, `&String`, [`Url`] and `&Url`.
 ///
@@ -179,31 +180,6 @@ pub(crate) fn without_userinfo(mut url: Url) -> Url {
     url
 }
 
-/// Text with URLs in it, fit to be shown: user and password are hidden in each. `mark` is what
-/// stands before an authority: `://`, or `//` where the text is one reference, which may be without
-/// a scheme and have raw blanks.
-pub(crate) fn hide_userinfo<'t>(text: &'t str, mark: &str) -> Cow<'t, str> {
-    let ends: &[u8] = if mark == "//" { b"/?#\r\n" } else { b"/?#\r\n\t " };
-    if !text.as_bytes().contains(&b'@') {
-        return text.into();
-    }
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.as_bytes().windows(mark.len()).position(|bytes| bytes == mark.as_bytes()) {
-        let (before, authority) = rest.split_at(at + mark.len());
-        let end = authority.bytes().position(|byte| ends.contains(&byte)).unwrap_or(authority.len());
-        shown.push_str(before);
-        rest = match authority[..end].rsplit_once('@') {
-            Some((userinfo, _)) => {
-                shown.push_str("***");
-                &authority[userinfo.len()..]
-            }
-            None => authority,
-        };
-    }
-    (shown + rest).into()
-}
-
 #[inline]
 pub(crate) fn has_userinfo(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
@@ -281,21 +257,6 @@ mod tests {
         assert_eq!(authority_and_target(&url), ("[::1]:8080", "/b"));
         assert_eq!(absolute_target(&url), "http://[::1]:8080/b");
         assert_eq!(absolute_target(&parse("http://a?b#c").unwrap()), "http://a/?b");
-    }
-
-    #[test]
-    fn a_reference_is_shown_without_its_password() {
-        let cases = [
-            ("http://u:p@h/x@y", "http://***@h/x@y"),
-            ("//u:p@a@h", "//***@h"),
-            ("http://h/?m=a@b", "http://h/?m=a@b"),
-            ("//u:p x@h", "//***@h"),
-            ("<http://u:p@h/>; rel=a, <http://v:q@i>", "<http://***@h/>; rel=a, <http://***@i>"),
-            ("mailto:a@b", "mailto:a@b"),
-        ];
-        for (reference, want) in cases {
-            assert_eq!(hide_userinfo(reference, "//"), want);
-        }
     }
 
     #[test]

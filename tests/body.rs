@@ -1,6 +1,8 @@
 //! The body as the caller holds it: `Read` and `BufRead` over every framing, the end that is
 //! proven, the errors that are final, and the words they use.
 
+#[path = "body/pages.rs"]
+mod pages;
 mod support;
 
 use std::io::{self, BufRead, Read};
@@ -660,16 +662,16 @@ fn an_error_says_who_where_and_what() {
     let peer = breaking(&format!("{CHUNKED_HEAD}12+5\r\n"), Then::Close);
     let error = get(&peer).bytes().expect_err("no chunk size");
     let message = "chunk size: '+' is not a hex digit (byte 3 of the line)";
-    assert_eq!(error.to_string(), format!("{}: {message}", peer.addr()));
+    let about = format!("(GET http://{0}/, {0})", peer.addr());
+    assert_eq!(error.to_string(), format!("{message} {about}"));
     assert!(format!("{error:?}").contains("Chunk"), "{error:?}");
 
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe";
     let peer = breaking(answer, Then::Close);
     let error = get(&peer).bytes().expect_err("a body cut short");
     let message = error.to_string();
-    let who = format!("{}: ", peer.addr());
-    assert!(message.starts_with(&who), "{message}");
-    assert!(message[who.len()..].contains("3 bytes"), "how much was lost? {message}");
+    assert!(message.ends_with(&format!("(GET http://{0}/, {0})", peer.addr())), "{message}");
+    assert!(message.contains("3 bytes"), "how much was lost? {message}");
 }
 
 #[test]

@@ -9,7 +9,6 @@ mod support;
 #[path = "connecting/threads.rs"]
 mod threads;
 
-use std::error::Error as _;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -194,7 +193,7 @@ fn a_resolver_that_fails_is_a_resolve_error_with_its_cause() {
     assert_eq!(error.fate(), Fate::NotSent);
     let message = error.to_string();
     assert!(message.contains("lost.test"), "who? {message}");
-    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    let cause = error.get_ref().map(ToString::to_string).unwrap_or_default();
     let said = format!("{message} {cause}");
     assert!(said.contains("no lost.test here"), "why? {said}");
 }

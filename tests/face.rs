@@ -126,12 +126,13 @@ fn a_host_without_any_connection_is_the_callers_mistake() {
 #[test]
 fn an_error_is_of_the_kind_that_std_has_for_it() {
     let of = |kind| io::Error::from(Error::from_io(kind, "", io::ErrorKind::NotFound.into())).kind();
-    for kind in [ErrorKind::Resolve, ErrorKind::Tls, ErrorKind::Proxy, ErrorKind::BlockedAddress] {
+    for kind in [ErrorKind::Resolve, ErrorKind::Tls, ErrorKind::Proxy] {
         assert_eq!(of(kind), io::ErrorKind::Other, "{kind:?}");
     }
     assert_eq!(of(ErrorKind::Connect), io::ErrorKind::NotFound, "the system's own");
     assert_eq!(of(ErrorKind::Chunk), io::ErrorKind::InvalidData);
-    assert_eq!(of(ErrorKind::Status), io::ErrorKind::InvalidInput);
+    assert_eq!(of(ErrorKind::Status), io::ErrorKind::InvalidData);
+    assert_eq!(of(ErrorKind::BlockedAddress), io::ErrorKind::InvalidInput);
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn a_proxy_that_cannot_be_reached_is_named_in_the_error() {
         let client = by(Proxy::new(&format!("{scheme}://me:secret@{}", gone.address)).unwrap());
         let error = client.post("http://192.0.2.1/").body("x").send().unwrap_err();
         assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Connect, Stage::Connect, Fate::NotSent));
-        let want = format!("{0}: the proxy {scheme}://{0}: connect: ", gone.address);
+        let want = format!("the proxy {scheme}://{0}: connect: ", gone.address);
         assert!(error.to_string().starts_with(&want), "{error}");
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::ConnectionRefused);
     }

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::headers::without_secrets;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::observe::Event;
+use crate::redact::head_text;
 use crate::status::StatusCode;
 use crate::wire::head::{Head, HeadParser, INTERIM_MAX};
 
@@ -175,7 +175,7 @@ impl Settings {
     /// Shows the observer a head, secrets replaced.
     fn observe_head(&self, head: &Head, event: impl for<'t> FnOnce(&'t str) -> Event<'t>) {
         if self.observer.is_some() {
-            let text = without_secrets(head.raw());
+            let text = head_text(head.raw());
             self.observe(|| event(&text));
         }
     }

@@ -15,7 +15,7 @@ use crate::client::proxy::ALPN;
 use crate::client::proxy::{Proxies, Proxy};
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind};
-use crate::headers::{Headers, is_token};
+use crate::headers::Headers;
 use crate::message::request::{check_by_hand, stands_alone};
 use crate::net::dial::resolve::{Resolve, Resolver, System};
 use crate::net::dial::{AddressFilter, Dialer, OwnWay};
@@ -25,6 +25,7 @@ use crate::net::tls::Tls;
 use crate::net::transport::Connect;
 use crate::net::transport::unix::UnixSocket;
 use crate::observe::Observer;
+use crate::token::is_token;
 use crate::wire::head::HeadLimits;
 
 /// The smallest and the largest buffer that make sense.

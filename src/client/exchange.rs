@@ -7,13 +7,14 @@ use crate::client::answer::Answers;
 use crate::client::settings::Settings;
 use crate::client::upload::{Upload, send};
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
-use crate::headers::{Headers, without_secrets};
-use crate::message::body::Afterwards;
+use crate::headers::Headers;
+use crate::message::body::framed::Afterwards;
 use crate::message::request::Request;
 use crate::message::response::{Met, ResponseParts};
 use crate::net::conn::Conn;
 use crate::net::pool::{Lease, Return};
 use crate::observe::{CloseReason, Event};
+use crate::redact::head_text;
 use crate::uri;
 use crate::wire::framing::{self, Framing, Persistence};
 use crate::wire::head::{Head, NextHop, RequestHead};
@@ -123,7 +124,7 @@ impl Settings {
     /// Shows the observer the request's head, secrets replaced.
     fn observe_request(&self, head: &[u8]) {
         if self.observer.is_some() {
-            let text = without_secrets(head);
+            let text = head_text(head);
             self.observe(|| Event::RequestHead { text: &text });
         }
     }

@@ -76,7 +76,7 @@ impl Client {
     /// may have acted on the request.
     pub fn send(&self, mut request: Request<'_>) -> Result<Response> {
         let settings = &self.0.settings;
-        self.prepare(&mut request).map_err(|error| error.with_url(&request.url))?;
+        self.prepare(&mut request).map_err(|error| error.with_request(&request.method, &request.url))?;
         let mut now = Instant::now();
         let deadline = Deadline::of("timeout", request.options.timeout.unwrap_or(settings.timeout), now);
         let mut redirects = Redirects::new(request.options.max_redirects.unwrap_or(settings.max_redirects));
@@ -84,15 +84,18 @@ impl Client {
             let parts = match self.exchange(&mut request, deadline, now) {
                 Ok(parts) => parts,
                 // A hop that fails does not undo what the ones before have done.
-                Err(error) => return Err(error.with_url(&request.url).with_fate_at_least(redirects.fate())),
+                Err(error) => {
+                    let error = error.with_request(&request.method, &request.url);
+                    return Err(error.with_fate_at_least(redirects.fate()));
+                }
             };
             let follows = redirects.follow(&mut request, &parts.met.head, settings);
             if let Ok(false) = follows {
-                return Ok(Response::new(parts, request.url, redirects.into_trail()));
+                return Ok(Response::new(parts, request.method, request.url, redirects.into_trail()));
             }
             let peer = parts.lease.peer();
-            drop(parts.into_body());
-            follows.map_err(|error| error.with_peer(peer).with_url(&request.url))?;
+            drop(parts.into_framed());
+            follows.map_err(|error| error.with_peer(peer).with_request(&request.method, &request.url))?;
             now = Instant::now();
         }
     }

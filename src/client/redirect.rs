@@ -3,11 +3,12 @@
 use url::Url;
 
 use crate::client::settings::Settings;
-use crate::error::{Error, ErrorKind, Fate, Result, Stage, excerpt};
+use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::message::request::Request;
 use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::observe::Event;
+use crate::redact::excerpt;
 use crate::uri;
 use crate::wire::head::Head;
 

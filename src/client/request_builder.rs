@@ -50,7 +50,7 @@ impl<'b> RequestBuilder<'b> {
     fn step(mut self, step: impl FnOnce(&mut Request<'b>) -> Result<()>) -> Self {
         if let Ok(request) = &mut self.request {
             if let Err(mistake) = step(request) {
-                let mistake = mistake.with_url(&request.url);
+                let mistake = mistake.with_request(&request.method, &request.url);
                 self.request = Err(mistake);
             }
         }
@@ -174,7 +174,7 @@ impl<'b> RequestBuilder<'b> {
         let request = self.request?;
         match request.check(&request.headers) {
             Ok(()) => Ok(request),
-            Err(mistake) => Err(mistake.with_url(&request.url)),
+            Err(mistake) => Err(mistake.with_request(&request.method, &request.url)),
         }
     }
 

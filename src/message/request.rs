@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::headers::{Headers, SECRET, TrimBlanks};
+use crate::headers::{Headers, TrimBlanks};
 use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
+use crate::redact::is_secret;
 use crate::uri::{self, IntoUrl};
 
 /// A request: method, URL, header fields, body, and how to go about it.
@@ -59,7 +60,7 @@ impl<'b> Request<'b> {
         let mut url = url.into_url()?;
         if method == Method::CONNECT {
             let refused = Error::new(ErrorKind::InvalidRequest, "CONNECT is for proxies, not a request");
-            return Err(refused.with_url(&uri::without_userinfo(url)));
+            return Err(refused.with_request(&method, &uri::without_userinfo(url)));
         }
         let mut headers = Headers::new();
         if uri::has_userinfo(&url) {
@@ -129,7 +130,7 @@ impl<'b> Request<'b> {
         if !self.body.is_none() {
             return Err(invalid("TRACE must not have a body (RFC 9110 §9.3.8)"));
         }
-        match SECRET.iter().find(|name| headers.contains(name)) {
+        match headers.iter().map(|(name, _)| name).find(|name| is_secret(name)) {
             Some(name) => Err(invalid(format!("TRACE must not carry {name} (RFC 9110 §9.3.8)"))),
             None => Ok(()),
         }

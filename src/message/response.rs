@@ -1,5 +1,6 @@
 //! A response as the caller holds it: the head, the body, and how it came about.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -8,30 +9,23 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::error::{Error, ErrorKind, Fate, Result, Stage, excerpt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
-use crate::message::body::{Afterwards, Body};
+use crate::message::body::framed::{Afterwards, Framed};
+use crate::message::body::{About, Body};
+use crate::method::Method;
 use crate::net::conn::Opened;
 use crate::net::pool::Lease;
 use crate::net::transport::Stream;
 use crate::observe::{CloseReason, Timings};
+use crate::redact::excerpt;
 use crate::status::{StatusCode, Version};
 use crate::wire::framing::Framing;
 use crate::wire::head::Head;
-use crate::wire::step::at_most;
 
-/// What `bytes` and `text` collect unless [`Response::limit`] says otherwise.
-const COLLECT_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// Memory that is reserved at a time, on the word of a Content-Length alone.
-const RESERVE_BYTES_MAX: usize = if cfg!(target_pointer_width = "64") { 16 << 20 } else { 1 << 20 };
-
-/// The least that is reserved for an unknown length.
-const RESERVE_BYTES_MIN: usize = 8 * 1024;
-
-/// Bytes that are read at a time. They are zeroed first, and few enough to be in the cache still when
-/// the system writes into them.
-const COLLECT_STEP_BYTES: usize = 256 * 1024;
+/// What is kept of an error page, and for how long it is waited for.
+const ERROR_PAGE_BYTES_MAX: usize = 8 * 1024;
+const ERROR_PAGE_WAIT: Duration = Duration::from_secs(1);
 
 /// A response. Reading from it reads the body.
 ///
@@ -62,9 +56,7 @@ pub struct Response {
     /// When the exchange began, and when its request was sent.
     begun: Instant,
     sent: Instant,
-    url: Url,
     redirects: Vec<Url>,
-    limit: u64,
 }
 
 /// What an exchange gives: what a response is made of, but for the URL.
@@ -86,8 +78,8 @@ pub(crate) struct Met {
 
 impl ResponseParts {
     /// The body alone. To drop it, and not the lease, is how a response is left unread.
-    pub(crate) fn into_body(self) -> Body {
-        Body::new(self.lease, self.met.head.status, self.met.framing, self.met.afterwards)
+    pub(crate) fn into_framed(self) -> Framed {
+        Framed::new(self.lease, self.met.head.status, self.met.framing, self.met.afterwards)
     }
 }
 
@@ -136,14 +128,14 @@ impl ConnectionInfo {
 
 impl Response {
     #[inline]
-    pub(crate) fn new(parts: ResponseParts, url: Url, redirects: Vec<Url>) -> Response {
+    pub(crate) fn new(parts: ResponseParts, method: Method, url: Url, redirects: Vec<Url>) -> Response {
         let ResponseParts { lease, met: Met { head, content_length, framing, afterwards, sent, received } } = parts;
         let connection = ConnectionInfo { opened: lease.opened.clone(), exchange: lease.exchanges, received };
         let begun = lease.begun();
         let is_request_complete = !matches!(afterwards, Err(CloseReason::UploadUnfinished));
-        let body = Body::new(lease, head.status, framing, afterwards);
-        let limit = COLLECT_BYTES_MAX;
-        Response { head, content_length, is_request_complete, body, connection, begun, sent, url, redirects, limit }
+        let about = About { method, url, status: head.status, peer: lease.peer() };
+        let body = Body::new(Framed::new(lease, head.status, framing, afterwards), about);
+        Response { head, content_length, is_request_complete, body, connection, begun, sent, redirects }
     }
 
     /// The status code.
@@ -174,7 +166,7 @@ impl Response {
 
     /// The URL that answered: the last one, where redirects were followed. Without userinfo.
     pub fn url(&self) -> &Url {
-        &self.url
+        self.body.url()
     }
 
     /// The URLs that redirected here, first to last; empty without redirects.
@@ -227,83 +219,96 @@ impl Response {
     }
 
     /// The body alone.
-    pub fn into_body(self) -> Body {
+    pub fn into_body(mut self) -> Body {
+        self.body.note_content(&self.head.headers);
         self.body
     }
 
-    /// Sets how many bytes [`bytes`](Response::bytes) and [`text`](Response::text) may collect.
-    /// The default is 64 MiB. Reading by hand has no limit.
+    /// Sets how many bytes [`bytes`](Response::bytes), [`text`](Response::text) and
+    /// [`text_lossy`](Response::text_lossy) may collect. The default is 64 MiB. Reading by hand has
+    /// no limit.
     ///
     /// ```no_run
     /// let small = longwire::get("http://example.com/")?.limit(1024).bytes()?;
     /// # Ok::<(), longwire::Error>(())
     /// ```
     pub fn limit(mut self, bytes: u64) -> Response {
-        self.limit = bytes;
+        self.body = self.body.limit(bytes);
         self
     }
 
-    /// Reads the (rest of the) body into memory.
-    ///
-    /// A length that the server announces is not trusted with memory: at most 16 MiB (on 32
-    /// bits 1 MiB) are reserved ahead of what has arrived.
+    /// Reads the (rest of the) body into memory: [`Body::bytes`].
     ///
     /// # Errors
-    /// [`ErrorKind::BodyTooLarge`] if it is longer than the [`limit`](Response::limit), at once
-    /// where the length is known; and whatever reading meets.
-    pub fn bytes(mut self) -> Result<Vec<u8>> {
-        self.collect().map_err(|error| error.with_url(&self.url))
+    /// As [`Body::bytes`].
+    pub fn bytes(self) -> Result<Vec<u8>> {
+        self.body.bytes()
     }
 
-    /// Reads the body as UTF-8 text.
+    /// Reads the body as UTF-8 text: [`Body::text`].
     ///
     /// # Errors
-    /// As [`bytes`](Response::bytes), and [`ErrorKind::Decode`] if it is not UTF-8: nothing is
-    /// replaced in silence.
-    pub fn text(mut self) -> Result<String> {
-        let collected = self.collect().and_then(|bytes| {
-            String::from_utf8(bytes).map_err(|error| {
-                let at = error.utf8_error().valid_up_to();
-                self.failure(ErrorKind::Decode, format!("the body is not UTF-8 (byte {})", at + 1))
-            })
-        });
-        collected.map_err(|error| error.with_url(&self.url))
+    /// As [`Body::text`].
+    pub fn text(self) -> Result<String> {
+        self.body.into_text(&self.head.headers)
     }
 
-    /// Copies the body to `writer`, to its end: how many bytes that were.
+    /// Reads the body as UTF-8 text, with U+FFFD for what is not: [`Body::text_lossy`].
     ///
     /// # Errors
-    /// Whatever reading meets; and [`ErrorKind::Io`] with the writer's own error as its source.
+    /// As [`Body::bytes`].
+    pub fn text_lossy(self) -> Result<String> {
+        self.body.text_lossy()
+    }
+
+    /// Copies the body to `writer`, to its end: [`Body::copy_to`].
+    ///
+    /// # Errors
+    /// As [`Body::copy_to`].
     pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<u64> {
-        let mut copied = 0;
-        loop {
-            let ready = self.body.ready().map_err(|error| error.with_url(&self.url))?;
-            let count = ready.len();
-            if count == 0 {
-                return Ok(copied);
-            }
-            let written = writer.write_all(ready);
-            io::BufRead::consume(&mut self.body, count);
-            written.map_err(|error| {
-                let error = Error::from_io(ErrorKind::Io, "writing the body to its copy", error);
-                error.at(Stage::Body).with_fate(Fate::ResponseStarted).with_url(&self.url)
-            })?;
-            copied += count as u64;
-        }
+        self.body.copy_to(writer)
     }
 
     /// Turns a status of 400 or above into an error.
     ///
+    /// The first 8 KiB of the body go along as [`Error::body`]: what comes within one second, and
+    /// within the limits of the request, so this may block for a second. A body that was read to its
+    /// end so does not cost the connection; of a longer or slower one the rest is left, and the
+    /// connection closed.
+    ///
     /// # Errors
     /// [`ErrorKind::Status`], with the code in [`Error::status`].
-    pub fn error_for_status(self) -> Result<Response> {
+    ///
+    /// ```no_run
+    /// let error = longwire::get("http://example.com/missing")?.error_for_status().unwrap_err();
+    /// println!("{error}: {}", String::from_utf8_lossy(error.body().unwrap_or_default()));
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn error_for_status(mut self) -> Result<Response> {
         let status = self.status();
         if status.as_u16() < 400 {
             return Ok(self);
         }
         let reason = excerpt(self.reason().as_bytes());
-        let error = self.failure(ErrorKind::Status, format!("the server answered {status} {reason}"));
-        Err(error.with_status(status).with_url(&self.url))
+        let page = self.body.read_within(ERROR_PAGE_BYTES_MAX, ERROR_PAGE_WAIT);
+        let said = format!("the server answered {status} {reason}").trim_end().to_owned();
+        Err(self.error(ErrorKind::Status, said).with_body(page))
+    }
+
+    /// Creates an error about this response: with the method, the URL, the status and the peer's
+    /// address of its exchange.
+    ///
+    /// ```no_run
+    /// use longwire::ErrorKind;
+    ///
+    /// let response = longwire::get("http://example.com/list")?;
+    /// if response.header("Content-Type") != Some("application/json") {
+    ///     return Err(response.error(ErrorKind::Decode, "this is no JSON"));
+    /// }
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn error(&self, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
+        self.body.error(kind, message)
     }
 
     /// Takes the connection over after a 101 response (RFC 9110 §7.8).
@@ -314,69 +319,15 @@ impl Response {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if the response is not a 101.
     pub fn upgrade(self) -> Result<Upgraded> {
-        let refused = self.failure(ErrorKind::InvalidRequest, format!("a {} is no upgrade", self.status()));
-        let peer = self.connection.peer_addr();
-        let Some(conn) = self.body.take_switched() else { return Err(refused) };
-        let taken = conn.into_parts().map_err(|error| {
-            error.at(Stage::Body).with_fate(Fate::ResponseStarted).with_peer(peer).with_url(&self.url)
-        });
+        let refused = self.error(ErrorKind::InvalidRequest, format!("a {} is no upgrade", self.status()));
+        let Some(taken) = self.body.take_switched() else { return Err(refused) };
         taken.map(|(stream, arrived)| Upgraded { stream, arrived, used: 0 })
-    }
-
-    fn failure(&self, kind: ErrorKind, what: String) -> Error {
-        let error = Error::new(kind, what).at(Stage::Body).with_fate(Fate::ResponseStarted);
-        error.with_peer(self.connection.peer_addr())
-    }
-
-    fn collect(&mut self) -> Result<Vec<u8>> {
-        let fits = |left| left <= self.limit && isize::try_from(left).is_ok();
-        if self.body.remaining().is_some_and(|left| !fits(left)) {
-            return Err(self.too_large());
-        }
-        let mut collected = Vec::new();
-        let mut filled = 0; // what is behind is room, zeroed once
-        while !self.body.is_complete() {
-            if filled == collected.len() {
-                self.reserve(&mut collected)?;
-                collected.resize(collected.capacity().min(filled + COLLECT_STEP_BYTES), 0);
-            }
-            match self.body.pull(&mut collected[filled..])? {
-                0 => break,
-                count => filled += count,
-            }
-            if filled as u64 > self.limit {
-                return Err(self.too_large());
-            }
-        }
-        collected.truncate(filled);
-        Ok(collected)
-    }
-
-    /// Makes room: for all that is left, if that is known and not too much; else for as much again
-    /// as has come.
-    fn reserve(&self, collected: &mut Vec<u8>) -> Result<()> {
-        if collected.capacity() > collected.len() {
-            return Ok(());
-        }
-        let more = match self.body.remaining() {
-            Some(left) => at_most(left, collected.len().max(RESERVE_BYTES_MAX)),
-            None => collected.len().max(RESERVE_BYTES_MIN),
-        };
-        collected.try_reserve_exact(more).map_err(|_| {
-            let bytes = collected.len().saturating_add(more);
-            self.failure(ErrorKind::BodyTooLarge, format!("there is no memory for a body of {bytes} bytes"))
-        })
-    }
-
-    fn too_large(&self) -> Error {
-        let limit = self.limit.min(isize::MAX as u64);
-        self.failure(ErrorKind::BodyTooLarge, format!("the body is over {limit} bytes (limit)"))
     }
 }
 
 impl Read for Response {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(self.body.pull(into).map_err(|error| error.with_url(&self.url))?)
+        self.body.read(into)
     }
 }
 
@@ -385,7 +336,7 @@ impl fmt::Debug for Response {
         f.debug_struct("Response")
             .field("status", &self.status())
             .field("version", &self.version())
-            .field("url", &self.url.as_str())
+            .field("url", &self.url().as_str())
             .field("headers", self.headers())
             .field("body", &self.body)
             .finish()

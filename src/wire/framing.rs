@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, ErrorKind, Result, excerpt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::headers::TrimBlanks;
 use crate::method::Method;
 use crate::observe::CloseReason;
+use crate::redact::excerpt;
 use crate::status::{StatusCode, Version};
 use crate::wire::head::{Head, Lines};
 

@@ -5,9 +5,10 @@
 
 use std::mem::MaybeUninit;
 
-use crate::error::{Error, ErrorKind, Result, excerpt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Field, Headers, INDEX_BYTES, Span, TrimBlanks};
 use crate::method::Method;
+use crate::redact::excerpt;
 use crate::status::{StatusCode, Version};
 
 /// Empty lines before a status line that are passed over (RFC 9112 §2.2 asks for one).

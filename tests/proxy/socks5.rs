@@ -210,7 +210,10 @@ fn a_refused_login_says_so_and_is_tried_once() {
     let resolver = Name("example.test", vec!["192.0.2.1:1".parse().unwrap(), "192.0.2.2:1".parse().unwrap()]);
     let proxy = at("socks5", &peer).basic_auth("me", "secret").unwrap();
     let error = refused(&Client::builder().resolver(resolver).proxy(proxy).build(), URL);
-    let want = format!("{}: the proxy does not take the user and password that it was given", peer.addr());
+    let want = format!(
+        "the proxy does not take the user and password that it was given (GET http://example.test:8081/a, {})",
+        peer.addr()
+    );
     assert_eq!((error.kind(), error.to_string()), (ErrorKind::Proxy, want));
     assert_eq!(peer.connections(), 1);
 }
@@ -231,12 +234,13 @@ fn every_reply_has_its_words() {
     ];
     for (reply, words) in table {
         let peer = replying(vec![5, reply, 0, 1, 0, 0, 0, 0, 0, 0]);
-        let want = format!("{}: the proxy refused a tunnel to example.test:8081: {words}", peer.addr());
-        assert_eq!(refusal(&peer).to_string(), want);
+        let want = format!("the proxy refused a tunnel to example.test:8081: {words} (");
+        let shown = refusal(&peer).to_string();
+        assert!(shown.starts_with(&want), "{shown}");
         assert_eq!(peer.connections(), 1);
     }
     // The code alone tells enough: some say no more before they close.
-    assert!(refusal(&replying(vec![5, 2, 0, 0])).to_string().ends_with("not allowed by its rules"));
+    assert!(refusal(&replying(vec![5, 2, 0, 0])).to_string().contains("not allowed by its rules ("));
 }
 
 #[test]
@@ -258,7 +262,7 @@ fn the_address_that_a_proxy_tells_of_may_be_of_any_kind() {
 fn what_comes_behind_the_handshake_is_not_the_servers_answer() {
     let early = [&GRANTED[..], ok("the proxy's own").as_bytes()].concat();
     let said = refusal(&replying(early)).to_string();
-    assert!(said.ends_with("bytes came behind it, before the server was asked"), "{said}");
+    assert!(said.contains("bytes came behind it, before the server was asked ("), "{said}");
 }
 
 #[test]
@@ -323,7 +327,7 @@ fn a_login_that_is_answered_in_another_tongue_is_an_error() {
         conn.send([5, 0xff]);
     });
     let error = refused(&by(at("socks5h", &peer).basic_auth("me", "secret").unwrap()), URL);
-    assert!(error.to_string().ends_with("the proxy takes no login by user and password"), "{error}");
+    assert!(error.to_string().starts_with("the proxy takes no login by user and password ("), "{error}");
 }
 
 #[test]
@@ -360,8 +364,8 @@ fn a_proxy_that_stalls_or_drips_does_not_outlive_the_limit() {
         let started = Instant::now();
         let error = refused(&impatient(at("socks5h", peer)), URL);
         assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Timeout, Stage::Connect, Fate::NotSent));
-        let want = format!("{}: the SOCKS5 handshake with the proxy: connect_timeout of {SHORT:?} passed", peer.addr());
-        assert_eq!(error.to_string(), want);
+        let want = format!("the SOCKS5 handshake with the proxy: connect_timeout of {SHORT:?} passed (");
+        assert!(error.to_string().starts_with(&want), "{error}");
         assert_in_time(started, SHORT, &error);
     }
 }

@@ -138,7 +138,7 @@ fn a_refusal_shows_its_status_head_and_body() {
     let head = "HTTP/1.1 403 Not Today\r\nContent-Length: 6\r\nX: y\r\n\r\n";
     let error = refusal(format!("{head}no way and more"));
     let shown = error.to_string();
-    assert!(shown.ends_with(": the proxy refused a tunnel to example.test:80: 403 Not Today"), "{shown}");
+    assert!(shown.starts_with("the proxy refused a tunnel to example.test:80: 403 Not Today ("), "{shown}");
     assert_eq!(error.status().map(|status| status.as_u16()), Some(403));
     assert_eq!(error.proxy_answer(), Some(format!("{head}no way").as_bytes()));
 }
@@ -208,10 +208,10 @@ fn a_refusals_body_is_not_waited_for_as_long_as_an_answer_is() {
 fn a_407_says_what_to_do() {
     let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
     let error = refusal(answer).to_string();
-    assert!(error.ends_with("407 Proxy Authentication Required; it wants credentials (Proxy::basic_auth)"), "{error}");
+    assert!(error.contains("407 Proxy Authentication Required; it wants credentials (Proxy::basic_auth) ("), "{error}");
     let peer = doing(move |conn, _| conn.send(answer));
     let error = refused(&by(tunnelling(&peer).basic_auth("me", "secret").unwrap()), URL).to_string();
-    assert!(error.ends_with("it does not take the credentials that it was given"), "{error}");
+    assert!(error.contains("it does not take the credentials that it was given ("), "{error}");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn an_answer_that_is_none_is_an_error() {
     ] {
         let error = refusal(answer);
         let shown = error.to_string();
-        assert!(shown.contains(&format!(": the proxy's answer to CONNECT: {want}")), "{answer:?}: {shown}");
+        assert!(shown.starts_with(&format!("the proxy's answer to CONNECT: {want}")), "{answer:?}: {shown}");
         assert_eq!((error.status(), error.proxy_answer()), (None, None));
     }
 }
@@ -297,8 +297,8 @@ fn a_proxy_that_stalls_or_drips_does_not_outlive_the_limit() {
         let started = Instant::now();
         let error = refused(&impatient(tunnelling(peer)), URL);
         assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Timeout, Stage::Connect, Fate::NotSent));
-        let want = format!("{}: the proxy's answer to CONNECT: connect_timeout of {SHORT:?} passed", peer.addr());
-        assert_eq!(error.to_string(), want);
+        let want = format!("the proxy's answer to CONNECT: connect_timeout of {SHORT:?} passed (");
+        assert!(error.to_string().starts_with(&want), "{error}");
         assert_in_time(started, SHORT, &error);
         let started = Instant::now();
         let error = by(tunnelling(peer)).get(URL).timeout(SHORT).send().unwrap_err();

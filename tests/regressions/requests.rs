@@ -155,7 +155,7 @@ fn a_secret_in_the_name_of_a_field_is_not_shown() {
     ] {
         let error = Client::new().get(URL).header(name, "").build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-        assert!(error.to_string().ends_with(want), "{error}");
+        assert!(error.to_string().starts_with(want), "{error}");
         assert!(!format!("{error:?} {error}").contains("s3cret"), "{error:?}");
     }
 }

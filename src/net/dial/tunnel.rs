@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, ErrorKind, Result, excerpt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::method::Method;
 use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
@@ -21,6 +21,7 @@ use crate::net::line::{Limits, Line};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::net::transport::Socket;
+use crate::redact::excerpt;
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;

@@ -1,11 +1,11 @@
-//! A response body: reads from the connection as the framing says, and gives the connection back
-//! at the last byte.
+//! A body as its framing delimits it: reads from the connection, and gives the connection back at
+//! the last byte.
 //!
 //! The only state that outlives a call is here. The decoder says what the arrived bytes are; this
-//! file moves them, and decides what becomes of the connection.
+//! file moves them, and decides what becomes of the connection. Which request it answers is not
+//! known here.
 
 use std::fmt;
-use std::io::{self, BufRead, Read};
 use std::time::Instant;
 
 use crate::error::{Error, Fate, Result, Stage};
@@ -22,35 +22,7 @@ use crate::wire::step::{Step, at_most};
 /// Bytes that dropping an unfinished body takes, if they have arrived already.
 const DROP_BYTES_MAX: usize = 64 * 1024;
 
-/// A response body, read from the connection as you ask for it.
-///
-/// Three promises:
-/// * `Ok(0)` from a read into a non-empty buffer means that the body is complete, proven by its
-///   framing. A body cut short is an error, and errors are final: every later read gives the same.
-/// * At the last byte the connection goes back to the pool, not one read later.
-/// * A read fails when the server has been silent for `read_timeout`, and never waits beyond the
-///   request's deadline, `timeout`, which alone stops a server that drips.
-///
-/// Dropping a body never waits: if the rest has arrived already (64 KiB at most) the connection
-/// lives on, else it is closed.
-///
-/// ```no_run
-/// use std::io::{BufRead, Read};
-///
-/// let mut body = longwire::get("http://example.com/")?.into_body();
-/// let mut first = String::new();
-/// body.read_line(&mut first)?;
-/// let mut buffer = [0; 4096];
-/// loop {
-///     let count = body.read(&mut buffer)?;
-///     if count == 0 {
-///         break;
-///     }
-///     println!("{count} bytes");
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub struct Body(State);
+pub(crate) struct Framed(State);
 
 /// Of a body that has none, or not yet.
 static NO_TRAILERS: Headers = Headers::new();
@@ -73,15 +45,15 @@ struct Open {
 /// What becomes of the connection when the body is complete.
 pub(crate) type Afterwards = Result<Return, CloseReason>;
 
-impl Body {
+impl Framed {
     /// The body that comes behind a head on that connection. If there is none the connection is
     /// done with already; after a 101 it is for whoever takes it.
     #[inline]
-    pub(crate) fn new(lease: Lease, status: StatusCode, framing: Framing, afterwards: Afterwards) -> Body {
+    pub(crate) fn new(lease: Lease, status: StatusCode, framing: Framing, afterwards: Afterwards) -> Framed {
         if status == StatusCode::SWITCHING_PROTOCOLS {
-            return Body(State::Switched(lease));
+            return Framed(State::Switched(lease));
         }
-        let mut body = Body(State::Open(Open { lease, decoder: Decoder::new(framing), afterwards }));
+        let mut body = Framed(State::Open(Open { lease, decoder: Decoder::new(framing), afterwards }));
         if body.remaining() == Some(0) {
             body.finish();
         }
@@ -99,22 +71,21 @@ impl Body {
         }
     }
 
-    /// The trailer fields (RFC 9112 §7.1.2): empty until a chunked body has ended, and for all
-    /// others. Fields that would frame or route a message are not among them.
-    pub fn trailers(&self) -> &Headers {
+    /// The trailer fields, once a chunked body has ended.
+    pub(crate) fn trailers(&self) -> &Headers {
         match &self.0 {
             State::Ended(_, trailers) => trailers,
             State::Open(_) | State::Switched(_) | State::Failed(_) => &NO_TRAILERS,
         }
     }
 
-    /// Whether all of the body was read.
-    pub fn is_complete(&self) -> bool {
+    /// Whether all of it was read.
+    pub(crate) fn is_complete(&self) -> bool {
         self.ended().is_some()
     }
 
-    /// How the body's end was known, once it was reached.
-    pub fn ended(&self) -> Option<BodyEnd> {
+    /// How its end was known, once it was reached.
+    pub(crate) fn ended(&self) -> Option<BodyEnd> {
         match self.0 {
             State::Ended(end, _) => Some(end),
             State::Switched(_) => Some(BodyEnd::Empty),
@@ -123,7 +94,7 @@ impl Body {
     }
 
     /// How many bytes are still to be read, where that is known.
-    pub fn remaining(&self) -> Option<u64> {
+    pub(crate) fn remaining(&self) -> Option<u64> {
         match &self.0 {
             State::Open(open) => open.decoder.remaining(),
             State::Ended(..) | State::Switched(_) => Some(0),
@@ -131,7 +102,6 @@ impl Body {
         }
     }
 
-    /// Reads, with the error as longwire's own.
     pub(crate) fn pull(&mut self, into: &mut [u8]) -> Result<usize> {
         if into.is_empty() || self.is_complete() {
             return Ok(0);
@@ -154,6 +124,11 @@ impl Body {
     /// Body bytes that lie in the buffer, read for if there are none; none at all is the end.
     #[inline]
     pub(crate) fn ready(&mut self) -> Result<&[u8]> {
+        self.ready_until(&Deadline::NONE)
+    }
+
+    /// The same, waited for until then at the latest.
+    pub(crate) fn ready_until(&mut self, until: &Deadline) -> Result<&[u8]> {
         let count = loop {
             let open = match &mut self.0 {
                 State::Open(open) => open,
@@ -163,7 +138,7 @@ impl Body {
             match open.lease.check_cancelled().and_then(|()| open.look()) {
                 Ok(Found::Data(count)) => break count,
                 Ok(Found::End) => self.finish(),
-                Ok(Found::Nothing) => match open.fill() {
+                Ok(Found::Nothing) => match open.fill(until) {
                     Ok(true) => {}
                     Ok(false) => self.finish(),
                     Err(error) => return Err(self.fail(error)),
@@ -174,6 +149,15 @@ impl Body {
         match &self.0 {
             State::Open(open) => Ok(&open.lease.arrived()[..count]),
             _ => Ok(&[]),
+        }
+    }
+
+    /// Uses up `count` bytes, or as many as are ready if those are fewer.
+    pub(crate) fn consume(&mut self, count: usize) {
+        if let State::Open(open) = &mut self.0 {
+            if let Ok(Found::Data(ready)) = open.look() {
+                self.take(count.min(ready));
+            }
         }
     }
 
@@ -271,8 +255,8 @@ impl Open {
     }
 
     /// Waits for more. `false`: there is none, since the connection's end is the body's.
-    fn fill(&mut self) -> Result<bool> {
-        let count = self.lease.fill(&Deadline::NONE, Instant::now())?;
+    fn fill(&mut self, until: &Deadline) -> Result<bool> {
+        let count = self.lease.fill(until, Instant::now())?;
         if count == 0 {
             self.decoder.eof()?;
         }
@@ -356,28 +340,7 @@ impl Open {
     }
 }
 
-impl Read for Body {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(self.pull(into)?)
-    }
-}
-
-impl BufRead for Body {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(self.ready()?)
-    }
-
-    /// Uses up bytes that `fill_buf` has given; more than those are not used.
-    fn consume(&mut self, count: usize) {
-        if let State::Open(open) = &mut self.0 {
-            if let Ok(Found::Data(ready)) = open.look() {
-                self.take(count.min(ready));
-            }
-        }
-    }
-}
-
-impl Drop for Body {
+impl Drop for Framed {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.0, State::Ended(BodyEnd::Empty, Headers::new())) {
             State::Open(open) => open.abandon(),
@@ -387,13 +350,13 @@ impl Drop for Body {
     }
 }
 
-impl fmt::Debug for Body {
+impl fmt::Debug for Framed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.0 {
-            State::Open(open) => return write!(f, "Body(open, remaining: {:?})", open.decoder.remaining()),
-            State::Switched(_) => "Body(switched protocols)".to_owned(),
-            State::Ended(end, _) => format!("Body(ended: {end:?})"),
-            State::Failed(error) => format!("Body(failed: {error})"),
+            State::Open(open) => format!("open, remaining: {:?}", open.decoder.remaining()),
+            State::Switched(_) => "switched protocols".to_owned(),
+            State::Ended(end, _) => format!("ended: {end:?}"),
+            State::Failed(error) => format!("failed: {error}"),
         };
         f.write_str(&state)
     }
