@@ -33,7 +33,9 @@ use crate::uri::{authority_and_target, has_userinfo, resolve_location, without_u
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::decode::Decoder;
 use crate::wire::framing::{Framing, Persistence, of_response, persists};
-use crate::wire::head::{Head, HeadLimits, HeadParser};
+use crate::wire::head::{Head, HeadLimits};
+use crate::wire::head_lines::InvalidLines;
+use crate::wire::head_parser::HeadParser;
 use crate::wire::step::Step;
 
 /// The client's own limits, and some that a short input can reach.
@@ -385,7 +387,7 @@ fn ways(bytes: &[u8]) -> Vec<Way> {
 }
 
 fn receive_head(bytes: &[u8], mut way: Way, limits: HeadLimits) -> Result<Head> {
-    let (mut parser, mut shown) = (HeadParser::new(limits), 0);
+    let (mut parser, mut shown) = (HeadParser::new(limits, InvalidLines::Refused), 0);
     loop {
         let before = shown;
         shown = way.next(shown, bytes.len());
@@ -421,8 +423,8 @@ fn check_head(head: &Head, bytes: &[u8], limits: HeadLimits) {
     let lead = &bytes[..length - head.raw().len()];
     assert!(lead.iter().filter(|byte| **byte == b'\n').count() <= 4, "empty lines before the head");
     assert!((100..=999).contains(&head.status.as_u16()), "{}", head.status);
-    let is_clean = |value: &[u8]| value.iter().all(|byte| is_field_byte(*byte));
-    assert!(is_clean(head.reason().as_bytes()), "{:?}", head.reason());
+    assert!(head.reason().bytes().all(is_field_byte), "{:?}", head.reason());
+    let is_clean = |value: &[u8]| !value.iter().any(|byte| b"\r\n\0".contains(byte));
     let second = reference::head(bytes).expect("a head that was taken is a head");
     assert_eq!(second.raw, head.raw());
     assert_eq!(second.fields.len(), head.headers.len());
@@ -553,7 +555,7 @@ fn framing_of(framing: reference::Framing) -> Framing {
         reference::Framing::Empty => Framing::Empty,
         reference::Framing::Length(length) => Framing::Length(length),
         reference::Framing::Chunked => Framing::Chunked,
-        reference::Framing::UntilClose => Framing::UntilClose,
+        reference::Framing::UntilClose { at_least } => Framing::UntilClose { at_least },
     }
 }
 

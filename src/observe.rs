@@ -201,9 +201,11 @@ close_reasons! {
     Http10 "HTTP/1.0 without keep-alive"
     /// The body's end was the connection's end.
     UntilClose "the body ended with the connection"
-    /// The framing was ambiguous: Transfer-Encoding beside Content-Length, or a 204 or 304 that
-    /// announces a body (RFC 9112 §6.1, §6.3).
+    /// The framing was ambiguous: Transfer-Encoding beside Content-Length or in HTTP/1.0, or a 204 or
+    /// 304 that announces a body (RFC 9112 §6.1, §6.3).
     BadFraming "the framing was ambiguous"
+    /// The status line claims HTTP/2, in text, so that nothing else about the server is sure.
+    VersionInDoubt "the server claims HTTP/2 in HTTP/1.1's form"
     /// The server's `Keep-Alive` said so: `timeout=0`, or `max` is used up.
     KeepAliveHint "the server's Keep-Alive said so"
     /// The response body was not read to its end, and the rest had not arrived yet.

@@ -270,6 +270,7 @@ fn attend(fixture: &Fixture, play: Play, address: SocketAddr) -> Vec<String> {
         .connect_timeout(PATIENCE)
         .read_timeout(PATIENCE)
         .timeout(PATIENCE)
+        .skip_invalid_headers(expect.skips_invalid)
         .observer(InterimCount(Arc::clone(&interim)));
     // A redirect is followed only where following it is the mistake.
     let client = match expect.stage.as_deref() {

@@ -10,14 +10,14 @@ use crate::net::deadline::Deadline;
 use crate::observe::Event;
 use crate::redact::head_text;
 use crate::status::StatusCode;
-use crate::wire::head::{Head, HeadParser, INTERIM_MAX};
+use crate::wire::head::Head;
+use crate::wire::head_parser::HeadParser;
 
 /// The answers to one request.
 pub(crate) struct Answers<'a> {
     settings: &'a Settings,
     may_switch: bool,
     parser: HeadParser,
-    interim: u32,
     /// A byte of an answer has come.
     has_begun: bool,
     /// 100 (Continue) has come.
@@ -34,8 +34,7 @@ impl<'a> Answers<'a> {
         Answers {
             settings,
             may_switch,
-            parser: HeadParser::new(settings.head_limits),
-            interim: 0,
+            parser: HeadParser::new(settings.head_limits, settings.invalid_lines),
             has_begun: false,
             may_continue: false,
             unfinished_since: None,
@@ -130,15 +129,10 @@ impl<'a> Answers<'a> {
     /// The head that was met is an interim one: what comes next is looked at.
     fn pass_over(&mut self) -> Result<()> {
         let Some(head) = self.head.take() else { return Ok(()) };
-        self.parser = HeadParser::new(self.settings.head_limits);
         self.unfinished_since = None;
         self.settings.observe_head(&head, |text| Event::Interim { text });
         self.may_continue |= head.status == StatusCode::CONTINUE;
-        self.interim += 1;
-        if self.interim > INTERIM_MAX {
-            return Err(malformed(format!("more than {INTERIM_MAX} interim responses")));
-        }
-        Ok(())
+        self.parser.skip_interim(&head).map_err(|error| error.at(Stage::Head))
     }
 
     /// Reads more of a head.

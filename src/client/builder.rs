@@ -27,6 +27,7 @@ use crate::net::transport::unix::UnixSocket;
 use crate::observe::Observer;
 use crate::token::is_token;
 use crate::wire::head::HeadLimits;
+use crate::wire::head_lines::InvalidLines;
 
 /// The smallest and the largest buffer that make sense.
 const BUFFER_BYTES: RangeInclusive<usize> = 512..=1 << 30;
@@ -87,6 +88,7 @@ impl Client {
                 header_timeout: None,
                 timeout: None,
                 head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
+                invalid_lines: InvalidLines::Refused,
                 max_redirects: 10,
                 proxies: Proxies::None,
                 require_framing: false,
@@ -222,6 +224,18 @@ impl ClientBuilder {
     pub fn max_headers(mut self, count: usize) -> Self {
         self.within("max_headers", count, HEAD_FIELDS);
         self.settings.head_limits.fields_max = count;
+        self
+    }
+
+    /// Skips lines of response heads that are no header fields, with their folds, instead of refusing
+    /// the response ([`ErrorKind::Head`], which names the line). Default off.
+    ///
+    /// For devices that write a date without a name, an odd byte into a name, or a blank before a
+    /// colon. A line that names `Content-Length` or `Transfer-Encoding` is never skipped: where the
+    /// body ends must not depend on how a recipient reads it. What was skipped is still in
+    /// [`Response::raw_head`](crate::Response::raw_head).
+    pub fn skip_invalid_headers(mut self, on: bool) -> Self {
+        self.settings.invalid_lines = if on { InvalidLines::Skipped } else { InvalidLines::Refused };
         self
     }
 

@@ -64,7 +64,7 @@ fn converse(
     let received = Instant::now();
     conn.heard_by(received);
     let framing = framing::of_response(&request.method, &head).map_err(|error| error.at(Stage::Head))?;
-    if framing == Framing::UntilClose && settings.require_framing {
+    if matches!(framing, Framing::UntilClose { .. }) && settings.require_framing {
         let what = "the body's end is not announced (require_framing)";
         return Err(Error::new(ErrorKind::Framing, what).at(Stage::Head));
     }

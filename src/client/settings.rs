@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::headers::Headers;
 use crate::observe::{Event, Observer};
 use crate::wire::head::HeadLimits;
+use crate::wire::head_lines::InvalidLines;
 
 pub(crate) struct Settings {
     pub(crate) connect_timeout: Option<Duration>,
@@ -16,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) header_timeout: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) head_limits: HeadLimits,
+    pub(crate) invalid_lines: InvalidLines,
     pub(crate) max_redirects: u32,
     pub(crate) proxies: Proxies,
     pub(crate) require_framing: bool,

@@ -97,6 +97,16 @@ impl Chunked {
         }
     }
 
+    /// What is cut when the connection ends now.
+    pub(crate) fn cut(&self) -> &'static str {
+        match self.state {
+            State::TrailerStart | State::Trailer | State::TrailerLf | State::LastLf => {
+                "the connection ended inside the trailer section, after the last chunk"
+            }
+            _ => "the connection ended before the last chunk",
+        }
+    }
+
     pub(crate) fn advance(&mut self, taken: usize) {
         if let State::Data { left } = &mut self.state {
             *left -= taken as u64;

@@ -6,7 +6,7 @@
 #[path = "../../tests/support/fixture.rs"]
 mod fixture;
 
-use fixture::{Fixture, Then};
+use fixture::{Expect, Fixture, Then};
 
 use crate::error::{Error, ErrorKind};
 use crate::headers::Headers;
@@ -15,13 +15,12 @@ use crate::observe::{BodyEnd, CloseReason};
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
 use crate::wire::framing::{Persistence, of_response, persists};
-use crate::wire::head::{Head, HeadLimits, HeadParser};
+use crate::wire::head::{Head, HeadLimits};
+use crate::wire::head_lines::InvalidLines;
+use crate::wire::head_parser::HeadParser;
 use crate::wire::step::Step;
 
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 64 * 1024, fields_max: 256 };
-
-/// Interim responses that the client passes over.
-const INTERIM_MAX: usize = 16;
 
 /// What came of one reply.
 #[derive(Default)]
@@ -69,16 +68,23 @@ impl<'a> Feed<'a> {
     }
 }
 
-fn receive(feed: &mut Feed<'_>, method: &Method) -> Outcome {
+fn receive(feed: &mut Feed<'_>, expect: &Expect) -> Outcome {
+    let method = Method::new(&expect.method).unwrap();
+    let invalid = if expect.skips_invalid { InvalidLines::Skipped } else { InvalidLines::Refused };
     let mut outcome = Outcome::default();
-    if let Err(error) = try_receive(feed, method, &mut outcome) {
+    if let Err(error) = try_receive(feed, &method, invalid, &mut outcome) {
         outcome.error = Some(error);
     }
     outcome
 }
 
-fn try_receive(feed: &mut Feed<'_>, method: &Method, outcome: &mut Outcome) -> Result<(), Error> {
-    let head = final_head(feed, outcome)?;
+fn try_receive(
+    feed: &mut Feed<'_>,
+    method: &Method,
+    invalid: InvalidLines,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let head = final_head(feed, outcome, invalid)?;
     let framing = of_response(method, &head)?;
     let persistence = persists(&head, framing, false);
     outcome.head = Some(head);
@@ -113,8 +119,8 @@ fn try_receive(feed: &mut Feed<'_>, method: &Method, outcome: &mut Outcome) -> R
     Ok(())
 }
 
-fn final_head(feed: &mut Feed<'_>, outcome: &mut Outcome) -> Result<Head, Error> {
-    let mut parser = HeadParser::new(LIMITS);
+fn final_head(feed: &mut Feed<'_>, outcome: &mut Outcome, invalid: InvalidLines) -> Result<Head, Error> {
+    let mut parser = HeadParser::new(LIMITS, invalid);
     loop {
         if let Some(head) = parser.parse(feed.arrived())? {
             feed.used += head.bytes;
@@ -123,10 +129,7 @@ fn final_head(feed: &mut Feed<'_>, outcome: &mut Outcome) -> Result<Head, Error>
                 status if status.is_informational() => outcome.interim += 1,
                 _ => return Ok(head),
             }
-            if outcome.interim > INTERIM_MAX {
-                return Err(Error::new(ErrorKind::Head, "too many"));
-            }
-            parser = HeadParser::new(LIMITS);
+            parser.skip_interim(&head)?;
         } else if !feed.more() {
             return Err(parser.eof(feed.arrived()));
         }
@@ -182,10 +185,6 @@ fn pure_fixtures() -> Vec<Fixture> {
     fixture::all().into_iter().filter(is_pure).collect()
 }
 
-fn method(fixture: &Fixture) -> Method {
-    Method::new(&fixture.expect.method).unwrap()
-}
-
 /// Splits worth trying: all of them in a small reply, some in a large one.
 fn splits(length: usize) -> Vec<usize> {
     let dense = length.min(600);
@@ -199,15 +198,15 @@ fn every_fixture_holds_whole_at_every_split_and_byte_by_byte() {
     assert!(fixtures.len() >= 120, "only {} fixtures", fixtures.len());
     let mut wrong = Vec::new();
     for fixture in &fixtures {
-        let (bytes, method) = (&fixture.bytes[..], method(fixture));
+        let bytes = &fixture.bytes[..];
         let mut check = |how: String, outcome: Outcome| {
             wrong.extend(difference(fixture, &outcome).map(|what| format!("{} {how}: {what}", fixture.name)));
         };
-        check("whole".into(), receive(&mut Feed::new(bytes, |_| usize::MAX), &method));
-        check("byte by byte".into(), receive(&mut Feed::new(bytes, |shown| shown + 1), &method));
+        check("whole".into(), receive(&mut Feed::new(bytes, |_| usize::MAX), &fixture.expect));
+        check("byte by byte".into(), receive(&mut Feed::new(bytes, |shown| shown + 1), &fixture.expect));
         for split in splits(bytes.len()) {
             let mut feed = Feed::new(bytes, |shown| if shown < split { split } else { usize::MAX });
-            check(format!("split at {split}"), receive(&mut feed, &method));
+            check(format!("split at {split}"), receive(&mut feed, &fixture.expect));
         }
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
@@ -247,10 +246,10 @@ fn a_mutated_reply_means_the_same_however_it_arrives() {
     for fixture in pure_fixtures().iter().filter(|fixture| fixture.bytes.len() <= 4096) {
         for _ in 0..40 {
             let bytes = dice.mutate(&fixture.bytes);
-            let whole = receive(&mut Feed::new(&bytes, |_| usize::MAX), &method(fixture));
+            let whole = receive(&mut Feed::new(&bytes, |_| usize::MAX), &fixture.expect);
             let split = dice.below(bytes.len()).max(1);
-            let parts = receive(&mut Feed::new(&bytes, |shown| shown + split), &method(fixture));
-            let by_byte = receive(&mut Feed::new(&bytes, |shown| shown + 1), &method(fixture));
+            let parts = receive(&mut Feed::new(&bytes, |shown| shown + split), &fixture.expect);
+            let by_byte = receive(&mut Feed::new(&bytes, |shown| shown + 1), &fixture.expect);
             for other in [parts, by_byte] {
                 assert_eq!(whole.essence(), other.essence(), "{}: {}", fixture.name, bytes.escape_ascii());
             }

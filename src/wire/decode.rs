@@ -17,8 +17,8 @@ pub(crate) enum Decoder {
     Length { left: u64 },
     /// The chunked coding.
     Chunked(Chunked),
-    /// All there is, until the connection ends.
-    UntilClose,
+    /// All there is, until the connection ends, which must not be before so many bytes more.
+    UntilClose { at_least: u64 },
     /// No body at all.
     Empty,
 }
@@ -30,7 +30,7 @@ impl Decoder {
             Framing::Empty => Decoder::Empty,
             Framing::Length(left) => Decoder::Length { left },
             Framing::Chunked => Decoder::Chunked(Chunked::new()),
-            Framing::UntilClose => Decoder::UntilClose,
+            Framing::UntilClose { at_least } => Decoder::UntilClose { at_least },
         }
     }
 
@@ -41,7 +41,7 @@ impl Decoder {
             Decoder::Empty | Decoder::Length { left: 0 } => return Ok(Step::End { skip: 0 }),
             Decoder::Chunked(chunked) => return chunked.step(bytes),
             Decoder::Length { left } => *left,
-            Decoder::UntilClose => u64::MAX,
+            Decoder::UntilClose { .. } => u64::MAX,
         };
         match at_most(left, bytes.len()) {
             0 => Ok(Step::More { skip: 0 }),
@@ -55,16 +55,19 @@ impl Decoder {
         match self {
             Decoder::Length { left } => *left -= taken as u64,
             Decoder::Chunked(chunked) => chunked.advance(taken),
-            Decoder::UntilClose | Decoder::Empty => {}
+            Decoder::UntilClose { at_least } => *at_least = at_least.saturating_sub(taken as u64),
+            Decoder::Empty => {}
         }
     }
 
     /// The connection has ended: is that the end of the body, or was it cut?
     pub(crate) fn eof(&self) -> Result<()> {
         let what = match self {
-            Decoder::UntilClose | Decoder::Empty | Decoder::Length { left: 0 } => return Ok(()),
-            Decoder::Length { left } => format!("the connection ended {left} bytes before the body did"),
-            Decoder::Chunked(_) => "the connection ended before the last chunk".to_owned(),
+            Decoder::UntilClose { at_least: 0 } | Decoder::Empty | Decoder::Length { left: 0 } => return Ok(()),
+            Decoder::Length { left } | Decoder::UntilClose { at_least: left } => {
+                format!("the connection ended {left} bytes before the body did")
+            }
+            Decoder::Chunked(chunked) => chunked.cut().to_owned(),
         };
         Err(Error::new(ErrorKind::Truncated, what))
     }
@@ -75,7 +78,7 @@ impl Decoder {
         match self {
             Decoder::Length { left } => Some(*left),
             Decoder::Empty => Some(0),
-            Decoder::Chunked(_) | Decoder::UntilClose => None,
+            Decoder::Chunked(_) | Decoder::UntilClose { .. } => None,
         }
     }
 
@@ -84,7 +87,7 @@ impl Decoder {
         match self {
             Decoder::Length { .. } => BodyEnd::Length,
             Decoder::Chunked(_) => BodyEnd::LastChunk,
-            Decoder::UntilClose => BodyEnd::Closed,
+            Decoder::UntilClose { .. } => BodyEnd::Closed,
             Decoder::Empty => BodyEnd::Empty,
         }
     }
@@ -107,7 +110,8 @@ mod tests {
         let cut = |framing| Decoder::new(framing).eof().map_err(|error| error.kind());
         assert_eq!(cut(Framing::Empty), Ok(()));
         assert_eq!(cut(Framing::Length(0)), Ok(()));
-        assert_eq!(cut(Framing::UntilClose), Ok(()));
+        assert_eq!(cut(Framing::UntilClose { at_least: 0 }), Ok(()));
+        assert_eq!(cut(Framing::UntilClose { at_least: 1 }), Err(ErrorKind::Truncated));
         assert_eq!(cut(Framing::Length(1)), Err(ErrorKind::Truncated));
         assert_eq!(cut(Framing::Chunked), Err(ErrorKind::Truncated));
     }
@@ -118,7 +122,7 @@ mod tests {
         assert_eq!(remaining(Framing::Empty), Some(0));
         assert_eq!(remaining(Framing::Length(7)), Some(7));
         assert_eq!(remaining(Framing::Chunked), None);
-        assert_eq!(remaining(Framing::UntilClose), None);
+        assert_eq!(remaining(Framing::UntilClose { at_least: 9 }), None);
     }
 
     #[test]
@@ -130,6 +134,33 @@ mod tests {
         decoder.advance(1);
         assert_eq!(decoder.step(b"def").unwrap(), Step::End { skip: 0 });
         assert_eq!(decoder.step(b"").unwrap(), Step::End { skip: 0 });
+    }
+
+    #[test]
+    fn what_must_come_at_least_is_counted_down_and_may_be_passed() {
+        let mut decoder = Decoder::new(Framing::UntilClose { at_least: 3 });
+        decoder.advance(2);
+        let error = decoder.eof().unwrap_err();
+        assert_eq!(error.to_string(), "the connection ended 1 bytes before the body did");
+        decoder.advance(5);
+        assert!(decoder.eof().is_ok());
+    }
+
+    #[test]
+    fn a_cut_in_the_trailer_section_is_told_as_such() {
+        let mut decoder = Decoder::new(Framing::Chunked);
+        for (bytes, want) in [
+            (&b"2\r\nok\r\n0"[..], "the connection ended before the last chunk"),
+            (b"\r\n", "the connection ended inside the trailer section, after the last chunk"),
+            (b"X: y\r\n", "the connection ended inside the trailer section, after the last chunk"),
+        ] {
+            let mut at = 0;
+            while let Step::Data { skip, len } = decoder.step(&bytes[at..]).unwrap() {
+                decoder.advance(len);
+                at += skip + len;
+            }
+            assert_eq!(decoder.eof().unwrap_err().to_string(), want);
+        }
     }
 
     #[test]

@@ -16,7 +16,9 @@ use crate::observe::CloseReason;
 use crate::status::{StatusCode, Version};
 use crate::wire::chunked::Chunked;
 use crate::wire::framing::{Framing, Hint, Persistence, of_response, persists};
-use crate::wire::head::{Head, HeadLimits, HeadParser};
+use crate::wire::head::{Head, HeadLimits};
+use crate::wire::head_lines::InvalidLines;
+use crate::wire::head_parser::HeadParser;
 use crate::wire::step::Step;
 
 /// One symbol of each kind: zero, another digit, a hex letter, a letter, a sign, the marks of an
@@ -331,7 +333,7 @@ type Meaning = Result<(Framing, Persistence), ErrorKind>;
 /// The head in `text` means what the grammar says, with any of these in its status line.
 fn check_head(text: &[u8], status_lines: &[(Version, StatusCode)]) {
     let limits = HeadLimits { bytes_max: 1024, fields_max: 8 };
-    let parsed = HeadParser::new(limits).parse(text).map_err(|error| error.kind());
+    let parsed = HeadParser::new(limits, InvalidLines::Refused).parse(text).map_err(|error| error.kind());
     match (parsed, abnf::head(text)) {
         (Ok(parsed), Ok(theirs)) => {
             let mut head = parsed.expect("it has an empty line");
@@ -567,9 +569,8 @@ mod abnf {
             }
         }
         let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        let mut is_framing_folded = false;
         for line in &lines[1..] {
-            if !line.iter().all(|byte| is_text(*byte)) {
+            if line.iter().any(|byte| [b'\0', b'\r'].contains(byte)) {
                 return Err(ErrorKind::Head);
             }
             if !is_blank(line[0]) {
@@ -577,11 +578,10 @@ mod abnf {
                 continue;
             }
             let (name, value) = fields.last_mut().expect("the first field is ours");
-            is_framing_folded |= is(name, "content-length") || is(name, "transfer-encoding");
+            if is(name, "content-length") || is(name, "transfer-encoding") {
+                return Err(ErrorKind::Framing);
+            }
             *value = without_blanks(&[value, &b" "[..], without_blanks(line)].concat()).to_vec();
-        }
-        if is_framing_folded {
-            return Err(ErrorKind::Framing);
         }
         Ok(Head { fields, used })
     }
@@ -617,23 +617,29 @@ mod abnf {
 
     /// RFC 9112 §6.3 for a response to GET.
     pub(super) fn meaning(head: &Head, is_http_1_0: bool, status: u16) -> Meaning {
-        let framing = framing(head, is_http_1_0, status)?;
+        let framing = framing(head, status)?;
         Ok((framing, persistence(head, framing, is_http_1_0, status)))
     }
 
-    fn framing(head: &Head, is_http_1_0: bool, status: u16) -> Result<Framing, ErrorKind> {
+    fn framing(head: &Head, status: u16) -> Result<Framing, ErrorKind> {
         if status == 204 || status == 304 {
             return Ok(Framing::Empty);
         }
         if head.value("transfer-encoding").is_some() {
             // What else there may be we could not undo.
             return match &head.elements("transfer-encoding")[..] {
-                [coding] if is(coding, "chunked") && !is_http_1_0 => Ok(Framing::Chunked),
+                [coding] if is(coding, "chunked") => Ok(Framing::Chunked),
+                [] => Err(ErrorKind::Framing),
+                codings if codings.iter().all(|coding| is(coding, "identity")) => {
+                    let length = head.value("content-length").map(|value| content_length(&value));
+                    let at_least = length.unwrap_or(Some(0)).ok_or(ErrorKind::Framing)?;
+                    Ok(Framing::UntilClose { at_least })
+                }
                 _ => Err(ErrorKind::Framing),
             };
         }
         match head.value("content-length") {
-            None => Ok(Framing::UntilClose),
+            None => Ok(Framing::UntilClose { at_least: 0 }),
             Some(value) => content_length(&value).map(Framing::Length).ok_or(ErrorKind::Framing),
         }
     }
@@ -662,13 +668,13 @@ mod abnf {
                     || length.is_some_and(|length| content_length(&length) != Some(0))
             }
             304 => head.value("transfer-encoding").is_some(),
-            _ => head.value("transfer-encoding").is_some() && length.is_some(),
+            _ => head.value("transfer-encoding").is_some() && (length.is_some() || is_http_1_0),
         };
         let hint = Hint { timeout_secs: keep_alive(head, "timeout"), requests_left: keep_alive(head, "max") };
         let reasons = [
             (head.is_option("close"), CloseReason::ServerClose),
             (is_http_1_0 && !head.is_option("keep-alive"), CloseReason::Http10),
-            (framing == Framing::UntilClose, CloseReason::UntilClose),
+            (matches!(framing, Framing::UntilClose { .. }), CloseReason::UntilClose),
             (is_confused, CloseReason::BadFraming),
             (hint.timeout_secs == Some(0) || hint.requests_left == Some(0), CloseReason::KeepAliveHint),
         ];

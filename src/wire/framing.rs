@@ -22,8 +22,8 @@ pub(crate) enum Framing {
     Length(u64),
     /// At the last chunk.
     Chunked,
-    /// Where the connection ends.
-    UntilClose,
+    /// Where the connection ends, but after so many bytes at least.
+    UntilClose { at_least: u64 },
 }
 
 /// Whether the connection may carry another exchange.
@@ -54,16 +54,20 @@ pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
         return Ok(Framing::Empty);
     }
     // 3. and 4. Transfer-Encoding overrides Content-Length; only `chunked`, alone, can be undone.
+    // `identity` (RFC 2616 §3.6) is no coding: that body ends with the connection, and a length
+    // beside it says how much must have come.
     if head.noted.transfer_encoding != Lines::None {
-        check_transfer_encoding(head)?;
-        return Ok(Framing::Chunked);
+        return match transfer_coding(head)? {
+            TransferCoding::Chunked => Ok(Framing::Chunked),
+            TransferCoding::Identity => Ok(Framing::UntilClose { at_least: content_length(head)?.unwrap_or(0) }),
+        };
     }
     // 5. and 6. Content-Length, if it is one number.
     if let Some(length) = content_length(head)? {
         return Ok(Framing::Length(length));
     }
     // 8. Otherwise until close. (7. is about requests.)
-    Ok(Framing::UntilClose)
+    Ok(Framing::UntilClose { at_least: 0 })
 }
 
 /// The length that the head tells of: the body's, where it is known beforehand; of HEAD, the one
@@ -74,7 +78,7 @@ pub(crate) fn told_length(method: &Method, head: &Head, framing: Framing) -> Opt
         Framing::Empty if *method == Method::HEAD => content_length(head).ok().flatten(),
         Framing::Empty => Some(0),
         Framing::Length(length) => Some(length),
-        Framing::Chunked | Framing::UntilClose => None,
+        Framing::Chunked | Framing::UntilClose { .. } => None,
     }
 }
 
@@ -94,8 +98,11 @@ pub(crate) fn persists(head: &Head, framing: Framing, request_said_close: bool) 
     if head.version == Version::Http10 && !connection.keep_alive {
         return Persistence::Close(CloseReason::Http10);
     }
-    if framing == Framing::UntilClose {
+    if matches!(framing, Framing::UntilClose { .. }) {
         return Persistence::Close(CloseReason::UntilClose);
+    }
+    if head.claims_http2 {
+        return Persistence::Close(CloseReason::VersionInDoubt);
     }
     if is_ambiguous(head, framing) {
         return Persistence::Close(CloseReason::BadFraming);
@@ -116,7 +123,8 @@ fn is_bodiless(status: StatusCode) -> bool {
 fn is_ambiguous(head: &Head, framing: Framing) -> bool {
     let coded = head.noted.transfer_encoding != Lines::None;
     match framing {
-        Framing::Chunked => head.noted.content_length != Lines::None,
+        // HTTP/1.0 has no chunked coding: somebody on the way may not know it (§6.1).
+        Framing::Chunked => head.noted.content_length != Lines::None || head.version == Version::Http10,
         Framing::Empty if head.status == StatusCode::NO_CONTENT => {
             coded || !matches!(content_length(head), Ok(None | Some(0)))
         }
@@ -129,26 +137,32 @@ fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Framing, what)
 }
 
-/// RFC 9112 §6.1: `chunked` must be there once, and nothing else that we could not undo.
-fn check_transfer_encoding(head: &Head) -> Result<()> {
-    if head.version == Version::Http10 {
-        return Err(invalid("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)"));
-    }
-    let mut codings = 0;
+/// What Transfer-Encoding says of a body, where we can undo it.
+enum TransferCoding {
+    Chunked,
+    Identity,
+}
+
+/// RFC 9112 §6.1: `chunked` or `identity` must be there once, and nothing else, which we could not undo.
+fn transfer_coding(head: &Head) -> Result<TransferCoding> {
+    let (mut chunked, mut identity) = (0, 0);
     let mut other = None;
     head.each(head.noted.transfer_encoding, "transfer-encoding", |value| {
         for coding in members(value) {
-            codings += 1;
-            if !coding.eq_ignore_ascii_case(b"chunked") {
-                other = Some(format!("Transfer-Encoding: \"{}\" is not chunked", excerpt(coding)));
+            match coding {
+                coding if coding.eq_ignore_ascii_case(b"chunked") => chunked += 1,
+                coding if coding.eq_ignore_ascii_case(b"identity") => identity += 1,
+                coding => other = Some(format!("Transfer-Encoding: \"{}\" is not chunked", excerpt(coding))),
             }
         }
     });
-    match (other, codings) {
-        (Some(other), _) => Err(invalid(other)),
-        (None, 1) => Ok(()),
-        (None, 0) => Err(invalid("Transfer-Encoding is empty")),
-        (None, _) => Err(invalid("Transfer-Encoding: chunked twice")),
+    match (other, chunked, identity) {
+        (Some(other), ..) => Err(invalid(other)),
+        (None, 1, 0) => Ok(TransferCoding::Chunked),
+        (None, 0, 1..) => Ok(TransferCoding::Identity),
+        (None, 0, 0) => Err(invalid("Transfer-Encoding is empty")),
+        (None, _, 0) => Err(invalid("Transfer-Encoding: chunked twice")),
+        (None, ..) => Err(invalid("Transfer-Encoding: identity beside chunked")),
     }
 }
 
@@ -230,12 +244,14 @@ fn keep_alive(head: &Head) -> Hint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::head::{HeadLimits, HeadParser};
+    use crate::wire::head::HeadLimits;
+    use crate::wire::head_lines::InvalidLines;
+    use crate::wire::head_parser::HeadParser;
 
     fn head(text: &str) -> Head {
         let bytes = text.replace('\n', "\r\n");
         let limits = HeadLimits { bytes_max: 4096, fields_max: 32 };
-        HeadParser::new(limits).parse(bytes.as_bytes()).unwrap().unwrap()
+        HeadParser::new(limits, InvalidLines::Refused).parse(bytes.as_bytes()).unwrap().unwrap()
     }
 
     fn frame(method: &Method, text: &str) -> Result<Framing, ErrorKind> {
@@ -245,6 +261,7 @@ mod tests {
     #[test]
     fn the_rules_come_in_the_order_of_the_rfc() {
         let bad = Err(ErrorKind::Framing);
+        let until_close = |at_least| Framing::UntilClose { at_least };
         let cases = [
             (Method::HEAD, "HTTP/1.1 200 OK\nTransfer-Encoding: x\n\n", Ok(Framing::Empty)),
             (Method::GET, "HTTP/1.1 204 No\nContent-Length: 5\n\n", Ok(Framing::Empty)),
@@ -256,7 +273,13 @@ mod tests {
             (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: gzip, chunked\n\n", bad),
             (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked, chunked\n\n", bad),
             (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding:\n\n", bad),
-            (Method::GET, "HTTP/1.0 200 OK\nTransfer-Encoding: chunked\n\n", bad),
+            (Method::GET, "HTTP/1.0 200 OK\nTransfer-Encoding: chunked\n\n", Ok(Framing::Chunked)),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: Identity\n\n", Ok(until_close(0))),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: identity, identity\n\n", Ok(until_close(0))),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: identity\nContent-Length: 5\n\n", Ok(until_close(5))),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: identity\nContent-Length: x\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: identity, chunked\n\n", bad),
+            (Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nTransfer-Encoding: identity\n\n", bad),
             (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5, 5\nContent-Length: 05\n\n", Ok(Framing::Length(5))),
             (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5, 6\n\n", bad),
             (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5,\n\n", bad),
@@ -264,7 +287,7 @@ mod tests {
             (Method::GET, "HTTP/1.1 200 OK\nContent-Length:\n\n", bad),
             (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 18446744073709551615\n\n", Ok(Framing::Length(u64::MAX))),
             (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 18446744073709551616\n\n", bad),
-            (Method::GET, "HTTP/1.1 200 OK\n\n", Ok(Framing::UntilClose)),
+            (Method::GET, "HTTP/1.1 200 OK\n\n", Ok(until_close(0))),
         ];
         for (method, text, want) in cases {
             assert_eq!(frame(&method, text), want, "{method} {text}");
@@ -277,7 +300,10 @@ mod tests {
             ("HTTP/1.1 200 OK\nTransfer-Encoding: ,\n\n", "Transfer-Encoding is empty"),
             ("HTTP/1.1 200 OK\nTransfer-Encoding: chunked, chunked\n\n", "Transfer-Encoding: chunked twice"),
             ("HTTP/1.1 200 OK\nTransfer-Encoding: gzip\n\n", "Transfer-Encoding: \"gzip\" is not chunked"),
-            ("HTTP/1.0 200 OK\nTransfer-Encoding: chunked\n\n", "Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)"),
+            (
+                "HTTP/1.1 200 OK\nTransfer-Encoding: identity\nTransfer-Encoding: chunked\n\n",
+                "Transfer-Encoding: identity beside chunked",
+            ),
             ("HTTP/1.1 200 OK\nContent-Length: 5 5\n\n", "Content-Length: \"5 5\" is not a length"),
             ("HTTP/1.1 200 OK\nContent-Length: 5, 6\n\n", "Content-Length: two different lengths"),
         ];
@@ -310,7 +336,10 @@ mod tests {
         let length = Framing::Length(0);
         let cases = [
             ("HTTP/1.1 200 OK\n\n", length, None),
-            ("HTTP/1.1 200 OK\n\n", Framing::UntilClose, Some(CloseReason::UntilClose)),
+            ("HTTP/1.1 200 OK\n\n", Framing::UntilClose { at_least: 0 }, Some(CloseReason::UntilClose)),
+            ("HTTP/2.0 200 OK\n\n", length, Some(CloseReason::VersionInDoubt)),
+            ("HTTP/2 200 OK\nConnection: close\n\n", length, Some(CloseReason::ServerClose)),
+            ("HTTP/1.0 200 OK\nConnection: keep-alive\n\n", Framing::Chunked, Some(CloseReason::BadFraming)),
             ("HTTP/1.1 200 OK\nConnection: x\nConnection: y, CLOSE\n\n", length, Some(CloseReason::ServerClose)),
             ("HTTP/1.1 200 OK\nConnection: closed\n\n", length, None),
             ("HTTP/1.0 200 OK\n\n", length, Some(CloseReason::Http10)),

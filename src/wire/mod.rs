@@ -7,6 +7,8 @@ pub(crate) mod chunked;
 pub(crate) mod decode;
 pub(crate) mod framing;
 pub(crate) mod head;
+pub(crate) mod head_lines;
+pub(crate) mod head_parser;
 pub(crate) mod step;
 
 #[cfg(test)]

@@ -44,8 +44,9 @@ pub(crate) const DECISIONS: &[Decision] = &[
     decision("not-http-1", &[H11], &[TheyAccept], |case, ours, _| {
         ours.says("not HTTP/1.x") && !case.bytes.starts_with(b"HTTP/1.")
     }),
-    decision("coding-in-http-1-0", &[H11], &[TheyAccept], |case, ours, _| {
-        ours.says("Transfer-Encoding in HTTP/1.0") && case.has(b"HTTP/1.0 ")
+    decision("length-beside-identity", &[Hyper], &[TheyAccept], |case, ours, _| {
+        let reasons = ["is not a length", "two different lengths", "bytes before the body did"];
+        reasons.iter().any(|reason| ours.says(reason)) && case.has(b"identity")
     }),
     decision("unknown-coding", &[Hyper], &[TheyAccept], |_, ours, theirs| {
         ours.says("is not chunked") && theirs.values("transfer-encoding").any(|value| !is_chunked(value))
@@ -61,7 +62,7 @@ pub(crate) const DECISIONS: &[Decision] = &[
         ours.says("more than 4 empty lines")
             && case.bytes.split(|byte| *byte == b'\n').take(5).all(|line| line.is_empty() || line == b"\r")
     }),
-    decision("interim-limit", BOTH, &[TheyAccept], |_, ours, _| ours.says("more than 16 interim responses")),
+    decision("interim-limit", BOTH, &[TheyAccept], |_, ours, _| ours.says("interim responses: over 65536 bytes")),
     decision("head-limits", BOTH, &[TheyAccept], |case, ours, _| {
         let is_large = ours.says("(max_head_size)") && case.bytes.len() > 64 * 1024;
         is_large || ours.says("over 256 fields (max_headers)")
@@ -86,6 +87,20 @@ pub(crate) const DECISIONS: &[Decision] = &[
     }),
     decision("field-that-decides-nothing", &[H11], &[WeAccept], is_overruled),
     decision("trailers-of-16-kib", &[Hyper], &[WeAccept], |case, ours, _| ours.reuse && case.bytes.len() > 16384),
+    decision("control-byte-in-value", BOTH, &[WeAccept], |_, ours, theirs| {
+        let has_control = ours.fields.iter().any(|(_, value)| value.iter().any(u8::is_ascii_control));
+        has_control && (theirs.says("Parse(Header(Token))") || theirs.says("illegal header line"))
+    }),
+    decision("http-2-in-text", BOTH, &[WeAccept, TheyReuse], |case, ours, _| {
+        !ours.reuse && case.bytes.trim_ascii_start().starts_with(b"HTTP/2")
+    }),
+    decision("identity", &[H11], &[WeAccept], |_, ours, theirs| {
+        let is_identity = |value: &[u8]| value.eq_ignore_ascii_case(b"identity");
+        refuses_coding(theirs) && ours.values("transfer-encoding").any(is_identity)
+    }),
+    decision("coding-in-http-1-0", BOTH, &[WeAccept, TheyReuse, Body], |case, ours, _| {
+        !ours.reuse && case.has(b"HTTP/1.0 ") && ours.values("transfer-encoding").next().is_some()
+    }),
     // Something else is seen.
     decision("fields-as-they-came", &[H11], &[Fields], |_, ours, theirs| as_h11_has_them(ours) == theirs.fields),
     decision("fold-is-one-blank", &[H11], &[Fields], |case, ours, theirs| {

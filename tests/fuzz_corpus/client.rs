@@ -361,7 +361,7 @@ impl Held {
         let ended = match place.framing {
             Framing::Length(_) => BodyEnd::Length,
             Framing::Chunked => BodyEnd::LastChunk,
-            Framing::UntilClose => BodyEnd::Closed,
+            Framing::UntilClose { .. } => BodyEnd::Closed,
             Framing::Empty => BodyEnd::Empty,
         };
         assert_eq!(self.response.body().ended(), Some(ended));

@@ -20,6 +20,8 @@ pub(crate) struct Head<'a> {
     pub(crate) end: usize,
     pub(crate) status: u16,
     pub(crate) is_http_1_0: bool,
+    /// HTTP/2, in text.
+    pub(crate) claims_http2: bool,
     /// Names in lower case, values without outer blanks, folds made spaces.
     pub(crate) fields: Vec<(String, Vec<u8>)>,
     /// Content-Length or Transfer-Encoding has a folded line.
@@ -64,15 +66,18 @@ pub(crate) fn head(bytes: &[u8]) -> Option<Head<'_>> {
     }
     let start = at;
     let (status_line, mut at) = line(bytes, at)?;
-    let digits = status_line.get(9..12)?;
+    let version_end = status_line.iter().position(|byte| *byte == b' ')?;
+    let digits = status_line.get(version_end + 1..version_end + 4)?;
     let status = std::str::from_utf8(digits).ok()?.parse().ok()?;
     let is_http_1_0 = status_line.starts_with(b"HTTP/1.0");
+    let claims_http2 = status_line.starts_with(b"HTTP/2");
     let (mut fields, mut has_folded_framing) = (Vec::<(String, Vec<u8>)>::new(), false);
     loop {
         let (text, next) = line(bytes, at)?;
         at = next;
         if text.is_empty() {
-            return Some(Head { raw: &bytes[start..at], end: at, status, is_http_1_0, fields, has_folded_framing });
+            let raw = &bytes[start..at];
+            return Some(Head { raw, end: at, status, is_http_1_0, claims_http2, fields, has_folded_framing });
         }
         if text.starts_with(b" ") || text.starts_with(b"\t") {
             let (name, value) = fields.last_mut()?;
@@ -108,7 +113,7 @@ pub(crate) enum Framing {
     Empty,
     Length(u64),
     Chunked,
-    UntilClose,
+    UntilClose { at_least: u64 },
 }
 
 /// RFC 9112 §6.3; `None` where the end cannot be told.
@@ -123,11 +128,16 @@ pub(crate) fn framing(method: &str, head: &Head<'_>) -> Option<Framing> {
     if head.has("transfer-encoding") {
         let codings: Vec<_> =
             head.members("transfer-encoding").into_iter().filter(|coding| !coding.is_empty()).collect();
-        let is_chunked = codings.len() == 1 && codings[0].eq_ignore_ascii_case(b"chunked");
-        return (is_chunked && !head.is_http_1_0).then_some(Framing::Chunked);
+        if codings.len() == 1 && codings[0].eq_ignore_ascii_case(b"chunked") {
+            return Some(Framing::Chunked);
+        }
+        // No coding at all, and the length beside it a lower bound.
+        let is_identity = !codings.is_empty() && codings.iter().all(|coding| coding.eq_ignore_ascii_case(b"identity"));
+        let at_least = if head.has("content-length") { one_length(head)? } else { 0 };
+        return is_identity.then_some(Framing::UntilClose { at_least });
     }
     if !head.has("content-length") {
-        return Some(Framing::UntilClose);
+        return Some(Framing::UntilClose { at_least: 0 });
     }
     one_length(head).map(Framing::Length)
 }
@@ -149,7 +159,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 /// RFC 9112 §9.3: whether the connection may be used again.
 pub(crate) fn persists(head: &Head<'_>, framing: Framing) -> bool {
     let ambiguous = match framing {
-        Framing::Chunked => head.has("content-length"),
+        Framing::Chunked => head.has("content-length") || head.is_http_1_0,
         Framing::Empty if head.status == 204 => {
             head.has("transfer-encoding") || head.has("content-length") && one_length(head) != Some(0)
         }
@@ -159,9 +169,10 @@ pub(crate) fn persists(head: &Head<'_>, framing: Framing) -> bool {
     let is_asked_to = !head.is_http_1_0 || head.has_option("keep-alive");
     let (timeout, max) = (hint(head, "timeout"), hint(head, "max"));
     head.status != 101
+        && !head.claims_http2
         && !head.has_option("close")
         && is_asked_to
-        && framing != Framing::UntilClose
+        && !matches!(framing, Framing::UntilClose { .. })
         && !ambiguous
         && timeout != Some(0)
         && max != Some(0)
@@ -200,8 +211,10 @@ pub(crate) enum End {
 pub(crate) fn body(bytes: &[u8], framing: Framing, closed: bool) -> Body {
     let (length, end) = match framing {
         Framing::Empty => (0, End::At(0)),
-        Framing::UntilClose if closed => (bytes.len(), End::At(bytes.len())),
-        Framing::UntilClose => (bytes.len(), End::Open),
+        Framing::UntilClose { at_least } if closed && bytes.len() as u64 >= at_least => {
+            (bytes.len(), End::At(bytes.len()))
+        }
+        Framing::UntilClose { .. } => (bytes.len(), End::Open),
         Framing::Length(length) => match usize::try_from(length) {
             Ok(length) if length <= bytes.len() => (length, End::At(length)),
             _ => (bytes.len(), End::Open),

@@ -22,8 +22,17 @@ const SHOWN_BYTES_MAX: usize = 200;
 const ENDS: [&str; 4] = ["length", "last-chunk", "closed", "empty"];
 const STAGES: [&str; 4] = ["Wait", "Head", "Body", "Redirect"];
 const ERRORS: [&str; 8] = ["Head", "HeadTooLarge", "Framing", "Chunk", "Truncated", "Redirect", "Decode", "Io"];
-const REUSES: [&str; 8] =
-    ["kept", "ServerClose", "Http10", "UntilClose", "BadFraming", "KeepAliveHint", "StrayBytes", "Upgraded"];
+const REUSES: [&str; 9] = [
+    "kept",
+    "ServerClose",
+    "Http10",
+    "UntilClose",
+    "BadFraming",
+    "VersionInDoubt",
+    "KeepAliveHint",
+    "StrayBytes",
+    "Upgraded",
+];
 
 /// One reply of a server, and what must come of it.
 #[derive(Debug, Clone)]
@@ -77,6 +86,8 @@ pub(crate) struct Expect {
     pub(crate) body_before_error: Option<Vec<u8>>,
     /// True if the body is asked for as text, which may be the mistake (`Decode`).
     pub(crate) as_text: bool,
+    /// The client skips lines that are no fields.
+    pub(crate) skips_invalid: bool,
     /// `kept`, or the name of the reason for which the connection was closed.
     pub(crate) reuse: Option<String>,
 }
@@ -231,6 +242,7 @@ fn set(expect: &mut Expect, key: &str, value: &str) -> Result<(), String> {
         "error" => expect.error = Some(one_of(value, &ERRORS)?),
         "stage" => expect.stage = Some(one_of(value, &STAGES)?),
         "body-before-error" => expect.body_before_error = Some(quoted(value)?),
+        "skip-invalid" => expect.skips_invalid = one_of(value, &["no", "yes"])? == "yes",
         "read-as" => expect.as_text = one_of(value, &["bytes", "text"])? == "text",
         "reuse" => expect.reuse = Some(one_of(value, &REUSES)?),
         _ => return Err(format!("unknown key `{key}`")),

@@ -25,7 +25,9 @@ use crate::redact::excerpt;
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;
-use crate::wire::head::{Head, HeadLimits, HeadParser, INTERIM_MAX};
+use crate::wire::head::{Head, HeadLimits};
+use crate::wire::head_lines::InvalidLines;
+use crate::wire::head_parser::HeadParser;
 use crate::wire::step::Step;
 
 /// An answer to CONNECT is a status and, at the worst, the challenges of a few schemes.
@@ -239,21 +241,15 @@ fn connect_head(authority: &str, authorization: Option<&str>) -> String {
 
 /// The first head that is not interim. 101 is no answer to CONNECT, and so a refusal.
 fn final_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
-    for _ in 0..=INTERIM_MAX {
-        let head = next_head(line, buffer)?;
-        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(head);
-        }
-    }
-    Err(malformed(format!("more than {INTERIM_MAX} interim responses")))
-}
-
-fn next_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
-    let mut parser = HeadParser::new(HEAD_LIMITS);
+    let mut parser = HeadParser::new(HEAD_LIMITS, InvalidLines::Refused);
     loop {
         if let Some(head) = parser.parse(buffer.bytes())? {
             buffer.consume(head.bytes);
-            return Ok(head);
+            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(head);
+            }
+            parser.skip_interim(&head)?;
+            continue;
         }
         if fill(line, buffer, Deadline::none())? == 0 {
             return Err(parser.eof(buffer.bytes()));
