@@ -49,7 +49,8 @@ pub(crate) const DECISIONS: &[Decision] = &[
         reasons.iter().any(|reason| ours.says(reason)) && case.has(b"identity")
     }),
     decision("unknown-coding", &[Hyper], &[TheyAccept], |_, ours, theirs| {
-        ours.says("is not chunked") && theirs.values("transfer-encoding").any(|value| !is_chunked(value))
+        (ours.says("is not chunked") || ours.says("identity beside chunked"))
+            && theirs.values("transfer-encoding").any(|value| !is_chunked(value))
     }),
     decision("chunked-twice", &[Hyper], &[TheyAccept], |_, ours, _| ours.says("Transfer-Encoding: chunked twice")),
     decision("empty-coding", &[Hyper], &[TheyAccept], |_, ours, theirs| {

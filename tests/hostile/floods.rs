@@ -52,13 +52,17 @@ fn an_endless_head_costs_a_few_times_its_limit_in_memory() {
 }
 
 #[test]
-fn interim_answers_as_large_as_a_head_may_be_are_not_kept() {
-    let large = format!("HTTP/1.1 103 Early Hints\r\nX-Fill: {}\r\n\r\n", "f".repeat(60 * KIB));
-    let peer = Peer::answering(large.repeat(16) + &ok("body"));
+fn interim_answers_are_not_kept_and_a_flood_of_them_ends() {
+    let large = format!("HTTP/1.1 103 Early Hints\r\nX-Fill: {}\r\n\r\n", "f".repeat(15 * KIB));
+    let peer = Peer::answering(large.repeat(4) + &ok("body"));
     let client = Client::new();
     let (text, bytes) = peak(|| client.get(peer.url("/")).send().unwrap().text().unwrap());
     assert_eq!(text, "body");
-    assert!(bytes <= 4 * 64 * KIB + REST_BYTES_MAX, "{bytes} bytes for sixteen interim answers");
+    assert!(bytes <= 3 * 15 * KIB + REST_BYTES_MAX, "{bytes} bytes for four interim answers");
+    let flood = flooding(String::new(), &large);
+    let (error, bytes) = peak(|| failing(|| client.get(flood.url("/")).timeout(SLACK).send()).0);
+    assert_eq!(error.kind(), ErrorKind::HeadTooLarge, "{error}");
+    assert!(bytes <= 3 * 15 * KIB + REST_BYTES_MAX, "{bytes} bytes for a flood of them");
 }
 
 #[test]
