@@ -159,12 +159,9 @@ impl Headers {
         self.get_bytes(name).is_some()
     }
 
-    /// Every field, name and value, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields().map(|field| {
-            let name = std::str::from_utf8(field.name.of(&self.text)).expect("names are tokens, and tokens are ASCII");
-            (name, field.value.of(&self.text))
-        })
+    /// Returns every field, name and value, in order.
+    pub fn iter(&self) -> HeadersIter<'_> {
+        HeadersIter { headers: self, number: 0 }
     }
 
     /// How many fields there are; a name that occurs twice counts twice.
@@ -235,6 +232,43 @@ impl Headers {
     }
 }
 
+/// The fields of [`Headers`], name and value, in order: what [`Headers::iter`] returns.
+///
+/// ```
+/// let mut headers = longwire::Headers::new();
+/// headers.append("Accept", "text/html")?;
+/// for (name, value) in &headers {
+///     println!("{name}: {}", String::from_utf8_lossy(value));
+/// }
+/// # Ok::<(), longwire::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct HeadersIter<'a> {
+    headers: &'a Headers,
+    number: usize,
+}
+
+impl<'a> Iterator for HeadersIter<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<(&'a str, &'a [u8])> {
+        let field = self.headers.field(self.number)?;
+        self.number += 1;
+        let text = &self.headers.text;
+        let name = std::str::from_utf8(field.name.of(text)).expect("names are tokens, and tokens are ASCII");
+        Some((name, field.value.of(text)))
+    }
+}
+
+impl<'a> IntoIterator for &'a Headers {
+    type Item = (&'a str, &'a [u8]);
+    type IntoIter = HeadersIter<'a>;
+
+    fn into_iter(self) -> HeadersIter<'a> {
+        self.iter()
+    }
+}
+
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
@@ -246,6 +280,16 @@ impl fmt::Debug for Headers {
         }
         map.finish()
     }
+}
+
+/// The members of one line of a comma-separated list; empty ones do not count (RFC 9110 §5.6.1).
+pub(crate) fn list_members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b',').map(TrimBlanks::trim_ascii_blanks).filter(|member| !member.is_empty())
+}
+
+/// Whether the Connection field, over all its lines, lists that option (RFC 9110 §7.6.1).
+pub(crate) fn names_option(headers: &Headers, option: &str) -> bool {
+    headers.get_all("connection").flat_map(list_members).any(|member| member.eq_ignore_ascii_case(option.as_bytes()))
 }
 
 /// Whether a field's value may hold `byte` (RFC 9110 §5.5: field-vchar, SP, HTAB).

@@ -35,7 +35,7 @@ pub use client::builder::ClientBuilder;
 pub use client::proxy::Proxy;
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
-pub use headers::Headers;
+pub use headers::{Headers, HeadersIter};
 pub use message::body::Body;
 pub use message::request::Request;
 pub use message::response::{ConnectionInfo, Response, Upgraded};

@@ -54,13 +54,13 @@ pub(crate) mod sealed {
 
     impl Sealed for Url {
         fn into_url(self) -> Result<Url> {
-            admit(&self).map(|()| self)
+            admit(&self).map(|()| encoded(&self).unwrap_or(self))
         }
     }
 
     impl Sealed for &Url {
         fn into_url(self) -> Result<Url> {
-            admit(self).map(|()| self.clone())
+            admit(self).map(|()| encoded(self).unwrap_or_else(|| self.clone()))
         }
     }
 }
@@ -84,7 +84,8 @@ fn parse(text: &str) -> Result<Url> {
         _ => return Err(invalid("the URL is not of the form http://host")),
     };
     check_authority_form(rest).map_err(invalid)?;
-    let url = Url::parse(text).map_err(|error| invalid(format!("the URL does not parse: {error}")))?;
+    let text = encode_excluded(text, text.len() - rest.len());
+    let url = Url::parse(&text).map_err(|error| invalid(format!("the URL does not parse: {error}")))?;
     admit(&url).map(|()| url)
 }
 
@@ -97,6 +98,72 @@ fn admit(url: &Url) -> Result<()> {
         return Err(invalid("port 0 cannot be connected to").with_url(&without_userinfo(url.clone())));
     }
     Ok(())
+}
+
+/// Bytes that RFC 3986 (§2, appendix A) excludes from path and query, and that `url` leaves there, or
+/// takes for others, as the browsers do.
+fn is_excluded(byte: u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'[' | b']')
+}
+
+/// The text with the excluded bytes of its path and query percent-encoded. An authority begins at
+/// `start` if `//` does; what stands before is left, and so are the fragment and every escape.
+fn encode_excluded(text: &str, start: usize) -> Cow<'_, str> {
+    // All bytes without a branch, as in `parse`; an IPv6 address is looked at more closely.
+    if !text.bytes().fold(false, |found, byte| found | is_excluded(byte)) {
+        return text.into();
+    }
+    let authority = if text[start..].starts_with("//") { "//".len() } else { 0 };
+    let rest = &text[start + authority..];
+    let path = match authority {
+        0 => 0,
+        _ => rest.bytes().position(|byte| b"/?#".contains(&byte)).unwrap_or(rest.len()),
+    };
+    let end = rest.bytes().position(|byte| byte == b'#').unwrap_or(rest.len());
+    let mut encoded = text[..start + authority + path].to_owned();
+    for c in rest[path..end].chars() {
+        match u8::try_from(c) {
+            Ok(byte) if is_excluded(byte) => encoded.push_str(&format!("%{byte:02X}")),
+            _ => encoded.push(c),
+        }
+    }
+    (encoded + &rest[end..]).into()
+}
+
+/// The same of a URL that is parsed already; `None` if there is nothing to encode.
+fn encoded(url: &Url) -> Option<Url> {
+    match encode_excluded(url.as_str(), url.scheme().len() + ":".len()) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(text) => Url::parse(&text).ok(),
+    }
+}
+
+/// Adds `name=value` to the query.
+pub(crate) fn append_query(url: &mut Url, name: &str, value: &str) {
+    let mut query = url.query().unwrap_or_default().to_owned();
+    append_pair(&mut query, name, value);
+    url.set_query(Some(&query));
+}
+
+/// Adds `name=value` to text of that form (application/x-www-form-urlencoded): what RFC 3986 §2.3
+/// calls unreserved is left as it is, a space is `+`.
+pub(crate) fn append_pair(text: &mut String, name: &str, value: &str) {
+    if !text.is_empty() {
+        text.push('&');
+    }
+    append_encoded(text, name);
+    text.push('=');
+    append_encoded(text, value);
+}
+
+fn append_encoded(text: &mut String, part: &str) {
+    for byte in part.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
+            b' ' => text.push('+'),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
 }
 
 /// Where a Location leads from `base` (RFC 9110 §10.2.2, RFC 3986 §5.2): userinfo dropped, the
@@ -113,6 +180,8 @@ pub(crate) fn resolve_location(base: &Url, location: &[u8]) -> Result<Url, Strin
     } else if text.starts_with(['/', '\\']) && text[1..].starts_with(['/', '\\']) {
         return Err("it has a backslash before the path".to_owned());
     }
+    let start = split_scheme(&text).map_or(0, |(scheme, _)| scheme.len() + ":".len());
+    text = encode_excluded(&text, start).into_owned();
     if let (false, Some(fragment)) = (text.as_bytes().contains(&b'#'), base.fragment()) {
         text.push('#');
         text.push_str(fragment);
@@ -249,6 +318,34 @@ mod tests {
     }
 
     #[test]
+    fn excluded_characters_of_path_and_query_are_encoded_however_the_url_comes() {
+        let cases = [
+            ("http://h/p|q^r[s]?`t{w}", "http://h/p%7Cq%5Er%5Bs%5D?%60t%7Bw%7D"),
+            ("http://h/a\\b?c\\d", "http://h/a%5Cb?c%5Cd"),
+            ("http://h/%7C%5c%zz?%", "http://h/%7C%5c%zz?%"),
+            ("http://h?{\"a\":<1>}", "http://h/?%7B%22a%22:%3C1%3E%7D"),
+            ("http://[::1]:8080/x", "http://[::1]:8080/x"),
+            ("http://[::1]?[]", "http://[::1]/?%5B%5D"),
+            ("http://h/\u{fc}|", "http://h/%C3%BC%7C"),
+        ];
+        for (text, want) in cases {
+            assert_eq!(parse(text).unwrap().as_str(), want);
+        }
+        let by_hand = Url::parse("http://h/p|q[r]?{s}#{t}").unwrap();
+        let once = sealed::Sealed::into_url(&by_hand).unwrap();
+        assert_eq!(&once[..Position::AfterQuery], "http://h/p%7Cq%5Br%5D?%7Bs%7D");
+        assert_eq!(sealed::Sealed::into_url(by_hand).unwrap(), once);
+        assert!(parse("http://h\\a/").is_err(), "a backslash before the path");
+    }
+
+    #[test]
+    fn a_pair_is_encoded_as_a_form_field() {
+        let mut url = Url::parse("http://h/?a").unwrap();
+        append_query(&mut url, "b c", "~-._*'(&=+%\u{fc}|");
+        assert_eq!(url.query(), Some("a&b+c=~-._%2A%27%28%26%3D%2B%25%C3%BC%7C"));
+    }
+
+    #[test]
     fn the_parts_are_those_of_the_wire() {
         let url = parse("HTTP://ExAmple.com:80?a=b c".replace(' ', "%20").as_str()).unwrap();
         assert_eq!(origin(&url), "http://example.com");
@@ -274,6 +371,9 @@ mod tests {
             ("http://u:p@h/", "http://h/#f"),
             ("a b\u{e9}", "http://a/b/c/a%20b%C3%A9#f"),
             ("x%2Fy", "http://a/b/c/x%2Fy#f"),
+            ("p|q^r[s]?`t{w}\"<>#`", "http://a/b/c/p%7Cq%5Er%5Bs%5D?%60t%7Bw%7D%22%3C%3E#%60"),
+            ("x\\y?z\\", "http://a/b/c/x%5Cy?z%5C#f"),
+            ("//[::1]:80/[x]", "http://[::1]/%5Bx%5D#f"),
         ];
         for (location, want) in cases {
             assert_eq!(resolve_location(&base, location.as_bytes()).unwrap().as_str(), want, "{location:?}");

@@ -85,15 +85,22 @@ fn a_head_may_have_max_headers_fields_and_not_one_more() {
 }
 
 #[test]
-fn sixteen_interim_answers_are_passed_over_and_not_one_more() {
-    let interim = |count: usize| {
+fn interim_heads_together_may_be_as_large_as_one_head_and_not_one_byte_more() {
+    let interim = |bytes: usize| {
         let one = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-        let odd = if count % 2 == 1 { "HTTP/1.1 102 Processing\r\n\r\n" } else { "" };
-        format!("{}{odd}{}", one.repeat(count / 2), ok("body"))
+        let last = bytes - 99 * one.len();
+        let fill = "x".repeat(last - "HTTP/1.1 102 W\r\nX: \r\n\r\n".len());
+        format!("{}HTTP/1.1 102 W\r\nX: {fill}\r\n\r\n{}", one.repeat(99), ok("body"))
     };
     let client = Client::new();
-    assert_eq!(fetch(&client, interim(16)).unwrap(), "body");
-    assert_eq!(refused(&client, interim(17)), ErrorKind::Head);
+    assert_eq!(fetch(&client, interim(64 * 1024)).unwrap(), "body");
+    assert_eq!(refused(&client, interim(64 * 1024 + 1)), ErrorKind::HeadTooLarge);
+    // The limit is an exchange's: the next one begins anew.
+    let peer = Peer::answering(interim(40 * 1024));
+    for _ in 0..3 {
+        assert_eq!(client.get(peer.url("/")).send().unwrap().text().unwrap(), "body");
+    }
+    assert_eq!(peer.connections(), 1);
 }
 
 #[test]
@@ -233,7 +240,7 @@ fn what_never_ends_is_cut_off() {
         ("a reason", "HTTP/1.1 200 ", "O", &[ErrorKind::HeadTooLarge]),
         ("folds", "HTTP/1.1 200 OK\r\nX-A: b\r\n", " c\r\n", &[ErrorKind::HeadTooLarge, ErrorKind::Head]),
         ("empty lines", "", "\r\n", &[ErrorKind::Head]),
-        ("interim", "", "HTTP/1.1 102 Processing\r\n\r\n", &[ErrorKind::Head]),
+        ("interim", "", "HTTP/1.1 102 Processing\r\n\r\n", &[ErrorKind::HeadTooLarge]),
         ("trailers", trailers, "X-A: b\r\n", &[ErrorKind::Chunk]),
         ("an extension", chunked, "4;x", &[ErrorKind::Chunk]),
         ("zeros", chunked, "0", &[ErrorKind::Chunk]),

@@ -292,14 +292,15 @@ fn a_file_that_cannot_be_read_is_a_body_error() {
     let (full, empty) = (Temporary::new("full", b"full"), Temporary::new("empty", b""));
     let for_writing = |file: &Temporary| File::options().write(true).open(&file.0).expect("the temporary file");
     assert_eq!(broken_upload(SendBody::from(for_writing(&full))).kind(), ErrorKind::Body);
-    let directory = File::open(env::temp_dir()).expect("a directory");
-    assert_eq!(broken_upload(SendBody::from(directory)).kind(), ErrorKind::Body);
 
-    // How long this one is cannot be found out: that is said before anything is done.
+    // A directory is none, and how long this one is cannot be found out: that is said before anything is done.
     let body = SendBody::from(for_writing(&empty));
     assert_eq!(format!("{body:?}"), "Unusable(0 bytes)");
-    let error = Client::new().put("http://a.test/").body(body).send().unwrap_err();
-    assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Body, Stage::Request, Fate::NotSent));
+    let directory = SendBody::from(File::open(env::temp_dir()).expect("a directory"));
+    for body in [body, directory] {
+        let error = Client::new().put("http://a.test/").body(body).send().unwrap_err();
+        assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Body, Stage::Request, Fate::NotSent));
+    }
     assert_eq!(format!("{:?}", SendBody::from(full.open())), "File(4 bytes)");
 }
 

@@ -20,6 +20,7 @@ use crate::message::request::{check_by_hand, stands_alone};
 use crate::net::dial::resolve::{Resolve, Resolver, System};
 use crate::net::dial::{AddressFilter, Dialer, OwnWay};
 use crate::net::pool::{Pool, PoolLimits};
+use crate::net::speed::MinSpeed;
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::net::transport::Connect;
@@ -87,6 +88,7 @@ impl Client {
                 write_timeout: Some(Duration::from_secs(60)),
                 header_timeout: None,
                 timeout: None,
+                min_speed: None,
                 head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
                 invalid_lines: InvalidLines::Refused,
                 max_redirects: 10,
@@ -106,6 +108,7 @@ impl Client {
                 per_host_max: None,
                 age_max: None,
                 buffer_size: 8 * 1024,
+                probe_after: Duration::ZERO,
             },
             resolver: Arc::new(System),
             fixed: Vec::new(),
@@ -159,6 +162,42 @@ impl ClientBuilder {
     /// redirects and a retry included. Default none.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeout = self.limit("timeout", limit.into());
+        self
+    }
+
+    /// Sets the slowest that a server may send a response body: [`ErrorKind::Timeout`] once fewer than
+    /// `bytes` have come while reads waited for `per` in all. 0 bytes switch it off, as is the default.
+    ///
+    /// It is the guard against a server that drips, which `read_timeout` never sees, where the length
+    /// of a download makes a `timeout` of the whole impossible. Time that you spend between reads does
+    /// not count, nor does what comes before the body.
+    ///
+    /// ```
+    /// use longwire::Client;
+    /// use std::time::Duration;
+    ///
+    /// // At least 10 KB in each half minute.
+    /// let client = Client::builder().min_speed(10_000, Duration::from_secs(30)).build();
+    /// # drop(client);
+    /// ```
+    pub fn min_speed(mut self, bytes: u64, per: Duration) -> Self {
+        self.settings.min_speed = MinSpeed::checked(bytes, per).unwrap_or_else(|mistake| {
+            self.settings.mistake.get_or_insert(mistake);
+            None
+        });
+        self
+    }
+
+    /// Sets how long a connection must have been idle for to be probed before it is used again.
+    /// Default zero: every reuse is probed.
+    ///
+    /// The probe is one read that does not wait. It sees that the server has closed the connection,
+    /// or has sent bytes that nobody asked for, a 408 or a second response, which would be taken for
+    /// the answer to the next request; it costs three system calls, half a microsecond. Leave it out
+    /// for tight loops of requests that may be sent again, over links that you trust: such a loop
+    /// then makes two system calls a request.
+    pub fn probe_after(mut self, idle: Duration) -> Self {
+        self.pool.probe_after = idle;
         self
     }
 

@@ -54,7 +54,7 @@ fn converse(
 ) -> Result<Met> {
     encode(request, &request.headers, next_hop, settings, &mut |bytes| conn.put(bytes));
     settings.observe_request(conn.arrived());
-    let expect = expectation(request);
+    let expect = request.expectation();
     let upload = send(conn, &mut request.body, expect, answers).map_err(|error| match error.stage() {
         Stage::Request => error.at(Stage::Send),
         _ => error,
@@ -71,11 +71,6 @@ fn converse(
     let content_length = framing::told_length(&request.method, &head, framing);
     let afterwards = afterwards(&head, framing, request, upload);
     Ok(Met { head, content_length, framing, afterwards, sent, received })
-}
-
-/// RFC 9110 §10.1.1: only a request with content may expect.
-fn expectation(request: &Request<'_>) -> Option<Duration> {
-    request.options.expect_continue.filter(|_| request.body.length() != Some(0))
 }
 
 /// Writes the request's head, piece by piece.
@@ -99,7 +94,7 @@ pub(crate) fn encode(
         authority,
         user_agent: &settings.user_agent,
         announced: request.body.announced(says_length),
-        expects_continue: expectation(request).is_some(),
+        expects_continue: request.expectation().is_some(),
         headers,
     };
     head.encode(put);

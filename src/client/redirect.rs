@@ -8,7 +8,7 @@ use crate::message::request::Request;
 use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::observe::Event;
-use crate::redact::excerpt;
+use crate::redact::{excerpt, hide_userinfo};
 use crate::uri;
 use crate::wire::head::Head;
 
@@ -21,7 +21,7 @@ const OF_THE_BODY: [&str; 5] =
     ["content-type", "content-encoding", "content-language", "content-location", "content-disposition"];
 
 /// Fields that speak of the content, beside those called Content-* (RFC 9110 §15.4).
-const ABOUT_CONTENT: [&str; 2] = ["digest", "last-modified"];
+const ABOUT_CONTENT: [&str; 3] = ["digest", "last-modified", "transfer-encoding"];
 
 /// The redirects of one request.
 pub(crate) struct Redirects {
@@ -64,8 +64,9 @@ impl Redirects {
             drop_body(request);
         } else if !request.body.is_replayable() {
             return Err(malformed(format!(
-                "{}: the request's body was a reader, and cannot be sent again",
-                head.status
+                "{} to {}: the request's body was a reader, and cannot be sent again",
+                head.status,
+                shown(location)
             )));
         }
         if uri::origin(&next) != uri::origin(&request.url) {
@@ -85,21 +86,26 @@ fn malformed(what: String) -> Error {
     answered(ErrorKind::Redirect, what)
 }
 
-/// A Location that is refused, fit to be shown: where there may be userinfo, not at all.
+/// A Location, fit to be shown: without userinfo; where what may be a password stands in none of the
+/// usual places, not at all.
 fn shown(location: &[u8]) -> String {
-    match location.contains(&b'@') {
-        true => "(with userinfo)".to_owned(),
-        false => format!("\"{}\"", excerpt(location)),
+    let text = String::from_utf8_lossy(location);
+    let hidden = hide_userinfo(&text, "//");
+    let before_at = hidden.split_once('@').map_or("", |(before, _)| before);
+    match before_at.rsplit('/').next() {
+        Some(segment) if segment.contains(':') => "(with userinfo)".to_owned(),
+        _ => format!("\"{}\"", excerpt(hidden.as_bytes())),
     }
 }
 
-/// The Location, if there is one; several must be alike.
+/// The Location, if there is one; several must be alike. An empty one leads nowhere: followed, it
+/// would ask the same again.
 fn location(head: &Head) -> Result<Option<&[u8]>> {
     let mut all = head.headers.get_all("location");
     let first = all.next();
     match all.find(|other| Some(*other) != first) {
         Some(_) => Err(malformed("two different Location fields".to_owned())),
-        None => Ok(first),
+        None => Ok(first.filter(|location| !location.trim_ascii().is_empty())),
     }
 }
 

@@ -1,9 +1,8 @@
 //! Building a request step by step, and the short ways to one.
 
+use std::borrow::Borrow;
 use std::sync::OnceLock;
 use std::time::Duration;
-
-use url::form_urlencoded;
 
 use crate::client::Client;
 use crate::error::Result;
@@ -13,7 +12,8 @@ use crate::message::response::Response;
 use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
-use crate::uri::IntoUrl;
+use crate::net::speed::MinSpeed;
+use crate::uri::{self, IntoUrl};
 
 /// Builds a request and sends it.
 ///
@@ -60,10 +60,14 @@ impl<'b> RequestBuilder<'b> {
     /// Adds a header field. `Host`, `User-Agent` and `Accept` stand in for longwire's own;
     /// `Authorization` and `Content-Type` replace what was there, since a request has each once.
     ///
-    /// Refused are names and values that break the grammar, and fields that are not the caller's:
-    /// `Transfer-Encoding`, `TE`, `Trailer`, `Keep-Alive`, `Proxy-Connection`, `Expect` (see
-    /// [`expect_continue`](RequestBuilder::expect_continue)), a `Content-Length` that is not the
-    /// body's, and a `Connection` other than `close`, or `upgrade` beside `Upgrade`.
+    /// `Connection` may list `close`, `keep-alive`, `upgrade` (beside `Upgrade`) and `TE`; it is sent
+    /// as it is, and `close` closes. `TE: trailers` asks for trailers and brings its connection option.
+    /// `Expect: 100-continue` is [`expect_continue`](RequestBuilder::expect_continue) of one second.
+    /// `Transfer-Encoding: chunked` beside a body of unknown length, and a `Content-Length` that is the
+    /// body's, change nothing. `User-Agent` with an empty value sends none.
+    ///
+    /// Refused are names and values that break the grammar, and what would make two messages of one:
+    /// another length, another coding, `Trailer`.
     ///
     /// Where the client has a proxy, a `Proxy-Authorization` is for that: it goes along when an HTTP
     /// proxy is asked for the URL, in place of the credentials of [`Proxy`](crate::Proxy), and not
@@ -81,7 +85,7 @@ impl<'b> RequestBuilder<'b> {
     /// Adds `name=value` to the URL's query, percent-encoded as a form field.
     pub fn query(self, name: &str, value: &str) -> Self {
         self.step(|request| {
-            request.url.query_pairs_mut().append_pair(name, value);
+            uri::append_query(&mut request.url, name, value);
             Ok(())
         })
     }
@@ -105,9 +109,21 @@ impl<'b> RequestBuilder<'b> {
     }
 
     /// A body of form fields, and its `Content-Type: application/x-www-form-urlencoded`.
-    pub fn form<K: AsRef<str>, V: AsRef<str>>(self, fields: impl IntoIterator<Item = (K, V)>) -> Self {
+    ///
+    /// Takes pairs by value or by reference: an array, a slice, a `Vec`, a map.
+    pub fn form<I, K, V>(self, fields: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Borrow<(K, V)>,
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
         self.step(|request| {
-            let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+            let mut body = String::new();
+            for pair in fields {
+                let (name, value) = pair.borrow();
+                uri::append_pair(&mut body, name.as_ref(), value.as_ref());
+            }
             request.body = body.into();
             request.headers.insert("Content-Type", "application/x-www-form-urlencoded")
         })
@@ -126,6 +142,15 @@ impl<'b> RequestBuilder<'b> {
     pub fn read_timeout(self, limit: impl Into<Option<Duration>>) -> Self {
         self.step(|request| {
             request.options.read_timeout = Some(check_limit(limit.into())?);
+            Ok(())
+        })
+    }
+
+    /// Sets the slowest that the server may send the response body, in place of the client's: see
+    /// [`ClientBuilder::min_speed`](crate::ClientBuilder::min_speed). 0 bytes for no limit.
+    pub fn min_speed(self, bytes: u64, per: Duration) -> Self {
+        self.step(|request| {
+            request.options.min_speed = Some(MinSpeed::checked(bytes, per)?);
             Ok(())
         })
     }

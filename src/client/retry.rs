@@ -5,6 +5,8 @@
 
 use crate::error::{Error, ErrorKind, Fate};
 use crate::message::request::Request;
+use crate::message::response::ResponseParts;
+use crate::status::StatusCode;
 
 /// Whether the request may go to a fresh connection after `error`.
 pub(crate) fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) -> bool {
@@ -28,6 +30,14 @@ pub(crate) fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) 
         // It was there, and answered.
         Fate::ResponseStarted => false,
     }
+}
+
+/// Whether that response says no to the request's `Expect: 100-continue`, and not to the request
+/// (RFC 9110 §10.1.1, §15.5.18).
+pub(crate) fn rejects_expectation(request: &Request<'_>, parts: &ResponseParts) -> bool {
+    parts.met.head.status == StatusCode::EXPECTATION_FAILED
+        && request.expectation().is_some()
+        && request.body.is_replayable()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::client::proxy::Proxies;
 use crate::error::Error;
 use crate::headers::Headers;
+use crate::net::speed::MinSpeed;
 use crate::observe::{Event, Observer};
 use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
@@ -16,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) header_timeout: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) min_speed: Option<MinSpeed>,
     pub(crate) head_limits: HeadLimits,
     pub(crate) invalid_lines: InvalidLines,
     pub(crate) max_redirects: u32,

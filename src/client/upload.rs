@@ -5,12 +5,12 @@
 //! whether an answer is there, whether it is the server that is slow or the reader of the body; and
 //! when a write fails, we read what the server had said.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use crate::client::answer::Answers;
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::message::send_body::{Kind, SendBody};
+use crate::message::send_body::{Kind, SendBody, read_at};
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
@@ -81,9 +81,12 @@ pub(crate) fn send(
         Kind::Empty => Ok(Upload::Complete),
         Kind::Bytes(bytes) => Uploader::new(conn, answers).write_all(&bytes[sent..]),
         Kind::File { file, length, start } => {
-            let found = file.seek(SeekFrom::Start(*start)); // others may share its cursor
-            found.map_err(|error| Error::from_io(ErrorKind::Body, "the body's file", error).at(Stage::Send))?;
-            let mut read = |block: &mut [u8]| file.read(block);
+            let mut at = *start;
+            let mut read = |block: &mut [u8]| {
+                let count = read_at(file, block, at)?;
+                at += count as u64;
+                Ok(count)
+            };
             let mut source = Source::new(&mut read, Some(*length), FILE_BLOCK_BYTES);
             source.may_go_on = true; // a file that grew meanwhile is sent as long as it was
             Uploader::new(conn, answers).stream(source)

@@ -8,12 +8,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::headers::{Headers, TrimBlanks};
+use crate::headers::{Headers, TrimBlanks, list_members, names_option};
 use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
+use crate::net::speed::MinSpeed;
 use crate::redact::is_secret;
 use crate::uri::{self, IntoUrl};
+
+/// How long `Expect: 100-continue` set by hand waits for the server's go-ahead; curl's time.
+const EXPECT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Connection options that a caller may list (RFC 9110 §7.6.1).
+const CONNECTION_OPTIONS: [&str; 4] = ["close", "keep-alive", "upgrade", "te"];
 
 /// A request: method, URL, header fields, body, and how to go about it.
 ///
@@ -46,6 +53,7 @@ pub(crate) struct Options {
     pub(crate) expect_continue: Option<Duration>,
     pub(crate) token: Option<CancelToken>,
     pub(crate) idempotent: Option<bool>,
+    pub(crate) min_speed: Option<Option<MinSpeed>>,
 }
 
 impl<'b> Request<'b> {
@@ -89,6 +97,9 @@ impl<'b> Request<'b> {
 
     /// Adds a field, if it may be set by hand and is well formed.
     pub(crate) fn add_header(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        if name.eq_ignore_ascii_case("expect") {
+            return self.add_expect(value);
+        }
         check_by_hand(name, value)?;
         if name.eq_ignore_ascii_case("host") && self.headers.contains("host") {
             return Err(invalid("Host is set twice"));
@@ -97,6 +108,15 @@ impl<'b> Request<'b> {
             true => self.headers.insert(name, value),
             false => self.headers.append(name, value),
         }
+    }
+
+    /// `Expect: 100-continue` by hand is `expect_continue` with the field's usual patience.
+    fn add_expect(&mut self, value: &[u8]) -> Result<()> {
+        if !value.trim_ascii_blanks().eq_ignore_ascii_case(b"100-continue") {
+            return Err(invalid("Expect may only be 100-continue (RFC 9110 §10.1.1)"));
+        }
+        self.options.expect_continue.get_or_insert(EXPECT_PATIENCE);
+        Ok(())
     }
 
     pub(crate) fn set_basic_auth(&mut self, user: &[u8], password: Option<&[u8]>) -> Result<()> {
@@ -116,10 +136,18 @@ impl<'b> Request<'b> {
         for value in headers.get_all("content-length") {
             let announced = crate::wire::framing::decimal(value);
             if announced.is_none() || announced != self.body.length() {
-                return Err(invalid("Content-Length is not the length of the body; leave it to longwire"));
+                return Err(invalid(match self.body.length() {
+                    Some(_) => "Content-Length is not the length of the body: leave it out",
+                    None => "Content-Length beside a body of unknown length: SendBody::sized_reader sends one",
+                }));
             }
         }
-        if headers.get_all("connection").any(is_upgrade) && !headers.contains("upgrade") {
+        if headers.contains("transfer-encoding") && self.body.length().is_some() {
+            let what = "Transfer-Encoding: chunked beside a body whose length is known: leave it out, \
+                        or send a stream (SendBody::reader)";
+            return Err(invalid(what));
+        }
+        if names_option(headers, "upgrade") && !headers.contains("upgrade") {
             return Err(invalid("Connection: upgrade needs an Upgrade field"));
         }
         Ok(())
@@ -139,7 +167,13 @@ impl<'b> Request<'b> {
     /// Whether it asks for the connection to be closed.
     #[inline]
     pub(crate) fn says_close(&self) -> bool {
-        !self.headers.is_empty() && self.headers.get_all("connection").any(|value| value.eq_ignore_ascii_case(b"close"))
+        !self.headers.is_empty() && names_option(&self.headers, "close")
+    }
+
+    /// How long 100 (Continue) is waited for. Only a request with content may expect one
+    /// (RFC 9110 §10.1.1).
+    pub(crate) fn expectation(&self) -> Option<Duration> {
+        self.options.expect_continue.filter(|_| self.body.length() != Some(0))
     }
 
     /// Whether it may be sent again although the server may have acted on it.
@@ -172,14 +206,10 @@ pub(crate) fn check_limit(limit: Option<Duration>) -> Result<Option<Duration>> {
     }
 }
 
-fn is_upgrade(value: &[u8]) -> bool {
-    value.eq_ignore_ascii_case(b"upgrade")
-}
-
 /// An Upgrade field needs its connection option (RFC 9110 §7.8); a client's defaults may bring it.
 #[inline]
 pub(crate) fn check_upgrade(headers: &Headers) -> Result<()> {
-    if headers.contains("upgrade") && !headers.get_all("connection").any(is_upgrade) {
+    if headers.contains("upgrade") && !names_option(headers, "upgrade") {
         return Err(invalid("an Upgrade field needs Connection: upgrade beside it (RFC 9110 §7.8)"));
     }
     Ok(())
@@ -191,20 +221,32 @@ pub(crate) fn stands_alone(name: &str) -> bool {
     ["authorization", "content-type"].iter().any(|single| single.eq_ignore_ascii_case(name))
 }
 
-/// Fields that frame the message or belong to one connection are not the caller's to set.
+/// Checks a field that a caller sets: what would make two messages of one is refused, and so is what
+/// nobody could act on. `Expect` goes with a request, not with a field.
 pub(crate) fn check_by_hand(name: &str, value: &[u8]) -> Result<()> {
-    let is = |other: &str| name.eq_ignore_ascii_case(other);
     let value = value.trim_ascii_blanks();
-    if ["transfer-encoding", "te", "trailer", "keep-alive", "proxy-connection"].into_iter().any(is) {
-        return Err(invalid(format!("{name} is longwire's to set, by the body and the connection")));
+    let lists_only = |known: &[&str]| {
+        list_members(value).all(|member| known.iter().any(|known| member.eq_ignore_ascii_case(known.as_bytes())))
+    };
+    match name.len() {
+        2 if name.eq_ignore_ascii_case("te") && !lists_only(&["trailers"]) => {
+            Err(invalid("TE may only be trailers: no transfer coding but chunked is undone here"))
+        }
+        4 if name.eq_ignore_ascii_case("host") => check_host(value),
+        6 if name.eq_ignore_ascii_case("expect") => {
+            Err(invalid("Expect belongs to one request: RequestBuilder::header or expect_continue"))
+        }
+        7 if name.eq_ignore_ascii_case("trailer") => {
+            Err(invalid("Trailer announces trailer fields, and none are sent: leave it out"))
+        }
+        10 if name.eq_ignore_ascii_case("connection") && !lists_only(&CONNECTION_OPTIONS) => {
+            Err(invalid("Connection may list close, keep-alive, upgrade and TE, and nothing else"))
+        }
+        17 if name.eq_ignore_ascii_case("transfer-encoding") && !value.eq_ignore_ascii_case(b"chunked") => {
+            Err(invalid("Transfer-Encoding may only be chunked, beside a stream (SendBody::reader)"))
+        }
+        _ => Ok(()),
     }
-    if is("expect") {
-        return Err(invalid("Expect is set by expect_continue"));
-    }
-    if is("connection") && !value.eq_ignore_ascii_case(b"close") && !is_upgrade(value) {
-        return Err(invalid("Connection may only be set to close, or to upgrade beside an Upgrade field"));
-    }
-    if is("host") { check_host(value) } else { Ok(()) }
 }
 
 /// A Host field must be an authority without userinfo (RFC 9112 §3.2).
@@ -278,14 +320,15 @@ mod tests {
     #[test]
     fn what_is_not_the_callers_to_set_is_refused() {
         let cases = [
-            ("Transfer-Encoding", "chunked"),
-            ("TE", "trailers"),
+            ("Transfer-Encoding", "gzip"),
+            ("Transfer-Encoding", "gzip, chunked"),
+            ("Transfer-Encoding", ""),
+            ("TE", "gzip"),
+            ("TE", "trailers, deflate;q=0.5"),
             ("Trailer", "X"),
-            ("Keep-Alive", "timeout=5"),
-            ("Proxy-Connection", "keep-alive"),
-            ("Expect", "100-continue"),
-            ("Connection", "keep-alive"),
+            ("Expect", "200-ok"),
             ("Connection", "close, X"),
+            ("Connection", "X-Secret"),
             ("Host", ""),
             ("Host", "a b"),
             ("Host", "user@a"),
@@ -297,8 +340,59 @@ mod tests {
             let refused = request().add_header(name, value.as_bytes()).map_err(|error| error.kind());
             assert_eq!(refused, Err(ErrorKind::InvalidRequest), "{name}: {value}");
         }
-        for (name, value) in [("Connection", " Close "), ("Host", "a:80"), ("Host", "[::1]:8080")] {
+        for (name, value) in [
+            ("Connection", " Close "),
+            ("Connection", "keep-alive, Upgrade,TE,"),
+            ("Keep-Alive", "timeout=5"),
+            ("Proxy-Connection", "keep-alive"),
+            ("TE", "Trailers"),
+            ("Expect", "100-Continue"),
+            ("Transfer-Encoding", "Chunked"),
+            ("Host", "a:80"),
+            ("Host", "[::1]:8080"),
+        ] {
             assert!(request().add_header(name, value.as_bytes()).is_ok(), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_coding_by_hand_goes_with_a_stream_alone() {
+        for (body, ok) in [
+            (SendBody::reader(std::io::empty()), true),
+            (SendBody::sized_reader(std::io::empty(), 0), false),
+            ("x".into(), false),
+            (SendBody::empty(), false),
+        ] {
+            let mut request = request();
+            request.body = body;
+            request.add_header("Transfer-Encoding", b"chunked").unwrap();
+            assert_eq!(request.check(&request.headers).is_ok(), ok, "{request:?}");
+        }
+        let mut request = request();
+        request.body = SendBody::reader(std::io::empty());
+        request.add_header("Content-Length", b"5").unwrap();
+        assert!(request.check(&request.headers).unwrap_err().to_string().contains("sized_reader"));
+    }
+
+    #[test]
+    fn expect_by_hand_is_a_way_to_go_about_the_request() {
+        let mut request = request();
+        request.add_header("expect", b"100-continue").unwrap();
+        assert_eq!(request.options.expect_continue, Some(EXPECT_PATIENCE));
+        assert!(!request.headers.contains("expect"), "the head writes it, where there is a body");
+        let own = Duration::from_millis(7);
+        request.options.expect_continue = Some(own);
+        request.add_header("Expect", b"100-continue").unwrap();
+        assert_eq!(request.options.expect_continue, Some(own));
+    }
+
+    #[test]
+    fn close_is_found_in_every_list() {
+        for (value, closes) in [("close", true), ("keep-alive, Close", true), ("closed", false), ("keep-alive", false)]
+        {
+            let mut request = request();
+            let added = request.headers.append("Connection", value);
+            assert!(added.is_ok() && request.says_close() == closes, "{value}");
         }
     }
 

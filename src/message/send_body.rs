@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::head::Announced;
@@ -168,7 +168,9 @@ impl From<String> for SendBody<'_> {
 }
 
 impl From<File> for SendBody<'_> {
-    /// A regular file is sent from its current position, with the length that it has now.
+    /// A regular file is sent from its current position, with the length that it has now. It is read
+    /// by position and not by its cursor, so clones of it may be sent at the same time. A directory is
+    /// refused before anything is sent ([`ErrorKind::Body`]).
     /// Anything else that opens as a file (a pipe, a device, what is in /proc) is read in chunks to
     /// its end.
     fn from(file: File) -> Self {
@@ -183,14 +185,30 @@ impl From<File> for SendBody<'_> {
 /// A regular file's position, and how many bytes are behind it.
 fn extent(mut file: &File) -> io::Result<Option<(u64, u64)>> {
     let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
     if !metadata.is_file() {
         return Ok(None);
     }
     let start = file.stream_position()?;
     let length = metadata.len().saturating_sub(start);
-    if length == 0 && file.read(&mut [0; 1])? > 0 {
-        file.seek(SeekFrom::Start(start))?;
+    if length == 0 && read_at(file, &mut [0; 1], start)? > 0 {
         return Ok(None); // a file whose length is not known, as those in /proc
     }
     Ok(Some((start, length)))
+}
+
+/// Reads at a place in a file, and not at its cursor, which clones of the file share.
+pub(crate) fn read_at(file: &File, block: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, block, at);
+    #[cfg(windows)]
+    return std::os::windows::fs::FileExt::seek_read(file, block, at);
+    #[cfg(not(any(unix, windows)))]
+    {
+        let mut file = file;
+        file.seek(io::SeekFrom::Start(at))?;
+        file.read(block)
+    }
 }

@@ -11,9 +11,6 @@ use crate::net::line::{Limits, Line};
 use crate::net::transport::{Socket, Stream};
 use crate::observe::{CloseReason, Timings};
 
-/// A connection that has been silent for less than this, and has proved itself, is not probed.
-const PROBE_AFTER: Duration = Duration::from_millis(1);
-
 pub(crate) struct Conn {
     line: Line,
     buffer: Buffer,
@@ -142,11 +139,12 @@ impl Conn {
         self.rest.retires_because
     }
 
-    /// Looks whether the connection is still open and silent. Costs nothing where it has proved
-    /// itself just now.
+    /// Looks whether the connection is still open and silent, by one read that does not wait: what had
+    /// arrived by now is never taken for the answer to a request that was not sent yet. Left out only
+    /// where the caller wants that (`probe_after`), and the connection has proved itself just now.
     #[inline]
-    pub(crate) fn probe(&mut self, now: Instant) -> Result<(), CloseReason> {
-        if !self.rest.probe && now < self.rest.since + PROBE_AFTER {
+    pub(crate) fn probe(&mut self, now: Instant, after: Duration) -> Result<(), CloseReason> {
+        if !self.rest.probe && now.saturating_duration_since(self.rest.since) < after {
             return Ok(());
         }
         match self.line.try_read(&mut [0; 1]) {
@@ -224,9 +222,9 @@ impl Conn {
 
     /// Reads once past the buffer, which must be empty.
     #[inline]
-    pub(crate) fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read_past_buffer(&mut self, into: &mut [u8], until: &Deadline, now: Instant) -> Result<usize> {
         debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
-        let count = self.line.read(into, &Deadline::NONE, Instant::now())?;
+        let count = self.line.read(into, until, now)?;
         self.came(count == into.len());
         Ok(count)
     }

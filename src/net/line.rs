@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::{CancelToken, Registration};
 use crate::net::deadline::Deadline;
+use crate::net::speed::MinSpeed;
 use crate::net::transport::Socket;
 
 /// The shortest tick: below, waking up would cost more than being late.
@@ -42,13 +43,15 @@ pub(crate) struct Limits {
     pub(crate) read_timeout: Option<Duration>,
     /// Silence while writing.
     pub(crate) write_timeout: Option<Duration>,
+    /// What a body must bring at least.
+    pub(crate) min_speed: Option<MinSpeed>,
     pub(crate) token: Option<CancelToken>,
 }
 
 impl Limits {
     /// What an idle connection has.
     pub(crate) const NONE: Limits =
-        Limits { deadline: Deadline::NONE, read_timeout: None, write_timeout: None, token: None };
+        Limits { deadline: Deadline::NONE, read_timeout: None, write_timeout: None, min_speed: None, token: None };
 }
 
 pub(crate) struct Line {

@@ -10,6 +10,7 @@ pub(crate) mod dial;
 mod helper;
 pub(crate) mod line;
 pub(crate) mod pool;
+pub(crate) mod speed;
 pub(crate) mod sync;
 #[cfg(feature = "__rustls")]
 pub(crate) mod tls;

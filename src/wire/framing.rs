@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::headers::TrimBlanks;
+use crate::headers::{TrimBlanks, list_members};
 use crate::method::Method;
 use crate::observe::CloseReason;
 use crate::redact::excerpt;
@@ -148,7 +148,7 @@ fn transfer_coding(head: &Head) -> Result<TransferCoding> {
     let (mut chunked, mut identity) = (0, 0);
     let mut other = None;
     head.each(head.noted.transfer_encoding, "transfer-encoding", |value| {
-        for coding in members(value) {
+        for coding in list_members(value) {
             match coding {
                 coding if coding.eq_ignore_ascii_case(b"chunked") => chunked += 1,
                 coding if coding.eq_ignore_ascii_case(b"identity") => identity += 1,
@@ -200,11 +200,6 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The members of one line of a comma-separated list (RFC 9110 §5.6.1).
-fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|byte| *byte == b',').map(TrimBlanks::trim_ascii_blanks).filter(|member| !member.is_empty())
-}
-
 /// What the Connection field said (RFC 9110 §7.6.1).
 struct Connection {
     close: bool,
@@ -215,7 +210,7 @@ impl Connection {
     fn of(head: &Head) -> Connection {
         let mut connection = Connection { close: false, keep_alive: false };
         head.each(head.noted.connection, "connection", |value| {
-            for option in members(value) {
+            for option in list_members(value) {
                 connection.close |= option.eq_ignore_ascii_case(b"close");
                 connection.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             }
@@ -228,7 +223,7 @@ impl Connection {
 fn keep_alive(head: &Head) -> Hint {
     let mut hint = Hint::default();
     head.each(head.noted.keep_alive, "keep-alive", |value| {
-        for parameter in members(value) {
+        for parameter in list_members(value) {
             let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
             let (name, value) = (parameter[..equals].trim_ascii_blanks(), parameter[equals + 1..].trim_ascii_blanks());
             if name.eq_ignore_ascii_case(b"timeout") {

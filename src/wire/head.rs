@@ -2,7 +2,7 @@
 //!
 //! How a response head is read is `head_parser`'s; what fields mean is `framing`'s.
 
-use crate::headers::{Field, Headers, INDEX_BYTES, Span};
+use crate::headers::{Field, Headers, INDEX_BYTES, Span, names_option};
 use crate::method::Method;
 use crate::status::{StatusCode, Version};
 
@@ -216,11 +216,12 @@ impl RequestHead<'_> {
             }
             NextHop::Proxy { .. } | NextHop::Origin | NextHop::OriginPastProxy => {}
         }
-        let is_past_proxy = matches!(self.next_hop, NextHop::OriginPastProxy);
+        // TE is for the next hop alone, which its connection option says (RFC 9110 §10.1.4).
+        if self.headers.contains("te") && !names_option(self.headers, "te") {
+            put(b"\r\nConnection: TE");
+        }
         for (name, value) in self.headers.iter() {
-            let said = name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case("content-length");
-            let is_secret = is_past_proxy && name.eq_ignore_ascii_case("proxy-authorization");
-            if !said && !is_secret {
+            if !self.stands_elsewhere(name, value) {
                 put(b"\r\n");
                 put(name.as_bytes());
                 put(b": ");
@@ -228,6 +229,21 @@ impl RequestHead<'_> {
             }
         }
         put(b"\r\n\r\n");
+    }
+}
+
+impl RequestHead<'_> {
+    /// Whether the caller's field is written already, or not to be written.
+    fn stands_elsewhere(&self, name: &str, value: &[u8]) -> bool {
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        match name.len() {
+            4 => is("host"),
+            10 => value.is_empty() && is("user-agent"),
+            14 => is("content-length"),
+            17 => is("transfer-encoding"),
+            19 => matches!(self.next_hop, NextHop::OriginPastProxy) && is("proxy-authorization"),
+            _ => false,
+        }
     }
 }
 
@@ -315,6 +331,21 @@ mod tests {
         assert_eq!(text, want);
         let want = "POST /a HTTP/1.1\r\nHost: here\r\nAccept: */*\r\nContent-Length: 3\r\n\r\n";
         assert_eq!(encoded("", &[]), want);
+        assert_eq!(encoded("me", &[("User-Agent", "")]), want);
+    }
+
+    #[test]
+    fn te_brings_its_connection_option_once() {
+        let start = "POST /a HTTP/1.1\r\nHost: here\r\nAccept: */*\r\nContent-Length: 3\r\n";
+        for (connection, want) in [
+            (None, "Connection: TE\r\nTE: trailers\r\n"),
+            (Some("close"), "Connection: TE\r\nConnection: close\r\nTE: trailers\r\n"),
+            (Some("close, te"), "Connection: close, te\r\nTE: trailers\r\n"),
+        ] {
+            let mut fields: Vec<_> = connection.map(|value| ("Connection", value)).into_iter().collect();
+            fields.push(("TE", "trailers"));
+            assert_eq!(encoded("", &fields), format!("{start}{want}\r\n"));
+        }
     }
 
     #[test]

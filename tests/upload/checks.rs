@@ -32,11 +32,9 @@ fn what_the_client_must_decide_itself_cannot_be_set() {
     for (name, value) in [
         ("Transfer-Encoding", "chunked"),
         ("transfer-encoding", "identity"),
-        ("TE", "trailers"),
+        ("TE", "gzip"),
         ("Trailer", "X-Sum"),
-        ("Keep-Alive", "timeout=5"),
-        ("Proxy-Connection", "keep-alive"),
-        ("Expect", "100-continue"),
+        ("Expect", "now"),
     ] {
         assert_invalid(post().header(name, value).body("text"), name);
     }
@@ -56,11 +54,12 @@ fn content_length_can_only_be_the_bodys() {
 }
 
 #[test]
-fn connection_is_close_or_upgrade_beside_upgrade() {
-    for wrong in ["keep-alive", "x-hop", "close, x-hop", "upgrade", "", "close\tclose"] {
+fn connection_lists_what_is_known_and_upgrade_beside_upgrade() {
+    for wrong in ["x-hop", "close, x-hop", "upgrade", "close\tclose"] {
         assert_invalid(post().header("Connection", wrong), wrong);
     }
-    assert_invalid(post().header("Connection", "te").header("TE", "trailers"), "TE");
+    assert_valid(post().header("Connection", "te, keep-alive").header("TE", "trailers"), "TE");
+    assert_valid(post().header("Connection", "keep-alive"), "keep-alive");
     assert_valid(post().header("Connection", "close"), "close");
     assert_valid(post().header("Connection", "Close"), "Close");
     assert_valid(post().header("Connection", "upgrade").header("Upgrade", "echo"), "upgrade");
@@ -189,7 +188,7 @@ fn a_scheme_that_is_not_spoken_is_named() {
 fn the_first_mistake_is_the_one_that_is_told() {
     let request = Client::new().get("http:evil").header("a b", "1");
     assert_eq!(request.send().unwrap_err().kind(), ErrorKind::InvalidUrl);
-    let request = post().header("TE", "trailers").header("X-A", "fine").body("text");
+    let request = post().header("TE", "deflate").header("X-A", "fine").body("text");
     let message = request.send().unwrap_err().to_string();
     assert!(message.contains("TE"), "{message}");
 }

@@ -13,6 +13,7 @@ use crate::headers::Headers;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::pool::{Lease, Return};
+use crate::net::speed::SpeedMeter;
 use crate::observe::{BodyEnd, CloseReason};
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
@@ -40,6 +41,7 @@ struct Open {
     lease: Lease,
     decoder: Decoder,
     afterwards: Afterwards,
+    meter: Option<SpeedMeter>,
 }
 
 /// What becomes of the connection when the body is complete.
@@ -53,7 +55,8 @@ impl Framed {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Framed(State::Switched(lease));
         }
-        let mut body = Framed(State::Open(Open { lease, decoder: Decoder::new(framing), afterwards }));
+        let meter = lease.limits().min_speed.map(SpeedMeter::new);
+        let mut body = Framed(State::Open(Open { meter, lease, decoder: Decoder::new(framing), afterwards }));
         if body.remaining() == Some(0) {
             body.finish();
         }
@@ -256,7 +259,10 @@ impl Open {
 
     /// Waits for more. `false`: there is none, since the connection's end is the body's.
     fn fill(&mut self, until: &Deadline) -> Result<bool> {
-        let count = self.lease.fill(until, Instant::now())?;
+        let count = match &mut self.meter {
+            None => self.lease.fill(until, Instant::now())?,
+            Some(meter) => metered(meter, until, |until, now| self.lease.fill(until, now))?,
+        };
         if count == 0 {
             self.decoder.eof()?;
         }
@@ -265,7 +271,10 @@ impl Open {
 
     /// Waits for more, in the caller's buffer; 0 if the connection's end is the body's.
     fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
-        let count = self.lease.read_past_buffer(into)?;
+        let count = match &mut self.meter {
+            None => self.lease.read_past_buffer(into, &Deadline::NONE, Instant::now())?,
+            Some(meter) => metered(meter, &Deadline::NONE, |until, now| self.lease.read_past_buffer(into, until, now))?,
+        };
         if count == 0 {
             self.decoder.eof()?;
         }
@@ -338,6 +347,23 @@ impl Open {
         }
         self.lease.close(CloseReason::Unfinished);
     }
+}
+
+/// One read, held to the body's slowest speed.
+fn metered(
+    meter: &mut SpeedMeter,
+    until: &Deadline,
+    read: impl FnOnce(&Deadline, Instant) -> Result<usize>,
+) -> Result<usize> {
+    let now = Instant::now();
+    let read = read(&until.or_sooner(meter.deadline(now)), now);
+    match &read {
+        Ok(0) => {} // an end is no drip
+        Ok(count) => meter.note(now.elapsed(), *count)?,
+        Err(error) if error.is_timeout() => meter.note(now.elapsed(), 0)?,
+        Err(_) => {}
+    }
+    read
 }
 
 impl Drop for Framed {

@@ -148,7 +148,7 @@ pub(crate) fn open(
 ) -> Result<Outcome> {
     let mut line = Line::new(socket);
     let peer = line.peer();
-    line.begin(Limits { deadline, read_timeout: None, write_timeout: None, token: token.cloned() });
+    line.begin(Limits { deadline, token: token.cloned(), ..Limits::NONE });
     let (outcome, doing) = match &relay.speaks {
         Speaks::Http { authorization, .. } => {
             (connect(&mut line, to, authorization.as_deref()).map(|()| None), CONNECTING)

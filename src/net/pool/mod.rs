@@ -46,6 +46,8 @@ pub(crate) struct PoolLimits {
     pub(crate) per_host_max: Option<usize>,
     pub(crate) age_max: Option<Duration>,
     pub(crate) buffer_size: usize,
+    /// A connection that was idle for less is not probed.
+    pub(crate) probe_after: Duration,
 }
 
 /// A look at the pool: counts of now, and totals since the client was built.
@@ -193,7 +195,7 @@ impl Pool {
     ) -> Result<Lease> {
         let (mut lease, now) = self.place(&want).map_err(|error| error.at(Stage::Pool))?;
         while let Held::Conn(conn) = &mut lease.held {
-            match conn.probe(now) {
+            match conn.probe(now, self.limits.probe_after) {
                 Ok(()) => {
                     self.observe(|| Event::Reused { peer: conn.peer(), exchange: conn.exchanges + 1 });
                     conn.begin(want.limits, now);

@@ -124,6 +124,7 @@ fn limits(per_host_max: usize) -> PoolLimits {
         per_host_max: Some(per_host_max),
         age_max: None,
         buffer_size: 16,
+        probe_after: Duration::ZERO,
     }
 }
 

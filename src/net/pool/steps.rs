@@ -81,6 +81,7 @@ fn limits() -> PoolLimits {
         per_host_max: None,
         age_max: None,
         buffer_size: 16,
+        probe_after: Duration::ZERO,
     }
 }
 
