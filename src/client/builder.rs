@@ -288,10 +288,10 @@ impl ClientBuilder {
     /// Without this and without [`no_proxy`](ClientBuilder::no_proxy) the environment decides, as
     /// it is when the client is built: `http_proxy` and `https_proxy` for URLs with that scheme,
     /// `all_proxy` where that one is not set, and `no_proxy` for the exceptions; each in capitals,
-    /// too. They are URLs as [`Proxy::new`] takes them, or `host:port` of an HTTP proxy, and the
-    /// list is one for [`Proxy::except`], where entries that make no sense are passed over.
-    /// `localhost` and loopback addresses are asked directly in any case. `HTTP_PROXY` does not
-    /// count where `REQUEST_METHOD` is set, because in a CGI program it is whatever a visitor says.
+    /// too. Their values are as [`Proxy::new`] takes them, and the list is one for
+    /// [`Proxy::except`], where entries that make no sense are passed over. `localhost`, names below
+    /// it and loopback addresses are asked directly in any case. `HTTP_PROXY` does not count where
+    /// `REQUEST_METHOD` is set, because in a CGI program it is whatever a visitor says.
     /// A proxy that makes no sense is an [`ErrorKind::InvalidRequest`] of each request that would
     /// need it. A client with a connector of your own, a unix socket or an address filter does not
     /// ask the environment.

@@ -333,9 +333,13 @@ fn variable_called(name: &str) -> String {
     format!("the environment variable {name} (or {})", name.to_ascii_uppercase())
 }
 
+/// Whether the URL's host is a loopback address, or a name for one (RFC 6761 §6.3).
 fn is_this_machine(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name.strip_suffix('.').unwrap_or(name) == "localhost",
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name.strip_suffix("localhost").is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        }
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip).to_canonical().is_loopback(),
         None => false,
@@ -522,11 +526,12 @@ mod tests {
     fn this_machine_is_asked_directly_whatever_the_environment_says() {
         let all = environment(&[("all_proxy", "http://p:1"), ("no_proxy", "a")]);
         let loopback = ["127.0.0.1", "127.9.9.9:1", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1", "127.0.0.1."];
-        for host in ["localhost", "LOCALHOST:8080", "localhost."].into_iter().chain(loopback) {
+        let names = ["localhost", "LOCALHOST:8080", "localhost.", "foo.localhost", "a.b.LocalHost.:81"];
+        for host in names.into_iter().chain(loopback) {
             assert_eq!(chosen(&all, &format!("http://{host}/")), "direct", "{host}");
         }
         let all = environment(&[("all_proxy", "http://p:1")]);
-        for host in ["localhost.example", "128.0.0.1", "[::2]", "localhosts"]
+        for host in ["localhost.example", "128.0.0.1", "[::2]", "localhosts", "notlocalhost", "localhost.a.localhost1"]
         {
             assert_eq!(chosen(&all, &format!("http://{host}/")), "http://p:1", "{host}");
         }
