@@ -298,13 +298,18 @@ pub(crate) const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "c
 /// A raw head as text to be shown: secrets are replaced, on folded lines too, and passwords in
 /// URLs.
 pub(crate) fn without_secrets(head: &[u8]) -> String {
+    without_secrets_and(head, &Headers::new())
+}
+
+/// The same; and the values of all fields that are called as one of `others` are secrets, too.
+pub(crate) fn without_secrets_and(head: &[u8], others: &Headers) -> String {
     let text = String::from_utf8_lossy(head);
     let mut shown = String::with_capacity(text.len());
     let (mut is_secret, mut mark) = (false, "://");
     for (number, line) in text.split_inclusive('\n').enumerate() {
         if !line.starts_with([' ', '\t']) {
             let name = line.split_once(':').map_or(line, |(name, _)| name).trim_ascii_end();
-            is_secret = SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name));
+            is_secret = SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name)) || others.contains(name);
             mark = mark_of(name);
             if is_secret {
                 shown.push_str(name);
@@ -400,6 +405,14 @@ mod tests {
         let head = b"HTTP/1.1 200 OK\r\nset-cookie: a=b;\r\n more=secret\r\nX: y\r\n z\r\nCookie:c\r\n\r\n";
         let want = "HTTP/1.1 200 OK\r\nset-cookie: ***\r\nX: y\r\n z\r\nCookie: ***\r\n\r\n";
         assert_eq!(without_secrets(head), want);
+    }
+
+    #[test]
+    fn a_shown_head_hides_further_fields_by_name() {
+        let mut others = Headers::new();
+        others.append("x-token", "other").unwrap();
+        let head = b"GET / HTTP/1.1\r\nX-TOKEN: secret\r\n secret\r\nX: y\r\n\r\n";
+        assert_eq!(without_secrets_and(head, &others), "GET / HTTP/1.1\r\nX-TOKEN: ***\r\nX: y\r\n\r\n");
     }
 
     #[test]

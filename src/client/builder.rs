@@ -245,7 +245,9 @@ impl ClientBuilder {
     }
 
     /// The `User-Agent` of requests that do not set one. Default `longwire/` and its version; an
-    /// empty one is not sent.
+    /// empty one is not sent. To an HTTP proxy that is asked for a tunnel (CONNECT) the client says
+    /// the same, or what [`default_header`](ClientBuilder::default_header) has for `User-Agent`; the
+    /// one of a single request is for the server alone, since its tunnel is for all requests.
     pub fn user_agent(mut self, name: &str) -> Self {
         if let Err(mistake) = Headers::new().append("User-Agent", name) {
             self.settings.mistake.get_or_insert(mistake);
@@ -416,6 +418,7 @@ impl ClientBuilder {
             resolver: Resolver::new(self.resolver, self.fixed),
             filter: self.filter,
             own_way,
+            user_agent: self.settings.own_user_agent().to_vec(),
             observer: observer.clone(),
             #[cfg(feature = "__rustls")]
             tls: Tls::new(self.tls_config, ALPN),

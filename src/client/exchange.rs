@@ -7,7 +7,7 @@ use crate::client::answer::Answers;
 use crate::client::settings::Settings;
 use crate::client::upload::{Upload, send};
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
-use crate::headers::{Headers, without_secrets};
+use crate::headers::{Headers, without_secrets, without_secrets_and};
 use crate::message::body::Afterwards;
 use crate::message::request::Request;
 use crate::message::response::{Met, ResponseParts};
@@ -52,7 +52,7 @@ fn converse(
     answers: &mut Answers<'_>,
 ) -> Result<Met> {
     encode(request, &request.headers, next_hop, settings, &mut |bytes| conn.put(bytes));
-    settings.observe_request(conn.arrived());
+    settings.observe_request(conn.arrived(), next_hop);
     let expect = expectation(request);
     let upload = send(conn, &mut request.body, expect, answers).map_err(|error| match error.stage() {
         Stage::Request => error.at(Stage::Send),
@@ -120,10 +120,13 @@ fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, upload: Uplo
 }
 
 impl Settings {
-    /// Shows the observer the request's head, secrets replaced.
-    fn observe_request(&self, head: &[u8]) {
+    /// Shows the observer the request's head, secrets replaced: what is for a proxy alone is one.
+    fn observe_request(&self, head: &[u8], next_hop: NextHop<'_>) {
         if self.observer.is_some() {
-            let text = without_secrets(head);
+            let text = match next_hop {
+                NextHop::Proxy { fields } => without_secrets_and(head, fields),
+                NextHop::Origin | NextHop::OriginPastProxy => without_secrets(head),
+            };
             self.observe(|| Event::RequestHead { text: &text });
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::headers::Headers;
 use crate::message::request::{basic_credentials, percent_decode};
 use crate::net::dial::tunnel::{Login, Names, Relay, Route, Speaks};
 #[cfg(feature = "__rustls")]
@@ -22,6 +23,13 @@ use crate::wire::head::NextHop;
 /// What is spoken inside TLS, to servers and to proxies, by its registered name (RFC 7301 §6).
 #[cfg(feature = "__rustls")]
 pub(crate) const ALPN: &[u8] = b"http/1.1";
+
+/// Fields that frame a message, say where it goes, or belong to one connection.
+const FRAMING_OR_ROUTING: [&str; 8] =
+    ["connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// Credentials that a proxy passes on, and so every server would get.
+const FOR_SERVERS: [&str; 2] = ["authorization", "cookie"];
 
 /// A proxy, and what it is used for. Give it to
 /// [`ClientBuilder::proxy`](crate::ClientBuilder::proxy).
@@ -107,7 +115,7 @@ impl Proxy {
     pub fn basic_auth(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Proxy> {
         let (user, password) = (user.as_ref(), password.as_ref());
         match &mut self.relay.speaks {
-            Speaks::Http { authorization, .. } => *authorization = Some(basic_credentials(user, password)?),
+            Speaks::Http { fields, .. } => fields.insert("Proxy-Authorization", basic_credentials(user, password)?)?,
             Speaks::Socks5 { login, .. } => {
                 if [user, password].iter().any(|part| part.is_empty() || part.len() > 255) {
                     let what = "user and password for a SOCKS5 proxy have 1 to 255 bytes each (RFC 1929 §2)";
@@ -117,6 +125,47 @@ impl Proxy {
             }
         }
         Ok(self)
+    }
+
+    /// Adds a header field for the proxy alone, in place of an earlier one of that name: a token,
+    /// say. It goes along when the proxy is asked for a tunnel (CONNECT), and with requests that the
+    /// proxy forwards; never to a server that is asked directly or through a tunnel. A proxy passes
+    /// on to the server whatever it does not know to be for itself (RFC 9110 §7.6.1).
+    ///
+    /// `Proxy-Authorization` and [`basic_auth`](Proxy::basic_auth) replace each other. A request
+    /// that is forwarded and sets a field of that name itself goes with its own; `User-Agent` and
+    /// `Accept` replace those of the client. No `Debug`, error or event shows the value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] if name or value break the grammar (RFC 9110 §5), for the fields
+    /// that frame a message, say where it goes or belong to one connection (`Host`, `Content-Length`,
+    /// `Transfer-Encoding`, `Connection`, …), for `Authorization` and `Cookie`, which are for servers,
+    /// and for a SOCKS5 proxy, which takes no fields.
+    ///
+    /// ```
+    /// use longwire::{Client, Proxy};
+    ///
+    /// let proxy = Proxy::new("proxy.example:3128")?.header("Proxy-Authorization", "Bearer s3cret")?;
+    /// assert_eq!(format!("{proxy:?}"), r#"Proxy(http://proxy.example:3128, ["Proxy-Authorization"])"#);
+    /// # drop(Client::builder().proxy(proxy).build());
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<Proxy> {
+        let refused = |what| Err(Error::new(ErrorKind::InvalidRequest, what));
+        let name = name.as_ref();
+        let is_in = |names: &[&str]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        match &mut self.relay.speaks {
+            Speaks::Socks5 { .. } => {
+                refused("a SOCKS5 proxy takes no header fields; its login is Proxy::basic_auth".to_owned())
+            }
+            Speaks::Http { .. } if is_in(&FRAMING_OR_ROUTING) => {
+                refused(format!("{name} is longwire's to set, for a proxy, too"))
+            }
+            Speaks::Http { .. } if is_in(&FOR_SERVERS) => {
+                refused(format!("{name} is for servers, and would go to all; a proxy's is Proxy-Authorization"))
+            }
+            Speaks::Http { fields, .. } => fields.insert(name, value).map(|()| self),
+        }
     }
 
     /// Hosts that are asked directly, in place of those of an earlier call: a list in the form of
@@ -177,8 +226,8 @@ impl Proxy {
             return Route::Direct;
         }
         match &self.relay.speaks {
-            Speaks::Http { authorization, .. } if url.scheme() == "http" && !self.tunnels_http => {
-                Route::Forward { relay: &self.relay, authorization: authorization.as_deref() }
+            Speaks::Http { fields, .. } if url.scheme() == "http" && !self.tunnels_http => {
+                Route::Forward { relay: &self.relay, fields }
             }
             Speaks::Http { .. } | Speaks::Socks5 { .. } => Route::Tunnel(&self.relay),
         }
@@ -187,7 +236,13 @@ impl Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Proxy").field(&self.relay).finish() // which shows no credentials
+        let names: Vec<&str> = self.relay.fields().into_iter().flat_map(Headers::iter).map(|(name, _)| name).collect();
+        let mut tuple = f.debug_tuple("Proxy");
+        tuple.field(&self.relay); // which shows no credentials
+        if !names.is_empty() {
+            tuple.field(&names);
+        }
+        tuple.finish()
     }
 }
 
@@ -225,7 +280,7 @@ fn scheme_and_authority(url: &str) -> Result<(&str, &str)> {
 
 /// What a proxy with that scheme speaks: the scheme's own name, the protocol, and its port.
 fn speaks(scheme: &str) -> Result<(&'static str, Speaks, u16)> {
-    let http = |is_https| Speaks::Http { is_https, authorization: None };
+    let http = |is_https| Speaks::Http { is_https, fields: Headers::new() };
     let socks5 = |names| Speaks::Socks5 { names, login: None };
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok(("http", http(false), 80)),
@@ -262,7 +317,7 @@ impl Proxies {
     /// Who is sent the head of a request that goes that way.
     pub(crate) fn next_hop<'a>(&self, route: Route<'a>) -> NextHop<'a> {
         match (route, self) {
-            (Route::Forward { authorization, .. }, _) => NextHop::Proxy { authorization },
+            (Route::Forward { fields, .. }, _) => NextHop::Proxy { fields },
             (Route::Direct | Route::Tunnel(_), Proxies::None) => NextHop::Origin,
             (Route::Direct | Route::Tunnel(_), _) => NextHop::OriginPastProxy,
         }
@@ -729,12 +784,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_for_an_http_proxy_alone_is_checked_and_its_value_never_shown() {
+        let proxy = || Proxy::new("u:hunter2@p").unwrap();
+        let fields = |proxy: &Proxy| {
+            let fields = proxy.relay.fields().unwrap().iter();
+            fields.map(|(name, value)| format!("{name}: {}", value.escape_ascii())).collect::<Vec<_>>()
+        };
+        let token = proxy().header("proxy-authorization", "Bearer one").unwrap();
+        let token = token.header("Proxy-Authorization", " Bearer two ").unwrap();
+        assert_eq!(fields(&token), ["Proxy-Authorization: Bearer two"], "the last word counts");
+        assert_eq!(fields(&token.basic_auth("u", "p").unwrap()), ["Proxy-Authorization: Basic dTpw"]);
+        let named = proxy().header("X-A", b"1\xff").unwrap().header("Proxy-Connection", "keep-alive").unwrap();
+        let shown = format!("{named:?}");
+        assert_eq!(shown, r#"Proxy(http://p:80, ["Proxy-Authorization", "X-A", "Proxy-Connection"])"#);
+        for name in FRAMING_OR_ROUTING.iter().chain(&FOR_SERVERS).chain(&["Host", "X Y", "", "X:"]) {
+            let error = proxy().header(name, "hunter2").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{name}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        let error = proxy().header("X", "hunter2\r\nEvil: 1").unwrap_err();
+        assert_eq!(error.to_string(), "header X: byte 0x0d is not allowed in a value");
+        let error = Proxy::new("socks5h://p").unwrap().header("X", "1").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert_eq!(error.to_string(), "a SOCKS5 proxy takes no header fields; its login is Proxy::basic_auth");
+    }
+
+    #[test]
     fn credentials_are_decoded_checked_and_never_shown() {
         let proxy = Proxy::new("http://us%65r:p%40ss@p").unwrap();
         let shown = format!("{proxy:?}");
-        let Speaks::Http { authorization, .. } = proxy.relay.speaks else { panic!("an HTTP proxy") };
-        assert_eq!(authorization.as_deref(), Some("Basic dXNlcjpwQHNz"));
-        assert_eq!(shown, "Proxy(http://p:80)");
+        let fields = proxy.relay.fields().expect("an HTTP proxy");
+        assert_eq!(fields.get("proxy-authorization"), Some("Basic dXNlcjpwQHNz"));
+        assert_eq!(shown, r#"Proxy(http://p:80, ["Proxy-Authorization"])"#);
+        assert_eq!(format!("{:?}", Proxy::new("p").unwrap()), "Proxy(http://p:80)");
         let proxy = Proxy::new("socks5://u%00:%ff@p").unwrap();
         let Speaks::Socks5 { login: Some(login), .. } = proxy.relay.speaks else { panic!("a login") };
         assert_eq!((&login.user[..], &login.password[..]), (&b"u\0"[..], &b"\xff"[..]));

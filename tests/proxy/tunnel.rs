@@ -69,22 +69,43 @@ fn the_request_for_a_tunnel_is_these_bytes() {
     });
     let login = tunnelling(&peer).basic_auth("me", "secret").unwrap();
     let cases = [
-        (tunnelling(&peer), URL, "CONNECT example.test:80 HTTP/1.1\r\nHost: example.test:80\r\n\r\n".to_owned()),
-        (tunnelling(&peer), "http://[::1]:8080/", "CONNECT [::1]:8080 HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n".to_owned()),
-        (
-            login,
-            URL,
-            format!(
-                "CONNECT example.test:80 HTTP/1.1\r\nHost: example.test:80\r\nProxy-Authorization: {BASIC}\r\n\r\n"
-            ),
-        ),
+        (tunnelling(&peer), URL, "example.test:80", String::new()),
+        (tunnelling(&peer), "http://[::1]:8080/", "[::1]:8080", String::new()),
+        (login, URL, "example.test:80", format!("Proxy-Authorization: {BASIC}\r\n")),
     ];
-    for (index, (proxy, url, want)) in cases.into_iter().enumerate() {
+    for (index, (proxy, url, authority, credentials)) in cases.into_iter().enumerate() {
         let request = by(proxy).get(url).header("Proxy-Authorization", "mine").send().unwrap().text().unwrap();
+        let user_agent = concat!("longwire/", env!("CARGO_PKG_VERSION"));
+        let want = format!(
+            "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {user_agent}\r\n{credentials}\r\n"
+        );
         assert!(peer.noted(index, &want), "{:?}", peer.events());
         // What goes through it is for the server, and knows of no proxy.
         assert!(request.starts_with("GET / HTTP/1.1\r\nHost: "), "{request}");
         assert!(!request.to_lowercase().contains("authorization"), "{request}");
+    }
+}
+
+#[test]
+fn a_tunnel_is_asked_for_in_the_clients_name_and_not_in_the_requests() {
+    let peer = Peer::start(|mut conn, _| {
+        let request = conn.head().expect("CONNECT");
+        conn.note(request.header("user-agent").unwrap_or("nobody"));
+        conn.send(ESTABLISHED);
+        serve(&mut conn);
+    });
+    let builder = || Client::builder().proxy(tunnelling(&peer));
+    let own = tunnelling(&peer).header("user-agent", "for the proxy").unwrap();
+    let cases = [
+        (builder().user_agent("me/1"), "me/1"),
+        (builder().user_agent(""), "nobody"),
+        (builder().user_agent("me/1").default_header("User-Agent", "me/2"), "me/2"),
+        (builder().user_agent("me/1").proxy(own), "for the proxy"),
+    ];
+    for (index, (builder, want)) in cases.into_iter().enumerate() {
+        let head = builder.build().get(URL).header("User-Agent", "request/1").send().unwrap().text().unwrap();
+        assert!(peer.noted(index, want), "{want}: {:?}", peer.events());
+        assert!(head.contains("\r\nUser-Agent: request/1\r\n") && !head.contains(want), "{head}");
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result, excerpt};
+use crate::headers::Headers;
 use crate::method::Method;
 use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
@@ -44,10 +45,10 @@ const GREETING: &str = "the SOCKS5 handshake with the proxy";
 #[derive(Clone, Copy)]
 pub(crate) enum Route<'a> {
     Direct,
-    /// The proxy is asked for the URL, with these credentials, and asks the server itself.
+    /// The proxy is asked for the URL, with these fields for it alone, and asks the server itself.
     Forward {
         relay: &'a Relay,
-        authorization: Option<&'a str>,
+        fields: &'a Headers,
     },
     /// The proxy makes a tunnel, and the server is asked through it.
     Tunnel(&'a Relay),
@@ -84,8 +85,8 @@ pub(crate) enum Speaks {
     Http {
         /// It is spoken to through TLS.
         is_https: bool,
-        /// The credentials, as HTTP sends them.
-        authorization: Option<String>,
+        /// Fields for it alone, its credentials among them.
+        fields: Headers,
     },
     Socks5 {
         /// Who looks the server's name up.
@@ -112,6 +113,14 @@ impl Relay {
     pub(crate) fn is_https(&self) -> bool {
         matches!(self.speaks, Speaks::Http { is_https: true, .. })
     }
+
+    /// The fields that it alone is sent; a SOCKS5 proxy has none.
+    pub(crate) fn fields(&self) -> Option<&Headers> {
+        match &self.speaks {
+            Speaks::Http { fields, .. } => Some(fields),
+            Speaks::Socks5 { .. } => None,
+        }
+    }
 }
 
 impl fmt::Debug for Relay {
@@ -135,10 +144,12 @@ pub(crate) enum Outcome {
     Unreachable(Error),
 }
 
-/// Has the proxy at the other end of `socket` make a tunnel to `to`, before `deadline` passes.
+/// Has the proxy at the other end of `socket` make a tunnel to `to`, before `deadline` passes. To an
+/// HTTP proxy `user_agent` says who asks, unless it is empty.
 pub(crate) fn open(
     socket: Socket,
     relay: &Relay,
+    user_agent: &[u8],
     to: Destination<'_>,
     deadline: Deadline,
     token: Option<&CancelToken>,
@@ -147,9 +158,7 @@ pub(crate) fn open(
     let peer = line.peer();
     line.begin(Limits { deadline, read_timeout: None, write_timeout: None, token: token.cloned() });
     let (outcome, doing) = match &relay.speaks {
-        Speaks::Http { authorization, .. } => {
-            (connect(&mut line, to, authorization.as_deref()).map(|()| None), CONNECTING)
-        }
+        Speaks::Http { fields, .. } => (connect(&mut line, to, user_agent, fields).map(|()| None), CONNECTING),
         Speaks::Socks5 { login, .. } => (socks5(&mut line, to, login.as_ref()), GREETING),
     };
     let is_whole = line.finish();
@@ -205,13 +214,13 @@ fn check_silence(line: &mut Line, arrived: &[u8]) -> Result<()> {
 // ---- HTTP
 
 /// RFC 9110 §9.3.6: whatever is not 2xx is a refusal.
-fn connect(line: &mut Line, to: Destination<'_>, authorization: Option<&str>) -> Result<()> {
+fn connect(line: &mut Line, to: Destination<'_>, user_agent: &[u8], fields: &Headers) -> Result<()> {
     let authority = authority(to);
-    send(line, connect_head(&authority, authorization).as_bytes())?;
+    send(line, &connect_head(&authority, user_agent, fields))?;
     let mut buffer = Buffer::new(1024);
     let head = final_head(line, &mut buffer)?;
     if !head.status.is_success() {
-        return Err(refusal(line, &mut buffer, &head, &authority, authorization.is_some()));
+        return Err(refusal(line, &mut buffer, &head, &authority, fields.contains("proxy-authorization")));
     }
     // Content-Length and Transfer-Encoding mean nothing here.
     check_silence(line, buffer.bytes())
@@ -226,14 +235,17 @@ fn authority(to: Destination<'_>) -> String {
     }
 }
 
-fn connect_head(authority: &str, authorization: Option<&str>) -> String {
-    let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-    if let Some(credentials) = authorization {
-        head.push_str("Proxy-Authorization: ");
-        head.push_str(credentials);
-        head.push_str("\r\n");
+/// Host first (RFC 9110 §7.2), then who asks, then what is for this proxy alone, which may say who
+/// asks in its own way.
+fn connect_head(authority: &str, user_agent: &[u8], fields: &Headers) -> Vec<u8> {
+    let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
+    let mut put = |name: &str, value: &[u8]| head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+    if !user_agent.is_empty() && !fields.contains("user-agent") {
+        put("User-Agent", user_agent);
     }
-    head + "\r\n"
+    fields.iter().for_each(|(name, value)| put(name, value));
+    head.extend(b"\r\n");
+    head
 }
 
 /// The first head that is not interim. 101 is no answer to CONNECT, and so a refusal.
