@@ -227,12 +227,37 @@ fn a_refusals_body_is_not_waited_for_as_long_as_an_answer_is() {
 
 #[test]
 fn a_407_says_what_to_do() {
-    let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
-    let error = refusal(answer).to_string();
-    assert!(error.ends_with("407 Proxy Authentication Required; it wants credentials (Proxy::basic_auth)"), "{error}");
-    let peer = doing(move |conn, _| conn.send(answer));
-    let error = refused(&by(tunnelling(&peer).basic_auth("me", "secret").unwrap()), URL).to_string();
-    assert!(error.ends_with("it does not take the credentials that it was given"), "{error}");
+    let basic = "Basic realm=\"a, Bearer b\"";
+    let refuses = "it does not take the credentials that it was given";
+    let (wants, not_such) = ("it wants credentials", "it does not take such credentials");
+    let token = ["Proxy-Authorization", "Bearer hunter2"];
+    let raw = ["Proxy-Authorization", "hunter2"];
+    // (what it offers, what it was given, what is said)
+    let cases: [(&[&str], _, _); 10] = [
+        (&[basic], None, format!("{wants}, and offers Basic (Proxy::basic_auth)")),
+        (&["NTLM", "basic a=b"], None, format!("{wants}, and offers NTLM, basic (Proxy::basic_auth)")),
+        (&["Negotiate", "NTLM"], None, format!("{wants}, and offers Negotiate, NTLM (Proxy::header)")),
+        (&["Digest realm=\"x\", nonce=\"Basic\""], None, format!("{wants}, and offers Digest (Proxy::header)")),
+        (&[], None, format!("{wants}, and does not say of which scheme")),
+        (&["Negotiate, bearer x=y"], Some(token), refuses.to_owned()),
+        (&[], Some(token), refuses.to_owned()),
+        (&[basic], Some(token), format!("{not_such}, and offers Basic (Proxy::basic_auth)")),
+        (&["NTLM"], Some(token), format!("{not_such}, and offers NTLM (Proxy::header)")),
+        (&["NTLM"], Some(raw), format!("{not_such}, and offers NTLM (Proxy::header)")),
+    ];
+    for (offered, given, want) in cases {
+        let challenges: String = offered.iter().map(|value| format!("Proxy-Authenticate: {value}\r\n")).collect();
+        let answer = format!("HTTP/1.1 407 Who\r\n{challenges}Content-Length: 0\r\n\r\n");
+        let peer = doing(move |conn, _| conn.send(&answer));
+        let proxy = tunnelling(&peer);
+        let proxy = match given {
+            Some([name, value]) => proxy.header(name, value).unwrap(),
+            None => proxy,
+        };
+        let error = refused(&by(proxy), URL);
+        assert!(error.to_string().ends_with(&format!(": 407 Who; {want}")), "{error}, not {want}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
 }
 
 #[test]

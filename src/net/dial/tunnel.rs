@@ -23,6 +23,7 @@ use crate::net::line::{Limits, Line};
 use crate::net::tls::Tls;
 use crate::net::transport::Socket;
 use crate::status::StatusCode;
+use crate::wire::challenge;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;
 use crate::wire::head::{Head, HeadLimits, HeadParser, INTERIM_MAX};
@@ -220,7 +221,7 @@ fn connect(line: &mut Line, to: Destination<'_>, user_agent: &[u8], fields: &Hea
     let mut buffer = Buffer::new(1024);
     let head = final_head(line, &mut buffer)?;
     if !head.status.is_success() {
-        return Err(refusal(line, &mut buffer, &head, &authority, fields.contains("proxy-authorization")));
+        return Err(refusal(line, &mut buffer, &head, &authority, fields.get_bytes("proxy-authorization")));
     }
     // Content-Length and Transfer-Encoding mean nothing here.
     check_silence(line, buffer.bytes())
@@ -279,20 +280,42 @@ fn fill(line: &mut Line, buffer: &mut Buffer, until: Deadline) -> Result<usize> 
 }
 
 /// What is said of an answer that is not 2xx, with its head and the beginning of its body.
-fn refusal(line: &mut Line, buffer: &mut Buffer, head: &Head, authority: &str, had_credentials: bool) -> Error {
+fn refusal(line: &mut Line, buffer: &mut Buffer, head: &Head, authority: &str, credentials: Option<&[u8]>) -> Error {
     let mut answer = head.raw().to_vec();
     if let Err(cancelled) = append_body(line, buffer, head, &mut answer) {
         return cancelled;
     }
     let status = head.status;
-    let hint = match (status, had_credentials) {
-        (StatusCode::PROXY_AUTHENTICATION_REQUIRED, true) => "; it does not take the credentials that it was given",
-        (StatusCode::PROXY_AUTHENTICATION_REQUIRED, false) => "; it wants credentials (Proxy::basic_auth)",
-        _ => "",
+    let hint = match status {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => missing_credentials(head, credentials),
+        _ => String::new(),
     };
     let reason = excerpt(head.reason().as_bytes());
     let what = format!("the proxy refused a tunnel to {authority}: {} {reason}{hint}", status.as_u16());
     refused(what).with_status(status).with_proxy_answer(answer)
+}
+
+/// What to do about a 407 (RFC 9110 §15.5.8), by the schemes that it offers. Of the credentials that
+/// it was given nothing is shown, not their scheme either: a bare token would be taken for one.
+fn missing_credentials(head: &Head, given: Option<&[u8]>) -> String {
+    let offered = challenge::schemes(head.headers.get_all("proxy-authenticate"));
+    let is_given = |scheme: &&str| given.is_some_and(|given| begins_with_scheme(given, scheme));
+    if given.is_some() && (offered.is_empty() || offered.iter().any(is_given)) {
+        return "; it does not take the credentials that it was given".to_owned();
+    }
+    let wants = if given.is_some() { "it does not take such credentials" } else { "it wants credentials" };
+    if offered.is_empty() {
+        return format!("; {wants}, and does not say of which scheme");
+    }
+    let is_basic = offered.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));
+    let remedy = if is_basic { "Proxy::basic_auth" } else { "Proxy::header" };
+    format!("; {wants}, and offers {} ({remedy})", excerpt(offered.join(", ").as_bytes()))
+}
+
+/// Whether credentials are of that scheme, which a blank ends (RFC 9110 §11.4).
+fn begins_with_scheme(credentials: &[u8], scheme: &str) -> bool {
+    let end = credentials.iter().position(|byte| *byte == b' ').unwrap_or(credentials.len());
+    credentials[..end].eq_ignore_ascii_case(scheme.as_bytes())
 }
 
 /// As much of the body as comes soon: the refusal is one without it, too.
