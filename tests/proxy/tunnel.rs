@@ -324,11 +324,16 @@ fn the_answers_head_has_a_limit() {
 }
 
 #[test]
-fn sixteen_interim_answers_are_passed_over_and_no_more() {
-    let interim = |count: usize| "HTTP/1.1 102 Wait\r\n\r\n".repeat(count) + ESTABLISHED;
-    let peer = opening_with(interim(16));
+fn interim_answers_are_passed_over_so_many_bytes_of_them() {
+    const ONE: &str = "HTTP/1.1 102 A moment, please..\r\n\r\n";
+    let interim = |bytes: usize| {
+        let filler = "x".repeat(bytes % ONE.len());
+        ONE.repeat(bytes / ONE.len() - 1) + &ONE.replace("A", &(filler + "A")) + ESTABLISHED
+    };
+    assert_eq!(interim(HEAD_BYTES_MAX).len(), HEAD_BYTES_MAX + ESTABLISHED.len());
+    let peer = opening_with(interim(HEAD_BYTES_MAX));
     assert!(by(tunnelling(&peer)).get(URL).send().is_ok());
-    assert!(refusal(interim(17)).to_string().contains("more than 16 interim responses"));
+    assert!(refusal(interim(HEAD_BYTES_MAX + 1)).to_string().contains("interim responses of over 16384 bytes"));
 }
 
 #[test]

@@ -26,11 +26,14 @@ use crate::status::StatusCode;
 use crate::wire::challenge;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;
-use crate::wire::head::{Head, HeadLimits, HeadParser, INTERIM_MAX};
+use crate::wire::head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
 
 /// An answer to CONNECT is a status and, at the worst, the challenges of a few schemes.
 const HEAD_LIMITS: HeadLimits = HeadLimits { bytes_max: 16 * 1024, fields_max: 64 };
+
+/// Bytes of all interim heads before that answer: a slow proxy may send one every few seconds.
+const INTERIM_BYTES_MAX: usize = HEAD_LIMITS.bytes_max;
 
 /// Bytes of a refusal's body that are kept: enough for what people write on such a page.
 const REFUSAL_BYTES_MAX: usize = 8 * 1024;
@@ -251,13 +254,15 @@ fn connect_head(authority: &str, user_agent: &[u8], fields: &Headers) -> Vec<u8>
 
 /// The first head that is not interim. 101 is no answer to CONNECT, and so a refusal.
 fn final_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
-    for _ in 0..=INTERIM_MAX {
+    let mut interim_bytes = 0;
+    while interim_bytes <= INTERIM_BYTES_MAX {
         let head = next_head(line, buffer)?;
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(head);
         }
+        interim_bytes += head.bytes;
     }
-    Err(malformed(format!("more than {INTERIM_MAX} interim responses")))
+    Err(malformed(format!("interim responses of over {INTERIM_BYTES_MAX} bytes")))
 }
 
 fn next_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
