@@ -73,9 +73,13 @@ fn run(job: &Value) -> io::Result<()> {
 }
 
 fn client_of(settings: &Value) -> Result<Client, Error> {
-    let mut builder = Client::builder().no_proxy(); // what the environment says is not the rig's
+    let mut builder = Client::builder();
+    if settings["env_proxy"] != true {
+        builder = builder.no_proxy(); // what the environment says is not the rig's
+    }
     if let Some(url) = settings["proxy"].as_str() {
-        builder = builder.proxy(Proxy::new(url)?.except(settings["no_proxy"].as_str().unwrap_or_default())?);
+        let proxy = Proxy::new(url)?.except(settings["no_proxy"].as_str().unwrap_or_default())?;
+        builder = builder.proxy(if settings["tunnel"] == true { proxy.tunnel_http() } else { proxy });
     }
     if let Some(limit) = millis(&settings["connect_timeout_ms"]) {
         builder = builder.connect_timeout(limit);
