@@ -15,20 +15,24 @@
 //! * [`transfer`] reads the body piece by piece, so that memory does not grow with it;
 //! * [`Trace`] is an [`Observer`]: what goes over the wire and what becomes of each connection,
 //!   as `curl -v` shows it, with secrets already blotted out;
-//! * [`Failure`] keeps apart whose fault an error is.
+//! * [`Failure`] keeps apart whose fault an error is, and [`curl_status`] gives each kind of error
+//!   the exit status that scripts know from curl.
 //!
-//! As with curl, redirects are followed (no `-L` needed) and an answer of 400 or more is no error
-//! unless `-f` says so. Arguments are parsed by hand, in [`Options::parse`], like getopt's.
+//! Unlike curl it follows redirects without `-L`; as with curl an answer of 400 or more is no error
+//! unless `-f` says so. A body that goes to a file or a pipe has a progress bar and a last line on a
+//! terminal's standard error. Arguments are parsed by hand, in [`Options::parse`], like getopt's.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use longwire::{Client, Event, Method, Observer, RequestBuilder, Response, SendBody};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use longwire::{Client, Event, Method, Observer, RequestBuilder, Response, SendBody, Stage};
 
 const USAGE: &str = "\
 Usage: get [options] URL
@@ -46,6 +50,9 @@ Usage: get [options] URL
   -u, --user NAME:PASSWORD  send Basic auth
   -v, --verbose             print what goes over the wire, on standard error
   -X, --request METHOD      use METHOD instead of GET, POST or PUT
+
+The exit status is curl's: 3 URL, 6 name, 7 connect, 22 status (-f), 28 time, 47 redirects, 52 no
+answer, 56 receiving, 60 certificate, ...
 ";
 
 /// The size of a read. Larger than the client's own buffer, so bytes come straight from the socket.
@@ -53,6 +60,9 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// A download that is done sooner gets no progress bar.
 const BAR_AFTER: Duration = Duration::from_millis(500);
+
+/// How often the bar is drawn when nothing comes.
+const BAR_TICK: Duration = Duration::from_millis(200);
 
 /// A line on standard error; that nobody reads it is no reason to die, as it is for `eprintln!`.
 macro_rules! note {
@@ -62,13 +72,18 @@ macro_rules! note {
 }
 
 fn main() -> ExitCode {
-    match Options::parse(std::env::args_os().skip(1)).and_then(run) {
-        Ok(()) => ExitCode::SUCCESS,
+    execute(std::env::args_os().skip(1)).into()
+}
+
+/// Does what the arguments say, and returns the exit status.
+pub(crate) fn execute(arguments: impl Iterator<Item = OsString>) -> u8 {
+    match Options::parse(arguments).and_then(run) {
+        Ok(()) => 0,
         // Whoever read our output has seen enough, as `head` does.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(failure) => {
             note!("get: {failure}");
-            ExitCode::FAILURE
+            failure.status()
         }
     }
 }
@@ -76,7 +91,7 @@ fn main() -> ExitCode {
 /// One request and its response, to the last byte.
 fn run(options: Options) -> Result<(), Failure> {
     if options.help {
-        return io::stdout().write_all(USAGE.as_bytes()).map_err(Failure::Output);
+        return io::stdout().write_all(USAGE.as_bytes()).map_err(Failure::writing);
     }
     let mut builder = Client::builder();
     if options.verbose {
@@ -84,25 +99,31 @@ fn run(options: Options) -> Result<(), Failure> {
     }
     let client = builder.build();
 
+    let started = Instant::now();
     let mut response = request_of(&client, &options)?.send()?;
     if options.fail {
         response = response.error_for_status()?;
     }
     if options.include {
-        io::stdout().write_all(response.raw_head()).map_err(Failure::Output)?;
+        io::stdout().write_all(response.raw_head()).map_err(Failure::writing)?;
     }
-    match &options.output {
-        None => transfer(&mut response, &mut io::stdout().lock(), |_| {})?,
-        Some(path) => {
-            let mut file = File::create(path).map_err(|error| Failure::file(path, error))?;
-            let mut progress = Progress::of(&response, options.verbose);
-            transfer(&mut response, &mut file, |n| progress.advance(n))?;
-        }
+    let mut output: Box<dyn Write> = match &options.output {
+        None => Box::new(io::stdout().lock()),
+        Some(path) => Box::new(File::create(path).map_err(|error| Failure::Output(path.clone(), error))?),
+    };
+    let is_shown = options.output.is_none() && io::stdout().is_terminal();
+    let is_watched = io::stderr().is_terminal() && !is_shown && !options.verbose;
+    let progress = Progress::of(&response, is_watched);
+    let outcome = transfer(&mut response, &mut output, |n| progress.advance(n));
+    let bytes = progress.finish();
+    if is_watched {
+        note!("{}", received(bytes, started.elapsed()));
     }
     if options.verbose {
-        summarize(&response);
+        note!("* {}", received(bytes, started.elapsed()));
+        note!("* {}", phases(&response));
     }
-    Ok(())
+    outcome
 }
 
 /// The request that the options describe. Its mistakes, if any, come out of `send`.
@@ -149,7 +170,7 @@ fn content_of(path: &str) -> Result<SendBody<'static>, Failure> {
     if path == "-" {
         return Ok(SendBody::reader(io::stdin()));
     }
-    let file = File::open(path).map_err(|error| Failure::file(path, error))?;
+    let file = File::open(path).map_err(|error| Failure::Input(path.to_owned(), error))?;
     Ok(file.into())
 }
 
@@ -159,25 +180,31 @@ fn transfer(response: &mut Response, output: &mut impl Write, mut moved: impl Fn
     loop {
         let n = response.read(&mut buffer).map_err(Failure::reading)?;
         if n == 0 {
-            return output.flush().map_err(Failure::Output);
+            return output.flush().map_err(Failure::writing);
         }
-        output.write_all(&buffer[..n]).map_err(Failure::Output)?;
+        output.write_all(&buffer[..n]).map_err(Failure::writing)?;
         moved(n);
     }
 }
 
-/// Where the time went.
-fn summarize(response: &Response) {
-    let millis = |phase: Duration| phase.as_secs_f64() * 1000.0;
+/// How much of a body came, in what time from the request on, and how fast that is.
+fn received(bytes: u64, took: Duration) -> String {
+    let rate = bytes as f64 / took.as_secs_f64().max(f64::EPSILON);
+    format!("Received {} in {took:.1?} ({}/s)", HumanBytes(bytes), HumanBytes(rate as u64))
+}
+
+/// Where the time went. What did not happen (the look-up of an IP address, TLS) took none.
+fn phases(response: &Response) -> String {
     let timings = response.timings();
-    note!(
-        "* Resolved in {:.1} ms, connected in {:.1}, TLS in {:.1}, sent in {:.1}, answered in {:.1}",
-        millis(timings.resolve),
-        millis(timings.connect),
-        millis(timings.tls),
-        millis(timings.send),
-        millis(timings.wait),
-    );
+    let phases = [
+        ("Resolved", timings.resolve),
+        ("Connected", timings.connect),
+        ("TLS", timings.tls),
+        ("Sent", timings.send),
+        ("Answered", timings.wait),
+    ];
+    let happened = phases.into_iter().filter(|(_, took)| !took.is_zero());
+    happened.map(|(phase, took)| format!("{phase} in {took:.1?}")).collect::<Vec<_>>().join(", ")
 }
 
 // ── What went wrong ─────────────────────────────────────────────────────────────────────────────
@@ -187,20 +214,61 @@ enum Failure {
     Usage(String),
     /// The request or its response; the message says where and why.
     Http(longwire::Error),
-    /// A file of ours.
-    File(String, io::Error),
+    /// A file that was to be sent.
+    Input(String, io::Error),
     /// Where the body was to go.
-    Output(io::Error),
+    Output(String, io::Error),
 }
 
 impl Failure {
-    fn file(path: &str, error: io::Error) -> Self {
-        Self::File(path.to_owned(), error)
+    fn writing(error: io::Error) -> Self {
+        Self::Output("writing the body".to_owned(), error)
     }
 
     /// An error from reading a body carries longwire's own error inside.
     fn reading(error: io::Error) -> Self {
-        longwire::Error::try_from(error).map_or_else(Self::Output, Self::Http)
+        longwire::Error::try_from(error).map_or_else(Self::writing, Self::Http)
+    }
+
+    /// The exit status.
+    fn status(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Http(error) => curl_status(error),
+            Self::Input(..) => 26,
+            Self::Output(..) => 23,
+        }
+    }
+}
+
+/// What curl exits with where longwire gives this error ("Exit codes" in curl(1)). Two differences
+/// that curl makes are in longwire's words only: whose name could not be looked up, and whether it
+/// is the certificate that a handshake failed for.
+fn curl_status(error: &longwire::Error) -> u8 {
+    use longwire::ErrorKind as Kind;
+    let says = |words: &str| error.to_string().contains(words);
+    match (error.kind(), error.stage()) {
+        (Kind::UnsupportedScheme, _) => 1,
+        (Kind::InvalidRequest, _) => 2,
+        (Kind::InvalidUrl, _) => 3,
+        (Kind::Resolve, _) if says("the proxy ") => 5,
+        (Kind::Resolve, _) => 6,
+        (Kind::Connect | Kind::BlockedAddress, _) => 7,
+        (Kind::Head | Kind::Framing | Kind::Redirect, _) => 8,
+        (Kind::Truncated, Stage::Body) => 18,
+        (Kind::Status, _) => 22,
+        (Kind::Body, _) => 26,
+        (Kind::Timeout, _) => 28,
+        (Kind::Tls, Stage::Tls | Stage::Connect) if says("the server's certificate") => 60,
+        (Kind::Tls, Stage::Tls | Stage::Connect) => 35,
+        (Kind::Cancelled, _) => 42,
+        (Kind::TooManyRedirects, _) => 47,
+        (Kind::Truncated, Stage::Wait) => 52,
+        (Kind::Io, Stage::Send) => 55,
+        (Kind::Decode, _) => 61,
+        (Kind::BodyTooLarge, _) => 63,
+        (Kind::Proxy, _) if error.proxy_answer().is_none() => 97, // else CONNECT was refused: 56
+        _ => 56, // whatever else went wrong while something was received, and kinds yet to come
     }
 }
 
@@ -215,8 +283,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(what) => write!(f, "{what} (get --help tells more)"),
             Self::Http(error) => error.fmt(f),
-            Self::File(path, error) => write!(f, "{path}: {error}"),
-            Self::Output(error) => write!(f, "writing the body: {error}"),
+            Self::Input(what, error) | Self::Output(what, error) => write!(f, "{what}: {error}"),
         }
     }
 }
@@ -264,34 +331,63 @@ fn note_head(mark: char, text: &str) {
 
 // ── The progress bar ────────────────────────────────────────────────────────────────────────────
 
-/// Counts from the first byte, but shows itself only to somebody who is kept waiting.
+/// Counts what comes, and shows it to somebody who is kept waiting: from a thread of its own, so
+/// that it goes on when the server does not.
 struct Progress {
     bar: ProgressBar,
-    due: Option<Instant>,
+    drawing: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Progress {
-    fn of(response: &Response, verbose: bool) -> Self {
+    fn of(response: &Response, is_watched: bool) -> Self {
         let total = response.content_length();
+        // What stands beside the bar has 25 columns; the bar has what is left of the window.
         let template = match total {
-            Some(_) => "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
-            None => "{spinner} {bytes}, {bytes_per_sec}",
+            Some(_) => "{spinner} {wide_bar} {percent:>3}% {bytes_per_sec:>12} {left:>4}",
+            None => "{spinner} {bytes:>10} {bytes_per_sec:>12}",
         };
         let style = ProgressStyle::with_template(template).expect("both templates are well formed");
-        let watched = io::stderr().is_terminal() && !verbose;
-        Self {
-            bar: ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden()).with_style(style),
-            due: watched.then(|| Instant::now() + BAR_AFTER),
-        }
+        let style = style.with_key("left", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = match state.per_sec() {
+                ..1.0 => out.write_str("?"), // nothing comes: there is nothing to tell the time by
+                _ => write!(out, "{:#}", HumanDuration(state.eta())),
+            };
+        });
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden()).with_style(style);
+        let drawing = is_watched.then(|| {
+            let (stop, stopped) = mpsc::channel();
+            let bar = bar.clone();
+            (stop, thread::spawn(move || draw(&bar, &stopped)))
+        });
+        Self { bar, drawing }
     }
 
-    fn advance(&mut self, n: usize) {
+    fn advance(&self, n: usize) {
         self.bar.inc(n as u64);
-        if self.due.is_some_and(|due| due <= Instant::now()) {
-            self.due = None;
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
     }
+
+    /// Takes the bar away; returns how many bytes it has counted.
+    fn finish(self) -> u64 {
+        let bytes = self.bar.position(); // a finished bar says that all have come
+        if let Some((stop, drawing)) = self.drawing {
+            drop(stop);
+            let _ = drawing.join(); // a bar that panicked is gone, too
+        }
+        bytes
+    }
+}
+
+/// Draws the bar again and again until the other end of the channel is gone.
+fn draw(bar: &ProgressBar, stopped: &Receiver<()>) {
+    let mut wait = BAR_AFTER;
+    while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+        if wait == BAR_AFTER {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            wait = BAR_TICK;
+        }
+        bar.tick();
+    }
+    bar.finish_and_clear();
 }
 
 // ── The command line ────────────────────────────────────────────────────────────────────────────

@@ -72,9 +72,13 @@ fn run(job: &Value) -> io::Result<()> {
 }
 
 fn client_of(settings: &Value) -> Result<Client, Error> {
-    let mut builder = Client::builder().no_proxy(); // what the environment says is not the rig's
+    let mut builder = Client::builder().skip_invalid_headers(settings["skip_invalid_headers"] == true);
+    if settings["env_proxy"] != true {
+        builder = builder.no_proxy(); // what the environment says is not the rig's
+    }
     if let Some(url) = settings["proxy"].as_str() {
-        builder = builder.proxy(Proxy::new(url)?.except(settings["no_proxy"].as_str().unwrap_or_default())?);
+        let proxy = Proxy::new(url)?.except(settings["no_proxy"].as_str().unwrap_or_default())?;
+        builder = builder.proxy(if settings["tunnel"] == true { proxy.tunnel_http() } else { proxy });
     }
     if let Some(limit) = millis(&settings["connect_timeout_ms"]) {
         builder = builder.connect_timeout(limit);
@@ -125,7 +129,7 @@ fn request_of(client: &Client, settings: &Value, op: &Value) -> Result<RequestBu
     if let Some(body) = body_of(&op["body"])? {
         request = request.body(body);
     }
-    if let Some(limit) = millis(&op["timeout_ms"]) {
+    if let Some(limit) = millis(&op["timeout_ms"]).or_else(|| op["timeout_ns"].as_u64().map(Duration::from_nanos)) {
         request = request.timeout(limit);
     }
     if let Some(hops) = op["max_redirects"].as_u64() {

@@ -232,7 +232,7 @@ fn check_host(text: &str, url: &Url) {
 /// Whatever a proxy says comes to an end: in a tunnel where a second reader sees that it agreed and
 /// said no more; else in an error that blames the proxy.
 pub fn tunnel(bytes: &[u8]) {
-    let http = || Speaks::Http { is_https: false, authorization: None };
+    let http = || Speaks::Http { is_https: false, fields: Headers::new() };
     let whole = shake_hands(bytes, Way::Whole, http());
     let head = reference::final_head(bytes);
     let is_agreed = head.is_some_and(|head| (200..300).contains(&head.status) && head.end == bytes.len());
@@ -266,7 +266,7 @@ fn shake_hands(bytes: &[u8], way: Way, speaks: Speaks) -> Option<usize> {
         tls: None,
     };
     let to = Destination::Host("example.test", 80);
-    match tunnel::open(Socket::Other(Box::new(said)), &relay, to, Deadline::none(), None) {
+    match tunnel::open(Socket::Other(Box::new(said)), &relay, b"", to, Deadline::none(), None) {
         Ok(Outcome::Open(_)) => Some(read.load(Ordering::Relaxed)),
         Ok(Outcome::Unreachable(error)) | Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Proxy, "{error}");

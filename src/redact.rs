@@ -74,13 +74,18 @@ fn mark_of(name: &str) -> &'static str {
 /// A raw head as text to be shown: control characters are escaped; secrets are replaced, on folded
 /// lines too, and passwords in URLs.
 pub(crate) fn head_text(head: &[u8]) -> String {
+    head_text_without(head, |_| false)
+}
+
+/// The same, where the fields that `hides` names are secrets, too.
+pub(crate) fn head_text_without(head: &[u8], hides: impl Fn(&str) -> bool) -> String {
     let text = String::from_utf8_lossy(head);
     let mut shown = String::with_capacity(text.len());
     let (mut in_secret, mut mark) = (false, "://");
     for (number, line) in text.split_inclusive('\n').enumerate() {
         if !line.starts_with([' ', '\t']) {
             let name = line.split_once(':').map_or(line, |(name, _)| name).trim_ascii_end();
-            in_secret = names_secret(line.as_bytes()).is_some();
+            in_secret = names_secret(line.as_bytes()).is_some() || hides(name);
             mark = mark_of(name);
             if in_secret {
                 shown.push_str(&escape_controls(name));
@@ -227,6 +232,13 @@ mod tests {
         let head = b"HTTP/1.1 200 OK\r\nset-cookie: a=b;\r\n more=secret\r\nX: y\r\n z\r\nCookie:c\r\n\r\n";
         let want = "HTTP/1.1 200 OK\r\nset-cookie: ***\r\nX: y\r\n z\r\nCookie: ***\r\n\r\n";
         assert_eq!(head_text(head), want);
+    }
+
+    #[test]
+    fn a_shown_head_hides_further_fields_by_name() {
+        let head = b"GET / HTTP/1.1\r\nX-OWN: secret\r\n secret\r\nX: y\r\n\r\n";
+        let hides = |name: &str| name.eq_ignore_ascii_case("x-own");
+        assert_eq!(head_text_without(head, hides), "GET / HTTP/1.1\r\nX-OWN: ***\r\nX: y\r\n\r\n");
     }
 
     #[test]

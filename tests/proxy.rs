@@ -127,6 +127,43 @@ fn proxy_authorization_by_hand_goes_to_a_proxy_that_is_asked_and_not_past_it() {
 }
 
 #[test]
+fn what_is_for_the_proxy_alone_goes_to_it_and_to_no_server() {
+    let server = echoing();
+    let to_server = format!("Location: {}\r\n", server.url("/direct"));
+    // Forwards requests or makes tunnels, and tells what it was sent.
+    let proxy = Peer::start(move |mut conn, _| {
+        while let Some(request) = conn.head() {
+            conn.note(format!("{} {:?}", request.method, request.header("x-token")));
+            match request.target.as_str() {
+                "http://example.test/away" => conn.send(answer("302 Found", &to_server, "")),
+                "example.test:80" => conn.send("HTTP/1.1 200 Connection established\r\n\r\n"),
+                _ => conn.send(ok(&head(&request))),
+            };
+        }
+    });
+    let with_token = at("http", &proxy).except("127.0.0.1").unwrap().header("X-Token", "hunter2").unwrap();
+    let trace = Trace::default();
+    let client = Client::builder().observer(trace.clone()).proxy(with_token.clone()).build();
+    let sent = |client: &Client, url: &str| client.get(url).send().unwrap().text().unwrap();
+
+    assert!(sent(&client, "http://example.test/").contains("\r\nX-Token: hunter2\r\n"));
+    let own = client.get("http://example.test/").header("x-token", "own").send().unwrap().text().unwrap();
+    assert!(own.contains("\r\nx-token: own\r\n") && !own.contains("hunter2"), "{own}");
+    let redirected = sent(&client, "http://example.test/away");
+    assert!(redirected.starts_with("GET /direct ") && !redirected.contains("hunter2"), "{redirected}");
+    assert_eq!(proxy.connections(), 1, "one field more makes no other proxy");
+
+    let tunnelling = Client::builder().observer(trace.clone()).proxy(with_token.tunnel_http()).build();
+    let through = sent(&tunnelling, "http://example.test/");
+    assert!(through.starts_with("GET / ") && !through.contains("hunter2"), "{through}");
+    assert!(proxy.noted(1, "CONNECT Some(\"hunter2\")") && proxy.noted(1, "GET None"), "{:?}", proxy.events());
+
+    let shown = trace.whole();
+    assert!(shown.contains("X-Token: ***") && !shown.contains("hunter2"), "{shown}");
+    assert!(!shown.contains("x-token: own"), "what the request has in its place is for the proxy, too: {shown}");
+}
+
+#[test]
 fn servers_asked_through_one_proxy_share_its_connections() {
     let proxy = echoing();
     let client = by(at("http", &proxy));

@@ -299,7 +299,9 @@ impl ClientBuilder {
     }
 
     /// The `User-Agent` of requests that do not set one. Default `longwire/` and its version; an
-    /// empty one is not sent.
+    /// empty one is not sent. To an HTTP proxy that is asked for a tunnel (CONNECT) the client says
+    /// the same, or what [`default_header`](ClientBuilder::default_header) has for `User-Agent`; the
+    /// one of a single request is for the server alone, since its tunnel is for all requests.
     pub fn user_agent(mut self, name: &str) -> Self {
         if let Err(mistake) = Headers::new().append("User-Agent", name) {
             self.settings.mistake.get_or_insert(mistake);
@@ -342,10 +344,10 @@ impl ClientBuilder {
     /// Without this and without [`no_proxy`](ClientBuilder::no_proxy) the environment decides, as
     /// it is when the client is built: `http_proxy` and `https_proxy` for URLs with that scheme,
     /// `all_proxy` where that one is not set, and `no_proxy` for the exceptions; each in capitals,
-    /// too. They are URLs as [`Proxy::new`] takes them, or `host:port` of an HTTP proxy, and the
-    /// list is one for [`Proxy::except`], where entries that make no sense are passed over.
-    /// `localhost` and loopback addresses are asked directly in any case. `HTTP_PROXY` does not
-    /// count where `REQUEST_METHOD` is set, because in a CGI program it is whatever a visitor says.
+    /// too. Their values are as [`Proxy::new`] takes them, and the list is one for
+    /// [`Proxy::except`], where entries that make no sense are passed over. `localhost`, names below
+    /// it and loopback addresses are asked directly in any case. `HTTP_PROXY` does not count where
+    /// `REQUEST_METHOD` is set, because in a CGI program it is whatever a visitor says.
     /// A proxy that makes no sense is an [`ErrorKind::InvalidRequest`] of each request that would
     /// need it. A client with a connector of your own, a unix socket or an address filter does not
     /// ask the environment.
@@ -470,6 +472,7 @@ impl ClientBuilder {
             resolver: Resolver::new(self.resolver, self.fixed),
             filter: self.filter,
             own_way,
+            user_agent: self.settings.own_user_agent().to_vec(),
             observer: observer.clone(),
             #[cfg(feature = "__rustls")]
             tls: Tls::new(self.tls_config, ALPN),

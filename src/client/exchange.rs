@@ -14,7 +14,7 @@ use crate::message::response::{Met, ResponseParts};
 use crate::net::conn::Conn;
 use crate::net::pool::{Lease, Return};
 use crate::observe::{CloseReason, Event};
-use crate::redact::head_text;
+use crate::redact::{head_text, head_text_without};
 use crate::uri;
 use crate::wire::framing::{self, Framing, Persistence};
 use crate::wire::head::{Head, NextHop, RequestHead};
@@ -53,7 +53,7 @@ fn converse(
     answers: &mut Answers<'_>,
 ) -> Result<Met> {
     encode(request, &request.headers, next_hop, settings, &mut |bytes| conn.put(bytes));
-    settings.observe_request(conn.arrived());
+    settings.observe_request(conn.arrived(), next_hop);
     let expect = request.expectation();
     let upload = send(conn, &mut request.body, expect, answers).map_err(|error| match error.stage() {
         Stage::Request => error.at(Stage::Send),
@@ -116,10 +116,13 @@ fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, upload: Uplo
 }
 
 impl Settings {
-    /// Shows the observer the request's head, secrets replaced.
-    fn observe_request(&self, head: &[u8]) {
+    /// Shows the observer the request's head, secrets replaced: what is for a proxy alone is one.
+    fn observe_request(&self, head: &[u8], next_hop: NextHop<'_>) {
         if self.observer.is_some() {
-            let text = head_text(head);
+            let text = match next_hop {
+                NextHop::Proxy { fields } => head_text_without(head, |name| fields.contains(name)),
+                NextHop::Origin | NextHop::OriginPastProxy => head_text(head),
+            };
             self.observe(|| Event::RequestHead { text: &text });
         }
     }

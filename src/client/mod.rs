@@ -101,7 +101,7 @@ impl Client {
     }
 
     /// The request head as this client would send it to the origin, to the byte. To an HTTP proxy
-    /// the same goes with the whole URL for a target, and the proxy's credentials.
+    /// the same goes with the whole URL for a target, and the fields that are for the proxy alone.
     ///
     /// # Errors
     /// As [`send`](Client::send), for what is known without a network.

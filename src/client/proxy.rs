@@ -11,6 +11,7 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::headers::Headers;
 use crate::message::request::{basic_credentials, percent_decode};
 use crate::net::dial::tunnel::{Login, Names, Relay, Route, Speaks};
 #[cfg(feature = "__rustls")]
@@ -23,6 +24,13 @@ use crate::wire::head::NextHop;
 #[cfg(feature = "__rustls")]
 pub(crate) const ALPN: &[u8] = b"http/1.1";
 
+/// Fields that frame a message, say where it goes, or belong to one connection.
+const FRAMING_OR_ROUTING: [&str; 8] =
+    ["connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// Credentials that a proxy passes on, and so every server would get.
+const FOR_SERVERS: [&str; 2] = ["authorization", "cookie"];
+
 /// A proxy, and what it is used for. Give it to
 /// [`ClientBuilder::proxy`](crate::ClientBuilder::proxy).
 ///
@@ -32,6 +40,8 @@ pub(crate) const ALPN: &[u8] = b"http/1.1";
 /// | `https://host:port` | the same, spoken to through TLS | 443 |
 /// | `socks5://host:port` | SOCKS5, a tunnel for everything; names are looked up here | 1080 |
 /// | `socks5h://host:port` | the same, but the proxy looks names up | 1080 |
+/// | `socks://host:port` | the same as `socks5h`, as desktops set it in `all_proxy` | 1080 |
+/// | `host:port` | the same as `http` | 80 |
 ///
 /// `user:password@` before the host, percent-encoded, are credentials: Basic (RFC 7617), or the
 /// login of SOCKS5 (RFC 1929). They go to the proxy and to nobody else, and no `Debug`, error or
@@ -57,38 +67,29 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// The proxy at that URL.
+    /// Returns the proxy at `url`. Without a scheme (`host:port`, `user:password@host:port`,
+    /// `[::1]:8080`) it is an `http` proxy, and a path, query or fragment counts for nothing: so the
+    /// values that other programs take for `http_proxy` and the like are taken here.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidUrl`], [`ErrorKind::UnsupportedScheme`], or
     /// [`ErrorKind::InvalidRequest`] for credentials that cannot be sent.
     pub fn new(url: &str) -> Result<Proxy> {
-        // Of the URL only the scheme may be shown: there may be a password in it.
-        let invalid = |what: &str| Error::new(ErrorKind::InvalidUrl, format!("the proxy's URL {what}"));
-        if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-            return Err(invalid("has a blank or control byte"));
-        }
-        let Some((scheme, rest)) = split_scheme(url) else {
-            return Err(invalid("is not of the form http://host:port"));
-        };
-        let (speaks, default_port) = speaks(scheme)?;
-        uri::check_authority_form(rest).map_err(|_| invalid("has no host, or a backslash before the path"))?;
+        let (scheme, authority) = scheme_and_authority(url)?;
+        let (scheme, speaks, default_port) = speaks(scheme)?;
         // The host is read by the rules of http for all of them; which drops http's own port, so
         // that the port is asked of another.
-        let parse = |scheme: &str| Url::parse(&format!("{scheme}:{rest}"));
-        let (Ok(parsed), Ok(other)) = (parse("http"), parse("https")) else {
-            return Err(invalid("does not parse"));
+        let parse = |scheme: &str| {
+            let parsed = Url::parse(&format!("{scheme}://{authority}"));
+            parsed.map_err(|error| invalid(&format!("does not parse: {error}")))
         };
+        let (parsed, other) = (parse("http")?, parse("https")?);
         let port = parsed.port().or(other.port()).unwrap_or(default_port);
         if port == 0 {
             return Err(invalid("has port 0"));
         }
-        if parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(invalid("has something behind the host and port"));
-        }
-        let name = format!("{}://{}:{port}", scheme.to_ascii_lowercase(), parsed.host_str().unwrap_or_default());
         let relay = Relay {
-            name,
+            name: format!("{scheme}://{}:{port}", parsed.host_str().unwrap_or_default()),
             host: uri::bare_host(&parsed).to_owned(),
             port,
             speaks,
@@ -114,7 +115,7 @@ impl Proxy {
     pub fn basic_auth(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Proxy> {
         let (user, password) = (user.as_ref(), password.as_ref());
         match &mut self.relay.speaks {
-            Speaks::Http { authorization, .. } => *authorization = Some(basic_credentials(user, password)?),
+            Speaks::Http { fields, .. } => fields.insert("Proxy-Authorization", basic_credentials(user, password)?)?,
             Speaks::Socks5 { login, .. } => {
                 if [user, password].iter().any(|part| part.is_empty() || part.len() > 255) {
                     let what = "user and password for a SOCKS5 proxy have 1 to 255 bytes each (RFC 1929 §2)";
@@ -124,6 +125,47 @@ impl Proxy {
             }
         }
         Ok(self)
+    }
+
+    /// Adds a header field for the proxy alone, in place of an earlier one of that name: a token,
+    /// say. It goes along when the proxy is asked for a tunnel (CONNECT), and with requests that the
+    /// proxy forwards; never to a server that is asked directly or through a tunnel. A proxy passes
+    /// on to the server whatever it does not know to be for itself (RFC 9110 §7.6.1).
+    ///
+    /// `Proxy-Authorization` and [`basic_auth`](Proxy::basic_auth) replace each other. A request
+    /// that is forwarded and sets a field of that name itself goes with its own; `User-Agent` and
+    /// `Accept` replace those of the client. No `Debug`, error or event shows the value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] if name or value break the grammar (RFC 9110 §5), for the fields
+    /// that frame a message, say where it goes or belong to one connection (`Host`, `Content-Length`,
+    /// `Transfer-Encoding`, `Connection`, …), for `Authorization` and `Cookie`, which are for servers,
+    /// and for a SOCKS5 proxy, which takes no fields.
+    ///
+    /// ```
+    /// use longwire::{Client, Proxy};
+    ///
+    /// let proxy = Proxy::new("proxy.example:3128")?.header("Proxy-Authorization", "Bearer s3cret")?;
+    /// assert_eq!(format!("{proxy:?}"), r#"Proxy(http://proxy.example:3128, ["Proxy-Authorization"])"#);
+    /// # drop(Client::builder().proxy(proxy).build());
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<Proxy> {
+        let refused = |what| Err(Error::new(ErrorKind::InvalidRequest, what));
+        let name = name.as_ref();
+        let is_in = |names: &[&str]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        match &mut self.relay.speaks {
+            Speaks::Socks5 { .. } => {
+                refused("a SOCKS5 proxy takes no header fields; its login is Proxy::basic_auth".to_owned())
+            }
+            Speaks::Http { .. } if is_in(&FRAMING_OR_ROUTING) => {
+                refused(format!("{name} is longwire's to set, for a proxy, too"))
+            }
+            Speaks::Http { .. } if is_in(&FOR_SERVERS) => {
+                refused(format!("{name} is for servers, and would go to all; a proxy's is Proxy-Authorization"))
+            }
+            Speaks::Http { fields, .. } => fields.insert(name, value).map(|()| self),
+        }
     }
 
     /// Hosts that are asked directly, in place of those of an earlier call: a list in the form of
@@ -184,8 +226,8 @@ impl Proxy {
             return Route::Direct;
         }
         match &self.relay.speaks {
-            Speaks::Http { authorization, .. } if url.scheme() == "http" && !self.tunnels_http => {
-                Route::Forward { relay: &self.relay, authorization: authorization.as_deref() }
+            Speaks::Http { fields, .. } if url.scheme() == "http" && !self.tunnels_http => {
+                Route::Forward { relay: &self.relay, fields }
             }
             Speaks::Http { .. } | Speaks::Socks5 { .. } => Route::Tunnel(&self.relay),
         }
@@ -194,29 +236,62 @@ impl Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Proxy").field(&self.relay).finish() // which shows no credentials
+        let names: Vec<&str> = self.relay.fields().into_iter().flat_map(Headers::iter).map(|(name, _)| name).collect();
+        let mut tuple = f.debug_tuple("Proxy");
+        tuple.field(&self.relay); // which shows no credentials
+        if !names.is_empty() {
+            tuple.field(&names);
+        }
+        tuple.finish()
     }
 }
 
-/// The scheme, if there is one, and what is behind its colon.
-fn split_scheme(url: &str) -> Option<(&str, &str)> {
-    url.split_once(':').filter(|(_, rest)| rest.starts_with("//"))
+/// What is wrong with a proxy's URL. Of the URL itself only the scheme may be shown: there may be a
+/// password in it.
+fn invalid(what: &str) -> Error {
+    Error::new(ErrorKind::InvalidUrl, format!("the proxy's URL {what}"))
 }
 
-/// What a proxy with that scheme speaks, and its port.
-fn speaks(scheme: &str) -> Result<(Speaks, u16)> {
-    let http = |is_https, port| Ok((Speaks::Http { is_https, authorization: None }, port));
-    let socks5 = |names| Ok((Speaks::Socks5 { names, login: None }, 1080));
+/// The scheme, `http` where there is none, and the authority (RFC 3986 §3.2); what follows it
+/// counts for nothing.
+fn scheme_and_authority(url: &str) -> Result<(&str, &str)> {
+    if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+        return Err(invalid("has a blank or control byte"));
+    }
+    let split = url.split_once(':').and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)));
+    let (scheme, rest) = split.unwrap_or(("http", url));
+    let (authority, path) = rest.split_at(rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len()));
+    if authority.is_empty() {
+        return Err(invalid("has no host"));
+    }
+    if path.starts_with('\\') {
+        return Err(invalid("has a backslash before the path"));
+    }
+    // A password that was not percent-encoded: its beginning would be taken for host and port.
+    if path.contains('@') {
+        return Err(invalid("has a '/', '?' or '#' before its '@': percent-encode those of a password"));
+    }
+    // `http:/host` is a slip, and no proxy called `http`.
+    if split.is_none() && authority.ends_with(':') {
+        return Err(invalid("is not of the form host:port or http://host:port"));
+    }
+    Ok((scheme, authority))
+}
+
+/// What a proxy with that scheme speaks: the scheme's own name, the protocol, and its port.
+fn speaks(scheme: &str) -> Result<(&'static str, Speaks, u16)> {
+    let http = |is_https| Speaks::Http { is_https, fields: Headers::new() };
+    let socks5 = |names| Speaks::Socks5 { names, login: None };
     match scheme.to_ascii_lowercase().as_str() {
-        "http" => http(false, 80),
-        "https" => http(true, 443),
-        "socks5" => socks5(Names::ByUs),
-        "socks5h" => socks5(Names::ByProxy),
-        other if other.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-            let what = format!("a proxy is http, https, socks5 or socks5h, and not {other}");
+        "http" => Ok(("http", http(false), 80)),
+        "https" => Ok(("https", http(true), 443)),
+        "socks5" => Ok(("socks5", socks5(Names::ByUs), 1080)),
+        "socks5h" | "socks" => Ok(("socks5h", socks5(Names::ByProxy), 1080)),
+        other if !other.is_empty() && other.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            let what = format!("a proxy is http, https, socks5 or socks5h (which socks stands for), and not {other}");
             Err(Error::new(ErrorKind::UnsupportedScheme, what))
         }
-        _ => Err(Error::new(ErrorKind::InvalidUrl, "the proxy's URL is not of the form http://host:port")),
+        _ => Err(invalid("is not of the form host:port or http://host:port")),
     }
 }
 
@@ -242,7 +317,7 @@ impl Proxies {
     /// Who is sent the head of a request that goes that way.
     pub(crate) fn next_hop<'a>(&self, route: Route<'a>) -> NextHop<'a> {
         match (route, self) {
-            (Route::Forward { authorization, .. }, _) => NextHop::Proxy { authorization },
+            (Route::Forward { fields, .. }, _) => NextHop::Proxy { fields },
             (Route::Direct | Route::Tunnel(_), Proxies::None) => NextHop::Origin,
             (Route::Direct | Route::Tunnel(_), _) => NextHop::OriginPastProxy,
         }
@@ -298,13 +373,9 @@ impl Environment {
     }
 }
 
-/// The proxy that a variable names; without a scheme it is an HTTP proxy.
+/// The proxy that a variable names.
 fn named(name: &str, value: &OsString) -> Result<Proxy> {
-    let value = text(name, value)?.trim_ascii();
-    let proxy = match split_scheme(value) {
-        Some(_) => Proxy::new(value),
-        None => Proxy::new(&format!("http://{value}")),
-    };
+    let proxy = Proxy::new(text(name, value)?.trim_ascii());
     proxy.map_err(|error| error.recast(ErrorKind::InvalidRequest, &variable_called(name)))
 }
 
@@ -317,9 +388,13 @@ fn variable_called(name: &str) -> String {
     format!("the environment variable {name} (or {})", name.to_ascii_uppercase())
 }
 
+/// Whether the URL's host is a loopback address, or a name for one (RFC 6761 §6.3).
 fn is_this_machine(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name.strip_suffix('.').unwrap_or(name) == "localhost",
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name.strip_suffix("localhost").is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        }
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip).to_canonical().is_loopback(),
         None => false,
@@ -506,11 +581,13 @@ mod tests {
     fn this_machine_is_asked_directly_whatever_the_environment_says() {
         let all = environment(&[("all_proxy", "http://p:1"), ("no_proxy", "a")]);
         let loopback = ["127.0.0.1", "127.9.9.9:1", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1", "127.0.0.1."];
-        for host in ["localhost", "LOCALHOST:8080", "localhost."].into_iter().chain(loopback) {
+        let names = ["localhost", "LOCALHOST:8080", "localhost.", "foo.localhost", "a.b.LocalHost.:81"];
+        for host in names.into_iter().chain(loopback) {
             assert_eq!(chosen(&all, &format!("http://{host}/")), "direct", "{host}");
         }
         let all = environment(&[("all_proxy", "http://p:1")]);
-        for host in ["localhost.example", "128.0.0.1", "[::2]", "localhosts"] {
+        for host in ["localhost.example", "128.0.0.1", "[::2]", "localhosts", "notlocalhost", "localhost.a.localhost1"]
+        {
             assert_eq!(chosen(&all, &format!("http://{host}/")), "http://p:1", "{host}");
         }
     }
@@ -525,7 +602,7 @@ mod tests {
                 "the environment variable http_proxy (or HTTP_PROXY): the proxy's URL has no host",
             ),
             ("all_proxy", "http://u:secret@p:x", "the environment variable all_proxy (or ALL_PROXY): the proxy's URL"),
-            ("all_proxy", "http://u:secret@p/x", "the environment variable all_proxy (or ALL_PROXY): the proxy's URL"),
+            ("all_proxy", "http://u:1/secret@p", "the environment variable all_proxy (or ALL_PROXY): the proxy's URL"),
             ("all_proxy", "u:sec ret@p", "the environment variable all_proxy (or ALL_PROXY): the proxy's URL"),
             ("all_proxy", "socks5://secret@p", "the environment variable all_proxy (or ALL_PROXY): user and password"),
         ];
@@ -642,35 +719,104 @@ mod tests {
             ("socks5h://p:80", "socks5h://p:80", "p"),
             ("socks5://u:p@[::1]:9", "socks5://[::1]:9", "::1"),
             ("http://u:p@192.0.2.1:8080", "http://192.0.2.1:8080", "192.0.2.1"),
+            // What only says where it is, is an HTTP proxy.
+            ("p:3128", "http://p:3128", "p"),
+            ("p", "http://p:80", "p"),
+            ("u:p@p:3128", "http://p:3128", "p"),
+            ("[::1]:8080", "http://[::1]:8080", "::1"),
+            ("p:3128/", "http://p:3128", "p"),
+            ("SOCKS://p:1081", "socks5h://p:1081", "p"),
+            ("socks://p/", "socks5h://p:1080", "p"),
+            // A path counts for nothing.
+            ("http://p:3128/", "http://p:3128", "p"),
+            ("http://p:3128/proxy.pac", "http://p:3128", "p"),
+            ("https://u:p@p/x?y#z", "https://p:443", "p"),
+            ("http://p?x", "http://p:80", "p"),
+            ("socks5://p#x", "socks5://p:1080", "p"),
+            ("http://p/a\\b", "http://p:80", "p"),
         ];
         for (url, name, host) in cases {
             let relay = Proxy::new(url).unwrap().relay;
             assert_eq!((relay.name.as_str(), relay.host.as_str()), (name, host), "{url}");
         }
-        let bad = ["", "p:80", "http:p", "http:///p", "http://p:65536", "http://p x"];
-        for url in bad {
-            assert_eq!(Proxy::new(url).unwrap_err().kind(), ErrorKind::InvalidUrl, "{url:?}");
-        }
-        let behind = "something behind the host and port";
-        for (url, what) in
-            [("http://p:0", "port 0"), ("http://p/x", behind), ("http://p?x", behind), ("http://p#x", behind)]
-        {
+        let relay = Proxy::new("socks://u:p@p").unwrap().relay;
+        assert!(matches!(relay.speaks, Speaks::Socks5 { names: Names::ByProxy, login: Some(_) }));
+    }
+
+    #[test]
+    fn what_cannot_be_a_proxy_is_refused_in_words_without_its_password() {
+        let cases = [
+            ("", "has no host"),
+            ("/p", "has no host"),
+            ("//p", "has no host"),
+            ("http:///p", "has no host"),
+            ("http://?p", "has no host"),
+            ("http://:3128", "does not parse: empty host"),
+            ("http://u:secret@", "does not parse: empty host"),
+            ("http://p:65536", "does not parse: invalid port number"),
+            ("u:secret@p:x", "does not parse: invalid port number"),
+            ("::1", "does not parse: empty host"),
+            ("http:p", "does not parse: invalid port number"),
+            ("http:/p:3128", "is not of the form host:port or http://host:port"),
+            ("u:secret://p", "is not of the form host:port or http://host:port"),
+            ("u-secret://p", "is not of the form host:port or http://host:port"),
+            ("://p", "is not of the form host:port or http://host:port"),
+            ("p:0", "has port 0"),
+            ("https://p:0/", "has port 0"),
+            ("http://p x", "has a blank or control byte"),
+            (" p:3128", "has a blank or control byte"),
+            ("http://u:sec\nret@p", "has a blank or control byte"),
+            ("http://p\\x", "has a backslash before the path"),
+            ("http://u:1/secret@p", "has a '/', '?' or '#' before its '@': percent-encode those of a password"),
+            ("u:1#secret@p:3128", "has a '/', '?' or '#' before its '@': percent-encode those of a password"),
+        ];
+        for (url, what) in cases {
             let error = Proxy::new(url).unwrap_err();
-            assert_eq!(
-                (error.kind(), error.to_string()),
-                (ErrorKind::InvalidUrl, format!("the proxy's URL has {what}"))
-            );
+            let want = (ErrorKind::InvalidUrl, format!("the proxy's URL {what}"));
+            assert_eq!((error.kind(), error.to_string()), want, "{url:?}");
         }
-        assert_eq!(Proxy::new("socks4://p").unwrap_err().kind(), ErrorKind::UnsupportedScheme);
+        for scheme in ["socks4", "socks4a", "ftp"] {
+            let error = Proxy::new(&format!("{scheme}://u:secret@p")).unwrap_err();
+            let what = "a proxy is http, https, socks5 or socks5h (which socks stands for), and not";
+            let want = (ErrorKind::UnsupportedScheme, format!("{what} {scheme}"));
+            assert_eq!((error.kind(), error.to_string()), want);
+        }
+    }
+
+    #[test]
+    fn what_is_for_an_http_proxy_alone_is_checked_and_its_value_never_shown() {
+        let proxy = || Proxy::new("u:hunter2@p").unwrap();
+        let fields = |proxy: &Proxy| {
+            let fields = proxy.relay.fields().unwrap().iter();
+            fields.map(|(name, value)| format!("{name}: {}", value.escape_ascii())).collect::<Vec<_>>()
+        };
+        let token = proxy().header("proxy-authorization", "Bearer one").unwrap();
+        let token = token.header("Proxy-Authorization", " Bearer two ").unwrap();
+        assert_eq!(fields(&token), ["Proxy-Authorization: Bearer two"], "the last word counts");
+        assert_eq!(fields(&token.basic_auth("u", "p").unwrap()), ["Proxy-Authorization: Basic dTpw"]);
+        let named = proxy().header("X-A", b"1\xff").unwrap().header("Proxy-Connection", "keep-alive").unwrap();
+        let shown = format!("{named:?}");
+        assert_eq!(shown, r#"Proxy(http://p:80, ["Proxy-Authorization", "X-A", "Proxy-Connection"])"#);
+        for name in FRAMING_OR_ROUTING.iter().chain(&FOR_SERVERS).chain(&["Host", "X Y", "", "X:"]) {
+            let error = proxy().header(name, "hunter2").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{name}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        let error = proxy().header("X", "hunter2\r\nEvil: 1").unwrap_err();
+        assert_eq!(error.to_string(), "header X: byte 0x0d is not allowed in a value");
+        let error = Proxy::new("socks5h://p").unwrap().header("X", "1").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert_eq!(error.to_string(), "a SOCKS5 proxy takes no header fields; its login is Proxy::basic_auth");
     }
 
     #[test]
     fn credentials_are_decoded_checked_and_never_shown() {
         let proxy = Proxy::new("http://us%65r:p%40ss@p").unwrap();
         let shown = format!("{proxy:?}");
-        let Speaks::Http { authorization, .. } = proxy.relay.speaks else { panic!("an HTTP proxy") };
-        assert_eq!(authorization.as_deref(), Some("Basic dXNlcjpwQHNz"));
-        assert_eq!(shown, "Proxy(http://p:80)");
+        let fields = proxy.relay.fields().expect("an HTTP proxy");
+        assert_eq!(fields.get("proxy-authorization"), Some("Basic dXNlcjpwQHNz"));
+        assert_eq!(shown, r#"Proxy(http://p:80, ["Proxy-Authorization"])"#);
+        assert_eq!(format!("{:?}", Proxy::new("p").unwrap()), "Proxy(http://p:80)");
         let proxy = Proxy::new("socks5://u%00:%ff@p").unwrap();
         let Speaks::Socks5 { login: Some(login), .. } = proxy.relay.speaks else { panic!("a login") };
         assert_eq!((&login.user[..], &login.password[..]), (&b"u\0"[..], &b"\xff"[..]));

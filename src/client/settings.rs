@@ -34,6 +34,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The client's own `User-Agent`, whatever a request says; empty if it says none.
+    pub(crate) fn own_user_agent(&self) -> &[u8] {
+        self.default_headers.get_bytes("user-agent").unwrap_or(self.user_agent.as_bytes())
+    }
+
     /// Tells the observer, if there is one; only then is the event made.
     pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
         if let Some(observer) = &self.observer {

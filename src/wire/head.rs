@@ -164,8 +164,8 @@ pub(crate) enum NextHop<'a> {
     Origin,
     /// The server, past a proxy or through its tunnel: what is for the proxy is not for the server.
     OriginPastProxy,
-    /// A proxy that is asked for the whole URL, and the credentials for it.
-    Proxy { authorization: Option<&'a str> },
+    /// A proxy that is asked for the whole URL, and the fields that are for it alone.
+    Proxy { fields: &'a Headers },
 }
 
 /// What a request head is made of.
@@ -183,19 +183,19 @@ pub(crate) struct RequestHead<'a> {
 
 impl RequestHead<'_> {
     /// Writes the head, piece by piece: Host first (RFC 9110 §7.2), then ours, then the caller's.
-    /// Of Host, User-Agent, Accept and Proxy-Authorization the caller's stands alone. Each line
-    /// brings the end of the one before.
+    /// Of Host, User-Agent, Accept and what is for the proxy alone the caller's stands alone. Each
+    /// line brings the end of the one before.
     pub(crate) fn encode(&self, put: &mut impl FnMut(&[u8])) {
         put(self.method.as_str().as_bytes());
         put(b" ");
         put(self.target.as_bytes());
         put(b" HTTP/1.1\r\nHost: ");
         put(self.headers.get_bytes("host").unwrap_or(self.authority.as_bytes()));
-        if !self.user_agent.is_empty() && !self.headers.contains("user-agent") {
+        if !self.user_agent.is_empty() && !self.sets("user-agent") {
             put(b"\r\nUser-Agent: ");
             put(self.user_agent.as_bytes());
         }
-        if !self.headers.contains("accept") {
+        if !self.sets("accept") {
             put(b"\r\nAccept: */*");
         }
         match self.announced {
@@ -209,12 +209,10 @@ impl RequestHead<'_> {
         if self.expects_continue {
             put(b"\r\nExpect: 100-continue");
         }
-        match self.next_hop {
-            NextHop::Proxy { authorization: Some(credentials) } if !self.headers.contains("proxy-authorization") => {
-                put(b"\r\nProxy-Authorization: ");
-                put(credentials.as_bytes());
+        if let NextHop::Proxy { fields } = self.next_hop {
+            for (name, value) in fields.iter().filter(|(name, _)| !self.headers.contains(name)) {
+                put_field(name, value, put);
             }
-            NextHop::Proxy { .. } | NextHop::Origin | NextHop::OriginPastProxy => {}
         }
         // TE is for the next hop alone, which its connection option says (RFC 9110 §10.1.4).
         if self.headers.contains("te") && !names_option(self.headers, "te") {
@@ -222,14 +220,25 @@ impl RequestHead<'_> {
         }
         for (name, value) in self.headers.iter() {
             if !self.stands_elsewhere(name, value) {
-                put(b"\r\n");
-                put(name.as_bytes());
-                put(b": ");
-                put(value);
+                put_field(name, value, put);
             }
         }
         put(b"\r\n\r\n");
     }
+
+    /// Whether the caller sets `name`, for the server or for the proxy that is asked.
+    fn sets(&self, name: &str) -> bool {
+        let by_proxy = matches!(self.next_hop, NextHop::Proxy { fields } if fields.contains(name));
+        by_proxy || self.headers.contains(name)
+    }
+}
+
+/// Writes a field line behind the end of the line before.
+fn put_field(name: &str, value: &[u8], put: &mut impl FnMut(&[u8])) {
+    put(b"\r\n");
+    put(name.as_bytes());
+    put(b": ");
+    put(value);
 }
 
 impl RequestHead<'_> {
@@ -349,19 +358,42 @@ mod tests {
     }
 
     #[test]
+    fn of_what_both_set_the_request_stands_before_the_proxy_and_that_before_the_client() {
+        let (mut its, mut mine) = (Headers::new(), Headers::new());
+        its.append("user-agent", "its").unwrap();
+        its.append("ACCEPT", "its").unwrap();
+        mine.append("Accept", "mine").unwrap();
+        let head = RequestHead {
+            method: &Method::GET,
+            target: "http://here/",
+            next_hop: NextHop::Proxy { fields: &its },
+            authority: "here",
+            user_agent: "me",
+            announced: Announced::Nothing,
+            expects_continue: false,
+            headers: &mine,
+        };
+        let mut text = Vec::new();
+        head.encode(&mut |bytes| text.extend_from_slice(bytes));
+        let want = "GET http://here/ HTTP/1.1\r\nHost: here\r\nuser-agent: its\r\nAccept: mine\r\n\r\n";
+        assert_eq!(String::from_utf8(text).unwrap(), want);
+    }
+
+    #[test]
     fn proxy_authorization_does_not_go_past_a_proxy() {
-        let mut by_hand = Headers::new();
+        let (mut by_hand, mut its, none) = (Headers::new(), Headers::new(), Headers::new());
         by_hand.append("proxy-authorization", "mine").unwrap();
-        let none = Headers::new();
-        let proxy = |authorization| NextHop::Proxy { authorization };
+        its.append("Proxy-Authorization", "its").unwrap();
+        its.append("X-For-Proxy", "1").unwrap();
+        let proxy = |fields| NextHop::Proxy { fields };
         let cases = [
             (NextHop::Origin, &by_hand, "proxy-authorization: mine\r\n"),
             (NextHop::Origin, &none, ""),
             (NextHop::OriginPastProxy, &by_hand, ""),
-            (proxy(None), &by_hand, "proxy-authorization: mine\r\n"),
-            (proxy(Some("its")), &by_hand, "proxy-authorization: mine\r\n"),
-            (proxy(Some("its")), &none, "Proxy-Authorization: its\r\n"),
-            (proxy(None), &none, ""),
+            (proxy(&none), &by_hand, "proxy-authorization: mine\r\n"),
+            (proxy(&its), &by_hand, "X-For-Proxy: 1\r\nproxy-authorization: mine\r\n"),
+            (proxy(&its), &none, "Proxy-Authorization: its\r\nX-For-Proxy: 1\r\n"),
+            (proxy(&none), &none, ""),
         ];
         for (next_hop, headers, want) in cases {
             let (method, announced) = (&Method::GET, Announced::Nothing);

@@ -3,6 +3,7 @@
 //! Nothing in here names a socket, a reader or a clock. Every function eats slices and says what
 //! they mean, so that tests need no network.
 
+pub(crate) mod challenge;
 pub(crate) mod chunked;
 pub(crate) mod decode;
 pub(crate) mod framing;

@@ -54,6 +54,9 @@ fn ask_through(proxy: &str) {
     for client in [client, Client::builder().no_proxy().build()] {
         assert_eq!(client.get(server.url("/")).send().unwrap().text().unwrap(), "direct");
     }
+    // This machine by a name of its own (RFC 6761 §6.3), which the proxy's machine has, too.
+    let client = Client::builder().resolve_to("foo.localhost", server.addr()).build();
+    assert_eq!(client.get("http://foo.LOCALHOST/").send().unwrap().text().unwrap(), "direct");
     let unfiltered = Client::builder().address_filter(|_| true).resolve_to("example.test", server.addr()).build();
     assert_eq!(unfiltered.get("http://example.test/").send().unwrap().text().unwrap(), "direct");
     assert_ne!(server.addr().to_string(), proxy);

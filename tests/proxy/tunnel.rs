@@ -69,22 +69,43 @@ fn the_request_for_a_tunnel_is_these_bytes() {
     });
     let login = tunnelling(&peer).basic_auth("me", "secret").unwrap();
     let cases = [
-        (tunnelling(&peer), URL, "CONNECT example.test:80 HTTP/1.1\r\nHost: example.test:80\r\n\r\n".to_owned()),
-        (tunnelling(&peer), "http://[::1]:8080/", "CONNECT [::1]:8080 HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n".to_owned()),
-        (
-            login,
-            URL,
-            format!(
-                "CONNECT example.test:80 HTTP/1.1\r\nHost: example.test:80\r\nProxy-Authorization: {BASIC}\r\n\r\n"
-            ),
-        ),
+        (tunnelling(&peer), URL, "example.test:80", String::new()),
+        (tunnelling(&peer), "http://[::1]:8080/", "[::1]:8080", String::new()),
+        (login, URL, "example.test:80", format!("Proxy-Authorization: {BASIC}\r\n")),
     ];
-    for (index, (proxy, url, want)) in cases.into_iter().enumerate() {
+    for (index, (proxy, url, authority, credentials)) in cases.into_iter().enumerate() {
         let request = by(proxy).get(url).header("Proxy-Authorization", "mine").send().unwrap().text().unwrap();
+        let user_agent = concat!("longwire/", env!("CARGO_PKG_VERSION"));
+        let want = format!(
+            "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {user_agent}\r\n{credentials}\r\n"
+        );
         assert!(peer.noted(index, &want), "{:?}", peer.events());
         // What goes through it is for the server, and knows of no proxy.
         assert!(request.starts_with("GET / HTTP/1.1\r\nHost: "), "{request}");
         assert!(!request.to_lowercase().contains("authorization"), "{request}");
+    }
+}
+
+#[test]
+fn a_tunnel_is_asked_for_in_the_clients_name_and_not_in_the_requests() {
+    let peer = Peer::start(|mut conn, _| {
+        let request = conn.head().expect("CONNECT");
+        conn.note(request.header("user-agent").unwrap_or("nobody"));
+        conn.send(ESTABLISHED);
+        serve(&mut conn);
+    });
+    let builder = || Client::builder().proxy(tunnelling(&peer));
+    let own = tunnelling(&peer).header("user-agent", "for the proxy").unwrap();
+    let cases = [
+        (builder().user_agent("me/1"), "me/1"),
+        (builder().user_agent(""), "nobody"),
+        (builder().user_agent("me/1").default_header("User-Agent", "me/2"), "me/2"),
+        (builder().user_agent("me/1").proxy(own), "for the proxy"),
+    ];
+    for (index, (builder, want)) in cases.into_iter().enumerate() {
+        let head = builder.build().get(URL).header("User-Agent", "request/1").send().unwrap().text().unwrap();
+        assert!(peer.noted(index, want), "{want}: {:?}", peer.events());
+        assert!(head.contains("\r\nUser-Agent: request/1\r\n") && !head.contains(want), "{head}");
     }
 }
 
@@ -206,12 +227,37 @@ fn a_refusals_body_is_not_waited_for_as_long_as_an_answer_is() {
 
 #[test]
 fn a_407_says_what_to_do() {
-    let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
-    let error = refusal(answer).to_string();
-    assert!(error.contains("407 Proxy Authentication Required; it wants credentials (Proxy::basic_auth) ("), "{error}");
-    let peer = doing(move |conn, _| conn.send(answer));
-    let error = refused(&by(tunnelling(&peer).basic_auth("me", "secret").unwrap()), URL).to_string();
-    assert!(error.contains("it does not take the credentials that it was given ("), "{error}");
+    let basic = "Basic realm=\"a, Bearer b\"";
+    let refuses = "it does not take the credentials that it was given";
+    let (wants, not_such) = ("it wants credentials", "it does not take such credentials");
+    let token = ["Proxy-Authorization", "Bearer hunter2"];
+    let raw = ["Proxy-Authorization", "hunter2"];
+    // (what it offers, what it was given, what is said)
+    let cases: [(&[&str], _, _); 10] = [
+        (&[basic], None, format!("{wants}, and offers Basic (Proxy::basic_auth)")),
+        (&["NTLM", "basic a=b"], None, format!("{wants}, and offers NTLM, basic (Proxy::basic_auth)")),
+        (&["Negotiate", "NTLM"], None, format!("{wants}, and offers Negotiate, NTLM (Proxy::header)")),
+        (&["Digest realm=\"x\", nonce=\"Basic\""], None, format!("{wants}, and offers Digest (Proxy::header)")),
+        (&[], None, format!("{wants}, and does not say of which scheme")),
+        (&["Negotiate, bearer x=y"], Some(token), refuses.to_owned()),
+        (&[], Some(token), refuses.to_owned()),
+        (&[basic], Some(token), format!("{not_such}, and offers Basic (Proxy::basic_auth)")),
+        (&["NTLM"], Some(token), format!("{not_such}, and offers NTLM (Proxy::header)")),
+        (&["NTLM"], Some(raw), format!("{not_such}, and offers NTLM (Proxy::header)")),
+    ];
+    for (offered, given, want) in cases {
+        let challenges: String = offered.iter().map(|value| format!("Proxy-Authenticate: {value}\r\n")).collect();
+        let answer = format!("HTTP/1.1 407 Who\r\n{challenges}Content-Length: 0\r\n\r\n");
+        let peer = doing(move |conn, _| conn.send(&answer));
+        let proxy = tunnelling(&peer);
+        let proxy = match given {
+            Some([name, value]) => proxy.header(name, value).unwrap(),
+            None => proxy,
+        };
+        let error = refused(&by(proxy), URL);
+        assert!(error.to_string().contains(&format!(": 407 Who; {want} (")), "{error}, not {want}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
 }
 
 #[test]
@@ -278,12 +324,16 @@ fn the_answers_head_has_a_limit() {
 }
 
 #[test]
-fn interim_answers_are_skipped_as_long_as_they_are_not_too_large() {
-    let interim = |bytes: usize| format!("HTTP/1.1 102 W\r\nA: {}\r\n\r\n{ESTABLISHED}", "x".repeat(bytes - 23));
+fn interim_answers_are_passed_over_so_many_bytes_of_them() {
+    const ONE: &str = "HTTP/1.1 102 A moment, please..\r\n\r\n";
+    let interim = |bytes: usize| {
+        let filler = "x".repeat(bytes % ONE.len());
+        ONE.repeat(bytes / ONE.len() - 1) + &ONE.replace("A", &(filler + "A")) + ESTABLISHED
+    };
+    assert_eq!(interim(HEAD_BYTES_MAX).len(), HEAD_BYTES_MAX + ESTABLISHED.len());
     let peer = opening_with(interim(HEAD_BYTES_MAX));
     assert!(by(tunnelling(&peer)).get(URL).send().is_ok());
-    let twice = "HTTP/1.1 102 W\r\n\r\n".to_owned() + &interim(HEAD_BYTES_MAX);
-    assert!(refusal(twice).to_string().contains("interim responses: over 16384 bytes"));
+    assert!(refusal(interim(HEAD_BYTES_MAX + 1)).to_string().contains("interim responses: over 16384 bytes"));
 }
 
 #[test]

@@ -156,7 +156,10 @@ fn hearing(answer: String) -> Peer {
 
 fn connect(peer: &Peer) -> String {
     let authority = format!("{NAME}:{}", peer.addr().port());
-    format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nProxy-Authorization: {BASIC}\r\n\r\n")
+    format!(
+        "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {USER_AGENT}\r\n\
+         Proxy-Authorization: {BASIC}\r\n\r\n"
+    )
 }
 
 #[track_caller]

@@ -34,6 +34,8 @@ pub(crate) struct Dialer {
     pub(crate) resolver: Resolver,
     pub(crate) filter: Option<AddressFilter>,
     pub(crate) own_way: Option<OwnWay>,
+    /// Who asks a proxy for a tunnel; empty: it is not said.
+    pub(crate) user_agent: Vec<u8>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "__rustls")]
     pub(crate) tls: Tls,
@@ -196,7 +198,7 @@ impl Dialer {
             let socket = self.reach_proxy(relay, opening)?;
             let share = opening.deadline.share(remaining);
             remaining -= 1;
-            match tunnel::open(socket, relay, to, share, opening.token) {
+            match tunnel::open(socket, relay, &self.user_agent, to, share, opening.token) {
                 Ok(Outcome::Open(socket)) => return Ok(socket),
                 Ok(Outcome::Unreachable(error)) => unreachable = error.at(Stage::Connect),
                 Err(error) if error.is_timeout() && remaining > 0 => {}

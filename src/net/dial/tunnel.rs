@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::headers::Headers;
 use crate::method::Method;
 use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
@@ -23,6 +24,7 @@ use crate::net::tls::Tls;
 use crate::net::transport::Socket;
 use crate::redact::excerpt;
 use crate::status::StatusCode;
+use crate::wire::challenge;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;
 use crate::wire::head::{Head, HeadLimits};
@@ -47,10 +49,10 @@ const GREETING: &str = "the SOCKS5 handshake with the proxy";
 #[derive(Clone, Copy)]
 pub(crate) enum Route<'a> {
     Direct,
-    /// The proxy is asked for the URL, with these credentials, and asks the server itself.
+    /// The proxy is asked for the URL, with these fields for it alone, and asks the server itself.
     Forward {
         relay: &'a Relay,
-        authorization: Option<&'a str>,
+        fields: &'a Headers,
     },
     /// The proxy makes a tunnel, and the server is asked through it.
     Tunnel(&'a Relay),
@@ -87,8 +89,8 @@ pub(crate) enum Speaks {
     Http {
         /// It is spoken to through TLS.
         is_https: bool,
-        /// The credentials, as HTTP sends them.
-        authorization: Option<String>,
+        /// Fields for it alone, its credentials among them.
+        fields: Headers,
     },
     Socks5 {
         /// Who looks the server's name up.
@@ -115,6 +117,14 @@ impl Relay {
     pub(crate) fn is_https(&self) -> bool {
         matches!(self.speaks, Speaks::Http { is_https: true, .. })
     }
+
+    /// The fields that it alone is sent; a SOCKS5 proxy has none.
+    pub(crate) fn fields(&self) -> Option<&Headers> {
+        match &self.speaks {
+            Speaks::Http { fields, .. } => Some(fields),
+            Speaks::Socks5 { .. } => None,
+        }
+    }
 }
 
 impl fmt::Debug for Relay {
@@ -138,10 +148,12 @@ pub(crate) enum Outcome {
     Unreachable(Error),
 }
 
-/// Has the proxy at the other end of `socket` make a tunnel to `to`, before `deadline` passes.
+/// Has the proxy at the other end of `socket` make a tunnel to `to`, before `deadline` passes. To an
+/// HTTP proxy `user_agent` says who asks, unless it is empty.
 pub(crate) fn open(
     socket: Socket,
     relay: &Relay,
+    user_agent: &[u8],
     to: Destination<'_>,
     deadline: Deadline,
     token: Option<&CancelToken>,
@@ -150,9 +162,7 @@ pub(crate) fn open(
     let peer = line.peer();
     line.begin(Limits { deadline, token: token.cloned(), ..Limits::NONE });
     let (outcome, doing) = match &relay.speaks {
-        Speaks::Http { authorization, .. } => {
-            (connect(&mut line, to, authorization.as_deref()).map(|()| None), CONNECTING)
-        }
+        Speaks::Http { fields, .. } => (connect(&mut line, to, user_agent, fields).map(|()| None), CONNECTING),
         Speaks::Socks5 { login, .. } => (socks5(&mut line, to, login.as_ref()), GREETING),
     };
     let is_whole = line.finish();
@@ -208,13 +218,13 @@ fn check_silence(line: &mut Line, arrived: &[u8]) -> Result<()> {
 // ---- HTTP
 
 /// RFC 9110 §9.3.6: whatever is not 2xx is a refusal.
-fn connect(line: &mut Line, to: Destination<'_>, authorization: Option<&str>) -> Result<()> {
+fn connect(line: &mut Line, to: Destination<'_>, user_agent: &[u8], fields: &Headers) -> Result<()> {
     let authority = authority(to);
-    send(line, connect_head(&authority, authorization).as_bytes())?;
+    send(line, &connect_head(&authority, user_agent, fields))?;
     let mut buffer = Buffer::new(1024);
     let head = final_head(line, &mut buffer)?;
     if !head.status.is_success() {
-        return Err(refusal(line, &mut buffer, &head, &authority, authorization.is_some()));
+        return Err(refusal(line, &mut buffer, &head, &authority, fields.get_bytes("proxy-authorization")));
     }
     // Content-Length and Transfer-Encoding mean nothing here.
     check_silence(line, buffer.bytes())
@@ -229,14 +239,17 @@ fn authority(to: Destination<'_>) -> String {
     }
 }
 
-fn connect_head(authority: &str, authorization: Option<&str>) -> String {
-    let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-    if let Some(credentials) = authorization {
-        head.push_str("Proxy-Authorization: ");
-        head.push_str(credentials);
-        head.push_str("\r\n");
+/// Host first (RFC 9110 §7.2), then who asks, then what is for this proxy alone, which may say who
+/// asks in its own way.
+fn connect_head(authority: &str, user_agent: &[u8], fields: &Headers) -> Vec<u8> {
+    let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
+    let mut put = |name: &str, value: &[u8]| head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+    if !user_agent.is_empty() && !fields.contains("user-agent") {
+        put("User-Agent", user_agent);
     }
-    head + "\r\n"
+    fields.iter().for_each(|(name, value)| put(name, value));
+    head.extend(b"\r\n");
+    head
 }
 
 /// The first head that is not interim. 101 is no answer to CONNECT, and so a refusal.
@@ -264,20 +277,42 @@ fn fill(line: &mut Line, buffer: &mut Buffer, until: Deadline) -> Result<usize> 
 }
 
 /// What is said of an answer that is not 2xx, with its head and the beginning of its body.
-fn refusal(line: &mut Line, buffer: &mut Buffer, head: &Head, authority: &str, had_credentials: bool) -> Error {
+fn refusal(line: &mut Line, buffer: &mut Buffer, head: &Head, authority: &str, credentials: Option<&[u8]>) -> Error {
     let mut answer = head.raw().to_vec();
     if let Err(cancelled) = append_body(line, buffer, head, &mut answer) {
         return cancelled;
     }
     let status = head.status;
-    let hint = match (status, had_credentials) {
-        (StatusCode::PROXY_AUTHENTICATION_REQUIRED, true) => "; it does not take the credentials that it was given",
-        (StatusCode::PROXY_AUTHENTICATION_REQUIRED, false) => "; it wants credentials (Proxy::basic_auth)",
-        _ => "",
+    let hint = match status {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => missing_credentials(head, credentials),
+        _ => String::new(),
     };
     let reason = excerpt(head.reason().as_bytes());
     let what = format!("the proxy refused a tunnel to {authority}: {} {reason}{hint}", status.as_u16());
     refused(what).with_status(status).with_proxy_answer(answer)
+}
+
+/// What to do about a 407 (RFC 9110 §15.5.8), by the schemes that it offers. Of the credentials that
+/// it was given nothing is shown, not their scheme either: a bare token would be taken for one.
+fn missing_credentials(head: &Head, given: Option<&[u8]>) -> String {
+    let offered = challenge::schemes(head.headers.get_all("proxy-authenticate"));
+    let is_given = |scheme: &&str| given.is_some_and(|given| begins_with_scheme(given, scheme));
+    if given.is_some() && (offered.is_empty() || offered.iter().any(is_given)) {
+        return "; it does not take the credentials that it was given".to_owned();
+    }
+    let wants = if given.is_some() { "it does not take such credentials" } else { "it wants credentials" };
+    if offered.is_empty() {
+        return format!("; {wants}, and does not say of which scheme");
+    }
+    let is_basic = offered.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));
+    let remedy = if is_basic { "Proxy::basic_auth" } else { "Proxy::header" };
+    format!("; {wants}, and offers {} ({remedy})", excerpt(offered.join(", ").as_bytes()))
+}
+
+/// Whether credentials are of that scheme, which a blank ends (RFC 9110 §11.4).
+fn begins_with_scheme(credentials: &[u8], scheme: &str) -> bool {
+    let end = credentials.iter().position(|byte| *byte == b' ').unwrap_or(credentials.len());
+    credentials[..end].eq_ignore_ascii_case(scheme.as_bytes())
 }
 
 /// As much of the body as comes soon: the refusal is one without it, too.

@@ -144,7 +144,7 @@ impl Handshake<'_> {
     /// Waits as any request does: by the clock, and with an ear for the token.
     fn run(mut self, socket: Socket, token: Option<&CancelToken>) -> Result<TlsStream> {
         let mut line = Line::new(socket);
-        let limits = Limits { deadline: self.deadline, read_timeout: None, write_timeout: None, token: token.cloned() };
+        let limits = Limits { deadline: self.deadline, token: token.cloned(), ..Limits::NONE };
         line.begin(limits);
         let outcome = self.converse(&mut line);
         let (untouched, peer, ticks) = (line.finish(), line.peer(), line.ticks());
