@@ -1,5 +1,6 @@
 //! Which connections live on, and which do not, and why: RFC 9112 §9.3 and the design's rules of
-//! reuse, one exchange at a time. The pool's numbers, caps and queue are in `reuse/pool.rs`;
+//! reuse, one exchange at a time. The pool's numbers, caps and queue are in `reuse/pool.rs`; the
+//! probe in `reuse/probe.rs`;
 //! unread bodies in `reuse/unread.rs`; other transports and events in `reuse/transports.rs`.
 
 mod support;
@@ -8,6 +9,8 @@ mod support;
 mod double;
 #[path = "reuse/pool.rs"]
 mod pool;
+#[path = "reuse/probe.rs"]
+mod probe;
 #[path = "reuse/transports.rs"]
 mod transports;
 #[path = "reuse/unread.rs"]
