@@ -1,10 +1,12 @@
 //! https: the client over TLS, against servers whose certificates and records each test makes
 //! itself. What must come of a handshake that fails is in `tls/failures.rs`, of one that succeeds
-//! in `tls/handshakes.rs`; the stream behind it in `tls/streams.rs`; nginx and OpenSSL in
-//! `tls/servers.rs`.
+//! in `tls/handshakes.rs`; the stream behind it in `tls/streams.rs`, and over a connector's in
+//! `tls/connectors.rs`; nginx and OpenSSL in `tls/servers.rs`.
 
 #[path = "tls/certificates.rs"]
 mod certificates;
+#[path = "tls/connectors.rs"]
+mod connectors;
 #[path = "support/double.rs"]
 mod double;
 #[path = "tls/failures.rs"]

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::headers::{Headers, is_token};
 use crate::message::request::{check_by_hand, stands_alone};
 use crate::net::dial::resolve::{Resolve, Resolver, System};
-use crate::net::dial::{AddressFilter, Dialer, OwnWay};
+use crate::net::dial::{AddressFilter, Connector, Dialer};
 use crate::net::pool::{Pool, PoolLimits};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
@@ -61,8 +61,8 @@ pub struct ClientBuilder {
     resolver: Arc<dyn Resolve>,
     fixed: Vec<(String, SocketAddr)>,
     filter: Option<AddressFilter>,
-    connector: Option<Arc<dyn Connect>>,
-    unix_socket: Option<Arc<dyn Connect>>,
+    /// `None`: TCP.
+    connector: Option<Connector>,
     /// `None`: those of the environment.
     proxies: Option<Proxies>,
     #[cfg(feature = "__rustls")]
@@ -108,7 +108,6 @@ impl Client {
             fixed: Vec::new(),
             filter: None,
             connector: None,
-            unix_socket: None,
             proxies: None,
             #[cfg(feature = "__rustls")]
             tls_config: None,
@@ -346,15 +345,24 @@ impl ClientBuilder {
         self
     }
 
-    /// Opens connections in your own way; `https` URLs are its business, too.
+    /// Sets a custom connector, which opens every connection in place of TCP. The last of this and
+    /// [`unix_socket`](ClientBuilder::unix_socket) counts.
+    ///
+    /// For an `https` URL the client does TLS over the connector's stream, unless the stream says
+    /// that it is secure itself ([`Stream::is_secure`](crate::Stream::is_secure)). In a build without
+    /// TLS a stream that is not secure is closed before a byte is sent, and the request fails with
+    /// [`ErrorKind::UnsupportedScheme`].
     pub fn connector(mut self, connector: impl Connect + 'static) -> Self {
-        self.connector = Some(Arc::new(connector));
+        self.connector = Some(Connector::Custom(Arc::new(connector)));
         self
     }
 
-    /// Sends every request through this unix socket; the URL's host only names whom to ask.
+    /// Sends every request through the unix socket at `path`; the URL's host only names the server.
+    /// The last of this and [`connector`](ClientBuilder::connector) counts.
+    ///
+    /// For an `https` URL the client does TLS over it.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.unix_socket = Some(Arc::new(UnixSocket::new(path.into())));
+        self.connector = Some(Connector::UnixSocket(UnixSocket::new(path.into())));
         self
     }
 
@@ -401,12 +409,11 @@ impl ClientBuilder {
     /// The client.
     #[must_use]
     pub fn build(mut self) -> Client {
-        let connector = self.connector.take().map(|by| OwnWay { by, sees_to_tls: true });
-        let own_way = connector.or(self.unix_socket.take().map(|by| OwnWay { by, sees_to_tls: false }));
-        if own_way.is_some() && matches!(self.proxies, Some(Proxies::Given(_))) {
+        let connector = self.connector.take();
+        if connector.is_some() && matches!(self.proxies, Some(Proxies::Given(_))) {
             self.mistake("a proxy beside a connector or unix socket, which know their own way".to_owned());
         }
-        let asks_environment = self.proxies.is_none() && own_way.is_none() && self.filter.is_none();
+        let asks_environment = self.proxies.is_none() && connector.is_none() && self.filter.is_none();
         self.settings.proxies = match asks_environment {
             true => Proxies::of_environment(),
             false => self.proxies.take().unwrap_or_default(),
@@ -415,7 +422,7 @@ impl ClientBuilder {
         let dialer = Dialer {
             resolver: Resolver::new(self.resolver, self.fixed),
             filter: self.filter,
-            own_way,
+            connector,
             observer: observer.clone(),
             #[cfg(feature = "__rustls")]
             tls: Tls::new(self.tls_config, ALPN),

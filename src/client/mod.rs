@@ -152,10 +152,8 @@ impl Client {
 
     /// Plain TCP does not do for https: asked for every hop.
     fn check_scheme(&self, request: &Request<'_>) -> Result<()> {
-        if request.url.scheme() == "https" && !Dialer::SPEAKS_TLS && !self.0.dialer.own_way_sees_to_tls() {
-            let what = "https needs longwire's feature `tls` or `tls-webpki-roots`, \
-                        or a connector that speaks TLS (ClientBuilder::connector)";
-            return Err(Error::new(ErrorKind::UnsupportedScheme, what));
+        if request.url.scheme() == "https" && !self.0.dialer.may_speak_https() {
+            return Err(Error::new(ErrorKind::UnsupportedScheme, Dialer::NEEDED_FOR_HTTPS));
         }
         Ok(())
     }

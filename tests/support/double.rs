@@ -33,6 +33,7 @@ pub struct Memory {
     read_bytes_max: usize,
     write_bytes_max: usize,
     hiccups: bool,
+    is_secure: bool,
     log: Arc<Mutex<Log>>,
 }
 
@@ -54,6 +55,7 @@ impl Memory {
             read_bytes_max: usize::MAX,
             write_bytes_max: usize::MAX,
             hiccups: false,
+            is_secure: false,
             log: Arc::default(),
         }
     }
@@ -80,6 +82,12 @@ impl Memory {
     /// (`Interrupted`), and a wait that was over too soon (`WouldBlock`).
     pub fn with_hiccups(mut self) -> Memory {
         self.hiccups = true;
+        self
+    }
+
+    /// It may be asked for `https` URLs as it is.
+    pub fn secure(mut self) -> Memory {
+        self.is_secure = true;
         self
     }
 
@@ -224,6 +232,10 @@ impl Stream for InMemory {
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
+
+    fn is_secure(&self) -> bool {
+        self.memory.is_secure
+    }
 }
 
 /// Whether this is a request with all of its body, which must have a Content-Length.
@@ -246,6 +258,7 @@ pub struct Double {
     pub writes: Writes,
     pub flushes: Box<dyn FnMut() -> io::Result<()> + Send + Sync>,
     pub closes: Box<dyn FnMut() + Send + Sync>,
+    pub is_secure: bool,
 }
 
 impl Double {
@@ -256,6 +269,7 @@ impl Double {
             writes: Box::new(|bytes| Ok(bytes.len())),
             flushes: Box::new(|| Ok(())),
             closes: Box::new(|| {}),
+            is_secure: false,
         }
     }
 
@@ -309,6 +323,10 @@ impl Stream for Double {
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
+    }
+
+    fn is_secure(&self) -> bool {
+        self.is_secure
     }
 }
 

@@ -1,0 +1,96 @@
+//! When the stream that a connector hands out is used: for `https` only where it is secure or TLS can
+//! be put over it.
+
+use std::sync::{Arc, Mutex};
+
+use longwire::{Client, ErrorKind};
+#[cfg(not(feature = "__rustls"))]
+use longwire::{Fate, Stage};
+
+use super::URL;
+use super::double::{By, Double, Memory};
+use super::support::peer::ok;
+
+const HTTPS_URL: &str = "https://double.test/";
+
+/// What became of a connector's streams.
+#[derive(Clone, Default)]
+struct Log {
+    written: Arc<Mutex<Vec<u8>>>,
+    closed: Arc<Mutex<usize>>,
+}
+
+impl Log {
+    fn stream(&self) -> Double {
+        let Log { written, closed } = self.clone();
+        let mut double = Double::giving([ok("fine")]);
+        double.writes = Box::new(move |bytes| {
+            written.lock().expect("no test panics with it").extend_from_slice(bytes);
+            Ok(bytes.len())
+        });
+        double.closes = Box::new(move || *closed.lock().expect("no test panics with it") += 1);
+        double
+    }
+
+    fn written(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().expect("no test panics with it")).into_owned()
+    }
+
+    fn closed(&self) -> usize {
+        *self.closed.lock().expect("no test panics with it")
+    }
+}
+
+#[test]
+fn https_over_a_stream_that_is_secure_needs_no_tls() {
+    let log = Log::default();
+    let streams = log.clone();
+    let open = move || {
+        let mut double = streams.stream();
+        double.is_secure = true;
+        Ok(double)
+    };
+    let client = Client::builder().connector(By(open)).build();
+    assert_eq!(client.get(HTTPS_URL).send().expect("an answer").text().expect("a body"), "fine");
+    assert!(log.written().starts_with("GET / HTTP/1.1\r\nHost: double.test\r\n"), "{}", log.written());
+    drop(client);
+    assert_eq!(log.closed(), 1);
+}
+
+#[cfg(not(feature = "__rustls"))]
+#[test]
+fn https_over_a_stream_that_is_not_secure_is_refused_before_a_byte_is_sent() {
+    let (log, trace) = (Log::default(), super::double::Trace::default());
+    let streams = log.clone();
+    let client = Client::builder().connector(By(move || Ok(streams.stream()))).observer(trace.clone()).build();
+    let error = client.get(HTTPS_URL).bearer_auth("s3cret").send().expect_err("there is no TLS here");
+    assert_eq!(
+        (error.kind(), error.stage(), error.fate()),
+        (ErrorKind::UnsupportedScheme, Stage::Tls, Fate::NotSent),
+        "{error}"
+    );
+    for advice in ["feature `tls`", "Stream::is_secure"] {
+        assert!(error.to_string().contains(advice), "{error}");
+    }
+    assert_eq!((log.written().as_str(), log.closed()), ("", 1));
+    assert_eq!(trace.lines(), ["connected", "closed Failed"]);
+    let stats = client.pool_stats();
+    assert_eq!((stats.in_use, stats.opened, stats.closed.get(super::CloseReason::Failed)), (0, 1, 1));
+}
+
+/// Its streams are never secure, so nobody need connect to know that.
+#[cfg(not(feature = "__rustls"))]
+#[test]
+fn https_through_a_unix_socket_is_refused_before_it_is_connected_to() {
+    let error = Client::builder().unix_socket("/nowhere").build().get(HTTPS_URL).send().expect_err("no TLS here");
+    assert_eq!((error.kind(), error.stage()), (ErrorKind::UnsupportedScheme, Stage::Request), "{error}");
+}
+
+#[test]
+fn of_connector_and_unix_socket_the_last_counts() {
+    let memory = || Memory::answering(ok("memory"));
+    let client = Client::builder().unix_socket("/nowhere").connector(memory()).build();
+    assert_eq!(client.get(URL).send().expect("an answer").text().expect("a body"), "memory");
+    let error = Client::builder().connector(memory()).unix_socket("/nowhere").build().get(URL).send();
+    assert_eq!(error.expect_err("there is no such socket").kind(), ErrorKind::Connect);
+}
