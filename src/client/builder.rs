@@ -58,7 +58,8 @@ const HEAD_FIELDS: RangeInclusive<usize> = 1..=65_536;
 pub struct ClientBuilder {
     settings: Settings,
     pool: PoolLimits,
-    resolver: Arc<dyn Resolve>,
+    /// `None`: the system's.
+    resolver: Option<Arc<dyn Resolve>>,
     fixed: Vec<(String, SocketAddr)>,
     filter: Option<AddressFilter>,
     /// `None`: TCP.
@@ -104,7 +105,7 @@ impl Client {
                 age_max: None,
                 buffer_size: 8 * 1024,
             },
-            resolver: Arc::new(System),
+            resolver: None,
             fixed: Vec::new(),
             filter: None,
             connector: None,
@@ -307,9 +308,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Looks names up in your own way.
+    /// Sets a custom DNS resolver in place of the system's.
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
-        self.resolver = Arc::new(resolver);
+        self.resolver = Some(Arc::new(resolver));
         self
     }
 
@@ -327,9 +328,10 @@ impl ClientBuilder {
 
     /// Connects only to addresses that pass: those of names, literals and redirects alike. The
     /// socket is opened to just the address that was looked at. If none is left the request fails
-    /// with [`ErrorKind::BlockedAddress`]. A connector of your own and a unix socket are not
-    /// filtered. What a proxy connects to cannot be seen: so the proxies of the environment are
-    /// not used, and one of [`proxy`](ClientBuilder::proxy) only if it is [`Proxy::trusted`].
+    /// with [`ErrorKind::BlockedAddress`]. A connector's connections and a unix socket's cannot be
+    /// filtered: together with one it is [`ErrorKind::InvalidRequest`]. What a proxy connects to cannot
+    /// be seen: so the proxies of the environment are not used, and one of
+    /// [`proxy`](ClientBuilder::proxy) only if it is [`Proxy::trusted`].
     ///
     /// [`PublicOnly`](crate::PublicOnly) keeps requests out of the own network.
     ///
@@ -352,6 +354,9 @@ impl ClientBuilder {
     /// that it is secure itself ([`Stream::is_secure`](crate::Stream::is_secure)). In a build without
     /// TLS a stream that is not secure is closed before a byte is sent, and the request fails with
     /// [`ErrorKind::UnsupportedScheme`].
+    ///
+    /// `proxy`, `address_filter`, `resolve_to` and `resolver` have no say in a connector's
+    /// connections: together with it each is [`ErrorKind::InvalidRequest`] of every send.
     pub fn connector(mut self, connector: impl Connect + 'static) -> Self {
         self.connector = Some(Connector::Custom(Arc::new(connector)));
         self
@@ -360,7 +365,8 @@ impl ClientBuilder {
     /// Sends every request through the unix socket at `path`; the URL's host only names the server.
     /// The last of this and [`connector`](ClientBuilder::connector) counts.
     ///
-    /// For an `https` URL the client does TLS over it.
+    /// For an `https` URL the client does TLS over it. `proxy`, `address_filter`, `resolve_to` and
+    /// `resolver` together with it are [`ErrorKind::InvalidRequest`] of every send.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.connector = Some(Connector::UnixSocket(UnixSocket::new(path.into())));
         self
@@ -410,8 +416,8 @@ impl ClientBuilder {
     #[must_use]
     pub fn build(mut self) -> Client {
         let connector = self.connector.take();
-        if connector.is_some() && matches!(self.proxies, Some(Proxies::Given(_))) {
-            self.mistake("a proxy beside a connector or unix socket, which know their own way".to_owned());
+        if let Some(connector) = &connector {
+            self.check_bypassed(connector.setting());
         }
         let asks_environment = self.proxies.is_none() && connector.is_none() && self.filter.is_none();
         self.settings.proxies = match asks_environment {
@@ -420,7 +426,7 @@ impl ClientBuilder {
         };
         let observer = self.settings.observer.clone();
         let dialer = Dialer {
-            resolver: Resolver::new(self.resolver, self.fixed),
+            resolver: Resolver::new(self.resolver.unwrap_or_else(|| Arc::new(System)), self.fixed),
             filter: self.filter,
             connector,
             observer: observer.clone(),
@@ -428,6 +434,19 @@ impl ClientBuilder {
             tls: Tls::new(self.tls_config, ALPN),
         };
         Client::assemble(self.settings, dialer, Pool::new(self.pool, observer))
+    }
+
+    /// What a connector's connections would bypass without a word is a mistake: it may be a guard.
+    fn check_bypassed(&mut self, connector: &str) {
+        let settings = [
+            ("proxy", matches!(self.proxies, Some(Proxies::Given(_)))),
+            ("address_filter", self.filter.is_some()),
+            ("resolve_to", !self.fixed.is_empty()),
+            ("resolver", self.resolver.is_some()),
+        ];
+        for (setting, _) in settings.into_iter().filter(|(_, is_set)| *is_set) {
+            self.mistake(format!("{setting} together with {connector}, whose connections would bypass it"));
+        }
     }
 
     fn limit(&mut self, setting: &str, limit: Option<Duration>) -> Option<Duration> {

@@ -1,11 +1,13 @@
 //! When the stream that a connector hands out is used: for `https` only where it is secure or TLS can
-//! be put over it.
+//! be put over it, and never past a guard.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use longwire::{Client, ErrorKind};
 #[cfg(not(feature = "__rustls"))]
-use longwire::{Fate, Stage};
+use longwire::Stage;
+use longwire::{Client, ClientBuilder, ErrorKind, Fate, Proxy, PublicOnly, Resolve};
 
 use super::URL;
 use super::double::{By, Double, Memory};
@@ -84,6 +86,44 @@ fn https_over_a_stream_that_is_not_secure_is_refused_before_a_byte_is_sent() {
 fn https_through_a_unix_socket_is_refused_before_it_is_connected_to() {
     let error = Client::builder().unix_socket("/nowhere").build().get(HTTPS_URL).send().expect_err("no TLS here");
     assert_eq!((error.kind(), error.stage()), (ErrorKind::UnsupportedScheme, Stage::Request), "{error}");
+}
+
+struct NoNames;
+
+impl Resolve for NoNames {
+    fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Bypassed, they would guard nothing, and nobody would know.
+#[test]
+fn a_guard_that_would_be_bypassed_is_an_error() {
+    type Setting = (&'static str, fn(ClientBuilder) -> ClientBuilder);
+    let connectors: [Setting; 2] = [
+        ("connector", |builder| builder.connector(Memory::answering(ok("past all guards")))),
+        ("unix_socket", |builder| builder.unix_socket("/nowhere")),
+    ];
+    let guards: [Setting; 5] = [
+        ("address_filter", |builder| builder.address_filter(|_| true)),
+        ("address_filter", |builder| builder.address_filter(PublicOnly::allows)),
+        ("resolve_to", |builder| builder.resolve_to("double.test", ([127, 0, 0, 1], 1).into())),
+        ("resolver", |builder| builder.resolver(NoNames)),
+        ("proxy", |builder| builder.proxy(Proxy::new("http://127.0.0.1:1").expect("a proxy"))),
+    ];
+    for (connector, connect) in connectors {
+        for (guard, set) in guards {
+            for builder in [set(connect(Client::builder())), connect(set(Client::builder()))] {
+                let client = builder.build();
+                for _ in 0..2 {
+                    let error = client.get(URL).send().expect_err("the guard would be bypassed");
+                    assert_eq!((error.kind(), error.fate()), (ErrorKind::InvalidRequest, Fate::NotSent), "{error}");
+                    let named = format!("{guard} together with {connector}");
+                    assert!(error.to_string().contains(&named), "{error} does not name {named}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -48,6 +48,14 @@ pub(crate) enum Connector {
 }
 
 impl Connector {
+    /// The setting that chose it.
+    pub(crate) fn setting(&self) -> &'static str {
+        match self {
+            Connector::Custom(_) => "connector",
+            Connector::UnixSocket(_) => "unix_socket",
+        }
+    }
+
     fn connect(&self, target: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
         match self {
             Connector::Custom(connector) => connector.connect(target, deadline, token),
