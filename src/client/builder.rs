@@ -353,7 +353,9 @@ impl ClientBuilder {
     /// For an `https` URL the client does TLS over the connector's stream, unless the stream says
     /// that it is secure itself ([`Stream::is_secure`](crate::Stream::is_secure)). In a build without
     /// TLS a stream that is not secure is closed before a byte is sent, and the request fails with
-    /// [`ErrorKind::UnsupportedScheme`].
+    /// [`ErrorKind::UnsupportedScheme`]. The connector is called on the request's own thread, which
+    /// blocks for as long as it does; a stream that comes after `connect_timeout`, or after a cancel,
+    /// is closed unused.
     ///
     /// `proxy`, `address_filter`, `resolve_to` and `resolver` have no say in a connector's
     /// connections: together with it each is [`ErrorKind::InvalidRequest`] of every send.

@@ -1,13 +1,16 @@
-//! When the stream that a connector hands out is used: for `https` only where it is secure or TLS can
-//! be put over it, and never past a guard.
+//! When the stream that a connector hands out is used: in time, not after a cancel, for `https` only
+//! where it is secure or TLS can be put over it, and never past a guard.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
-#[cfg(not(feature = "__rustls"))]
-use longwire::Stage;
-use longwire::{Client, ClientBuilder, ErrorKind, Fate, Proxy, PublicOnly, Resolve};
+use longwire::{
+    CancelToken, Client, ClientBuilder, Connect, Deadline, Error, ErrorKind, Fate, Proxy, PublicOnly, Resolve, Stage,
+    Stream, Target,
+};
 
 use super::URL;
 use super::double::{By, Double, Memory};
@@ -41,6 +44,55 @@ impl Log {
     fn closed(&self) -> usize {
         *self.closed.lock().expect("no test panics with it")
     }
+}
+
+/// Hands out a stream after whatever this does.
+struct After<F>(F, Log);
+
+impl<F: Fn(Deadline, &CancelToken) + Send + Sync> Connect for After<F> {
+    fn connect(&self, _: &Target<'_>, deadline: Deadline, token: &CancelToken) -> longwire::Result<Box<dyn Stream>> {
+        (self.0)(deadline, token);
+        Ok(Box::new(self.1.stream()))
+    }
+}
+
+/// The stream was closed, and nothing was written to it or counted as sent.
+#[track_caller]
+fn assert_unused(error: &Error, log: &Log) {
+    assert_eq!((error.stage(), error.fate()), (Stage::Connect, Fate::NotSent), "{error}");
+    assert_eq!((log.written().as_str(), log.closed()), ("", 1));
+}
+
+#[test]
+fn a_stream_that_comes_after_the_deadline_is_closed_unused() {
+    let limit = Duration::from_millis(20);
+    let sleeps = |deadline: Deadline, _: &CancelToken| {
+        while !deadline.passed() {
+            thread::sleep(deadline.left().expect("there is a limit"));
+        }
+    };
+    for setting in ["connect_timeout", "timeout"] {
+        let log = Log::default();
+        let builder = Client::builder().connector(After(sleeps, log.clone()));
+        let client = match setting {
+            "timeout" => builder.timeout(limit).build(),
+            _ => builder.connect_timeout(limit).build(),
+        };
+        let error = client.post(URL).body("x").send().expect_err("it is too late");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(error.to_string().contains(&format!("connecting: {setting} of 20ms passed")), "{error}");
+        assert_unused(&error, &log);
+        assert_eq!(client.pool_stats().in_use, 0);
+    }
+}
+
+#[test]
+fn a_stream_that_comes_after_a_cancel_is_closed_unused() {
+    let log = Log::default();
+    let client = Client::builder().connector(After(|_, token: &CancelToken| token.cancel(), log.clone())).build();
+    let error = client.get(URL).cancel(&CancelToken::new()).send().expect_err("it was cancelled");
+    assert!(error.is_cancelled(), "{error}");
+    assert_unused(&error, &log);
 }
 
 #[test]

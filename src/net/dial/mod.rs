@@ -97,6 +97,12 @@ impl Opening<'_> {
             Ok(()) => error,
         }
     }
+
+    /// An error if what was opened comes too late to be used.
+    fn check(&self) -> Result<()> {
+        self.token.map_or(Ok(()), CancelToken::check)?;
+        if self.deadline.passed() { Err(self.deadline.error("connecting")) } else { Ok(()) }
+    }
 }
 
 impl Dialer {
@@ -111,10 +117,8 @@ impl Dialer {
         let started = Instant::now();
         let mut opening = Opening { deadline, token, took: Timings::default() };
         let socket = self.reach(target, route, &mut opening)?;
-        if let Some(token) = token {
-            token.check().map_err(|error| error.at(Stage::Connect))?;
-        }
         let peer = socket.peer_addr();
+        opening.check().map_err(|error| error.with_peer(peer).at(Stage::Connect))?;
         opening.took.connect = started.elapsed().saturating_sub(opening.took.resolve + opening.took.tls);
         self.observe(&Event::Connected { peer, took: opening.took.connect });
         let needs_tls = target.is_https && !self.is_secure(&socket);

@@ -121,7 +121,9 @@ pub trait Stream: Read + Write + Send + Sync {
 /// ```
 pub trait Connect: Send + Sync {
     /// Opens a stream to `target` before `deadline` passes, and gives up when `token` is
-    /// cancelled.
+    /// cancelled. A stream that comes later than that is closed unused: the request fails with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) or
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     ///
     /// # Errors
     /// Of any kind; [`ErrorKind::Connect`](crate::ErrorKind::Connect) is usual. After a cancel and
