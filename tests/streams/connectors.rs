@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use longwire::{
-    CancelToken, Client, ClientBuilder, Connect, Deadline, Error, ErrorKind, Fate, Proxy, PublicOnly, Resolve, Stage,
-    Stream, Target,
+    CancelToken, Client, ClientBuilder, Connect, Deadline, Error, ErrorKind, Fate, Proxy, PublicOnly, Resolve,
+    SendBody, Stage, Stream, Target,
 };
 
 use super::URL;
@@ -93,6 +93,27 @@ fn a_stream_that_comes_after_a_cancel_is_closed_unused() {
     let error = client.get(URL).cancel(&CancelToken::new()).send().expect_err("it was cancelled");
     assert!(error.is_cancelled(), "{error}");
     assert_unused(&error, &log);
+}
+
+/// Every double here panics when it is called. (Over TLS: `tls/connectors.rs`.)
+#[test]
+fn write_vectored_of_a_stream_is_never_called() {
+    let log = Log::default();
+    let streams = log.clone();
+    let client = Client::builder().connector(By(move || Ok(streams.stream()))).build();
+    let (small, large) = (vec![b'x'; 100], vec![b'x'; 100_000]);
+    let bodies = [
+        SendBody::empty(),
+        SendBody::from(&small),
+        SendBody::from(&large),
+        SendBody::sized_reader(&large[..], large.len() as u64),
+        SendBody::reader(&large[..]),
+    ];
+    for body in bodies {
+        client.post(URL).body(body).send().expect("an answer");
+        client.close_idle();
+    }
+    assert_eq!((log.closed(), log.written().matches("POST / HTTP/1.1\r\n").count()), (5, 5));
 }
 
 #[test]

@@ -4,13 +4,16 @@
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use longwire::{CancelToken, Client, Connect, Deadline, Event, Observer, Result, Stream, Target};
+
+/// Std's vectored write raises SIGPIPE on a socket (Unix), so the client never makes one.
+const NO_VECTORED_WRITE: &str = "write_vectored was called on a caller's stream";
 
 /// What a transport in memory does with a request.
 pub enum Reply {
@@ -186,6 +189,10 @@ impl Write for InMemory {
         }
     }
 
+    fn write_vectored(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        panic!("{NO_VECTORED_WRITE}")
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -301,6 +308,10 @@ impl Read for Double {
 impl Write for Double {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (self.writes)(bytes)
+    }
+
+    fn write_vectored(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        panic!("{NO_VECTORED_WRITE}")
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! https over a connector's stream: TLS is put over it, as over a socket of our own.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,6 +65,10 @@ impl Write for Tap {
         let count = self.0.write(bytes)?;
         self.1.written.lock().expect("no test panics with it").extend_from_slice(&bytes[..count]);
         Ok(count)
+    }
+
+    fn write_vectored(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        panic!("std's vectored write raises SIGPIPE on a socket (Unix), so the client never makes one")
     }
 
     fn flush(&mut self) -> io::Result<()> {
