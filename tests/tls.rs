@@ -11,6 +11,12 @@ mod connectors;
 mod double;
 #[path = "tls/failures.rs"]
 mod failures;
+#[cfg(target_os = "linux")]
+#[path = "tls/fork.rs"]
+mod fork;
+#[cfg(target_os = "linux")]
+#[path = "support/forked.rs"]
+mod forked;
 #[path = "tls/handshakes.rs"]
 mod handshakes;
 #[path = "tls/proxies.rs"]

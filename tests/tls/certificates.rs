@@ -81,15 +81,12 @@ impl Authority {
     }
 
     fn roots(&self) -> Arc<RootCertStore> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.root.clone()).expect("a sound root");
-        Arc::new(roots)
+        roots(self.root.clone())
     }
 
     /// A client's config that trusts this authority and nobody else.
     pub(crate) fn client_config(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
-        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions);
-        builder.expect("known versions").with_root_certificates(self.roots()).with_no_client_auth()
+        trusting(self.root.clone(), versions)
     }
 
     /// The same, with a certificate of its own.
@@ -109,6 +106,18 @@ impl Authority {
             .with_single_cert(own.chain.clone(), own.key.clone_key())
             .expect("a certificate and its key")
     }
+}
+
+/// A client's config that trusts this root and no other.
+pub(crate) fn trusting(root: CertificateDer<'static>, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions);
+    builder.expect("known versions").with_root_certificates(roots(root)).with_no_client_auth()
+}
+
+fn roots(root: CertificateDer<'static>) -> Arc<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root).expect("a sound root");
+    Arc::new(roots)
 }
 
 /// A certificate that nobody else has signed.

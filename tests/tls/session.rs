@@ -112,7 +112,9 @@ impl Session {
             return Err("the client has closed".to_owned());
         }
         while !rest.is_empty() {
-            self.tls.read_tls(&mut rest).map_err(|error| error.to_string())?;
+            if self.tls.read_tls(&mut rest).map_err(|error| error.to_string())? == 0 {
+                return Err("bytes came behind the client's close_notify".to_owned());
+            }
             if let Err(error) = self.tls.process_new_packets() {
                 let alert = self.outgoing();
                 self.conn.send(alert);

@@ -9,6 +9,7 @@ mod trust;
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::process;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -329,6 +330,8 @@ struct TlsStream {
     records: Records,
     /// Bytes that the socket has taken.
     passed_on: u64,
+    /// The process that did the handshake, by its id. What another one has is a copy, by fork.
+    process: u32,
 }
 
 impl TlsStream {
@@ -351,6 +354,7 @@ impl TlsStream {
             failed: None,
             records,
             passed_on: 0,
+            process: process::id(),
         };
         if [read_timeout, write_timeout].iter().flatten().any(|tick| *tick < TICK_HARMLESS) {
             let broken = |error| Error::from_io(ErrorKind::Io, "socket timeout", error);
@@ -539,10 +543,13 @@ impl Stream for TlsStream {
 }
 
 impl Drop for TlsStream {
-    /// Says goodbye, if the socket takes it at once.
+    /// Sends close_notify, if the socket takes it at once. Not where this is a forked child's copy:
+    /// the peer would take it for the parent's, which goes on using the connection.
     fn drop(&mut self) {
-        self.tls.send_close_notify();
-        let _ = self.push(false);
+        if self.process == process::id() {
+            self.tls.send_close_notify();
+            let _ = self.push(false);
+        }
     }
 }
 
