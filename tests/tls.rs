@@ -1,6 +1,6 @@
 //! https: the client over TLS, against servers whose certificates and records each test makes
-//! itself. What must come of a handshake that fails is in `tls/failures.rs`, of one that succeeds
-//! in `tls/handshakes.rs`; the stream behind it in `tls/streams.rs`, and over a connector's in
+//! itself. What must come of a handshake that fails is in `tls/failures.rs`, where a certificate is
+//! refused in `tls/refusals.rs`, of one that succeeds in `tls/handshakes.rs`; the stream behind it in `tls/streams.rs`, and over a connector's in
 //! `tls/connectors.rs`; nginx and OpenSSL in `tls/servers.rs`.
 
 #[path = "tls/certificates.rs"]
@@ -21,6 +21,8 @@ mod forked;
 mod handshakes;
 #[path = "tls/proxies.rs"]
 mod proxies;
+#[path = "tls/refusals.rs"]
+mod refusals;
 #[path = "tls/servers.rs"]
 mod servers;
 #[path = "tls/session.rs"]

@@ -21,7 +21,7 @@ fn client(url: &str) -> Client {
     let root = CertificateDer::from_pem_slice(root.as_bytes()).expect("a certificate");
     let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     Client::builder()
-        .tls_config(Arc::new(trusting(root, ALL_VERSIONS)))
+        .tls_config(Arc::new(trusting([root], ALL_VERSIONS)))
         .resolve_to(NAME, ([127, 0, 0, 1], port).into())
         .build()
 }
