@@ -80,8 +80,8 @@ pub trait Stream: Read + Write + Send + Sync {
     /// TLS over it, with the features `tls` and `tls-webpki-roots`, and without them fails with
     /// [`ErrorKind::UnsupportedScheme`](crate::ErrorKind::UnsupportedScheme).
     ///
-    /// It is asked once, after the connect, and for `https` URLs only. TLS with a proxy on the way
-    /// does not make a stream secure.
+    /// It is asked once, after the connect, and for `https` URLs only. A stream around another one has
+    /// to pass the question on. TLS with a proxy on the way does not make a stream secure.
     fn is_secure(&self) -> bool {
         false
     }
