@@ -430,13 +430,14 @@ fn a_location_that_is_refused_is_shown_unless_it_may_hold_a_password() {
 }
 
 /// What comes of a GET that is redirected, and whom it led to. There is no TLS in it: a transport
-/// in memory is as good to the client.
+/// in memory that calls itself secure is as good to the client.
 fn led(from: &str, to: &str, allow_https_downgrade: bool) -> (Result<Response>, Vec<String>) {
     let redirect = redirect("302 Found", to);
     let memory = Memory::new(move |connection, _| match connection {
         0 => Reply::Answer(redirect.clone()),
         _ => Reply::Answer(ok("here").into()),
-    });
+    })
+    .secure();
     let client = Client::builder().connector(memory.clone()).allow_https_downgrade(allow_https_downgrade).build();
     (client.get(from).send(), memory.log().connects)
 }

@@ -1,12 +1,18 @@
 //! Which connections live on, and which do not, and why: RFC 9112 §9.3 and the design's rules of
 //! reuse, one exchange at a time. The pool's numbers, caps and queue are in `reuse/pool.rs`; the
-//! probe in `reuse/probe.rs`;
-//! unread bodies in `reuse/unread.rs`; other transports and events in `reuse/transports.rs`.
+//! probe in `reuse/probe.rs`; unread bodies in `reuse/unread.rs`; other transports and events in
+//! `reuse/transports.rs`; what is left of all that after `fork()` in `reuse/fork.rs`.
 
 mod support;
 
 #[path = "support/double.rs"]
 mod double;
+#[cfg(target_os = "linux")]
+#[path = "reuse/fork.rs"]
+mod fork;
+#[cfg(target_os = "linux")]
+#[path = "support/forked.rs"]
+mod forked;
 #[path = "reuse/pool.rs"]
 mod pool;
 #[path = "reuse/probe.rs"]

@@ -1,6 +1,9 @@
 //! What goes wrong while a request is sent over a stream of the caller's own, or over a unix
-//! socket (`streams/unix.rs`): what the server had said meanwhile counts.
+//! socket (`streams/unix.rs`): what the server had said meanwhile counts. When a connector's stream
+//! is used at all stands in `streams/connectors.rs`.
 
+#[path = "streams/connectors.rs"]
+mod connectors;
 #[path = "support/double.rs"]
 mod double;
 mod support;

@@ -1,18 +1,28 @@
 //! https: the client over TLS, against servers whose certificates and records each test makes
-//! itself. What must come of a handshake that fails is in `tls/failures.rs`, of one that succeeds
-//! in `tls/handshakes.rs`; the stream behind it in `tls/streams.rs`; nginx and OpenSSL in
-//! `tls/servers.rs`.
+//! itself. What must come of a handshake that fails is in `tls/failures.rs`, where a certificate is
+//! refused in `tls/refusals.rs`, of one that succeeds in `tls/handshakes.rs`; the stream behind it in `tls/streams.rs`, and over a connector's in
+//! `tls/connectors.rs`; nginx and OpenSSL in `tls/servers.rs`.
 
 #[path = "tls/certificates.rs"]
 mod certificates;
+#[path = "tls/connectors.rs"]
+mod connectors;
 #[path = "support/double.rs"]
 mod double;
 #[path = "tls/failures.rs"]
 mod failures;
+#[cfg(target_os = "linux")]
+#[path = "tls/fork.rs"]
+mod fork;
+#[cfg(target_os = "linux")]
+#[path = "support/forked.rs"]
+mod forked;
 #[path = "tls/handshakes.rs"]
 mod handshakes;
 #[path = "tls/proxies.rs"]
 mod proxies;
+#[path = "tls/refusals.rs"]
+mod refusals;
 #[path = "tls/servers.rs"]
 mod servers;
 #[path = "tls/session.rs"]

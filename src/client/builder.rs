@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::headers::Headers;
 use crate::message::request::{check_by_hand, stands_alone};
 use crate::net::dial::resolve::{Resolve, Resolver, System};
-use crate::net::dial::{AddressFilter, Dialer, OwnWay};
+use crate::net::dial::{AddressFilter, Connector, Dialer};
 use crate::net::pool::{Pool, PoolLimits};
 use crate::net::speed::MinSpeed;
 #[cfg(feature = "__rustls")]
@@ -61,11 +61,12 @@ const HEAD_FIELDS: RangeInclusive<usize> = 1..=65_536;
 pub struct ClientBuilder {
     settings: Settings,
     pool: PoolLimits,
-    resolver: Arc<dyn Resolve>,
+    /// `None`: the system's.
+    resolver: Option<Arc<dyn Resolve>>,
     fixed: Vec<(String, SocketAddr)>,
     filter: Option<AddressFilter>,
-    connector: Option<Arc<dyn Connect>>,
-    unix_socket: Option<Arc<dyn Connect>>,
+    /// `None`: TCP.
+    connector: Option<Connector>,
     /// `None`: those of the environment.
     proxies: Option<Proxies>,
     #[cfg(feature = "__rustls")]
@@ -110,11 +111,10 @@ impl Client {
                 buffer_size: 8 * 1024,
                 probe_after: Duration::ZERO,
             },
-            resolver: Arc::new(System),
+            resolver: None,
             fixed: Vec::new(),
             filter: None,
             connector: None,
-            unix_socket: None,
             proxies: None,
             #[cfg(feature = "__rustls")]
             tls_config: None,
@@ -364,9 +364,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Looks names up in your own way.
+    /// Sets a custom DNS resolver in place of the system's.
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
-        self.resolver = Arc::new(resolver);
+        self.resolver = Some(Arc::new(resolver));
         self
     }
 
@@ -384,9 +384,10 @@ impl ClientBuilder {
 
     /// Connects only to addresses that pass: those of names, literals and redirects alike. The
     /// socket is opened to just the address that was looked at. If none is left the request fails
-    /// with [`ErrorKind::BlockedAddress`]. A connector of your own and a unix socket are not
-    /// filtered. What a proxy connects to cannot be seen: so the proxies of the environment are
-    /// not used, and one of [`proxy`](ClientBuilder::proxy) only if it is [`Proxy::trusted`].
+    /// with [`ErrorKind::BlockedAddress`]. A connector's connections and a unix socket's cannot be
+    /// filtered: together with one it is [`ErrorKind::InvalidRequest`]. What a proxy connects to cannot
+    /// be seen: so the proxies of the environment are not used, and one of
+    /// [`proxy`](ClientBuilder::proxy) only if it is [`Proxy::trusted`].
     ///
     /// [`PublicOnly`](crate::PublicOnly) keeps requests out of the own network.
     ///
@@ -402,15 +403,30 @@ impl ClientBuilder {
         self
     }
 
-    /// Opens connections in your own way; `https` URLs are its business, too.
+    /// Sets a custom connector, which opens every connection in place of TCP. The last of this and
+    /// [`unix_socket`](ClientBuilder::unix_socket) counts.
+    ///
+    /// For an `https` URL the client does TLS over the connector's stream, unless the stream says
+    /// that it is secure itself ([`Stream::is_secure`](crate::Stream::is_secure)). In a build without
+    /// TLS a stream that is not secure is closed before a byte is sent, and the request fails with
+    /// [`ErrorKind::UnsupportedScheme`]. The connector is called on the request's own thread, which
+    /// blocks for as long as it does; a stream that comes after `connect_timeout`, or after a cancel,
+    /// is closed unused.
+    ///
+    /// `proxy`, `address_filter`, `resolve_to` and `resolver` have no say in a connector's
+    /// connections: together with it each is [`ErrorKind::InvalidRequest`] of every send.
     pub fn connector(mut self, connector: impl Connect + 'static) -> Self {
-        self.connector = Some(Arc::new(connector));
+        self.connector = Some(Connector::Custom(Arc::new(connector)));
         self
     }
 
-    /// Sends every request through this unix socket; the URL's host only names whom to ask.
+    /// Sends every request through the unix socket at `path`; the URL's host only names the server.
+    /// The last of this and [`connector`](ClientBuilder::connector) counts.
+    ///
+    /// For an `https` URL the client does TLS over it. `proxy`, `address_filter`, `resolve_to` and
+    /// `resolver` together with it are [`ErrorKind::InvalidRequest`] of every send.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.unix_socket = Some(Arc::new(UnixSocket::new(path.into())));
+        self.connector = Some(Connector::UnixSocket(UnixSocket::new(path.into())));
         self
     }
 
@@ -457,27 +473,39 @@ impl ClientBuilder {
     /// The client.
     #[must_use]
     pub fn build(mut self) -> Client {
-        let connector = self.connector.take().map(|by| OwnWay { by, sees_to_tls: true });
-        let own_way = connector.or(self.unix_socket.take().map(|by| OwnWay { by, sees_to_tls: false }));
-        if own_way.is_some() && matches!(self.proxies, Some(Proxies::Given(_))) {
-            self.mistake("a proxy beside a connector or unix socket, which know their own way".to_owned());
+        let connector = self.connector.take();
+        if let Some(connector) = &connector {
+            self.check_bypassed(connector.setting());
         }
-        let asks_environment = self.proxies.is_none() && own_way.is_none() && self.filter.is_none();
+        let asks_environment = self.proxies.is_none() && connector.is_none() && self.filter.is_none();
         self.settings.proxies = match asks_environment {
             true => Proxies::of_environment(),
             false => self.proxies.take().unwrap_or_default(),
         };
         let observer = self.settings.observer.clone();
         let dialer = Dialer {
-            resolver: Resolver::new(self.resolver, self.fixed),
+            resolver: Resolver::new(self.resolver.unwrap_or_else(|| Arc::new(System)), self.fixed),
             filter: self.filter,
-            own_way,
+            connector,
             user_agent: self.settings.own_user_agent().to_vec(),
             observer: observer.clone(),
             #[cfg(feature = "__rustls")]
             tls: Tls::new(self.tls_config, ALPN),
         };
         Client::assemble(self.settings, dialer, Pool::new(self.pool, observer))
+    }
+
+    /// What a connector's connections would bypass without a word is a mistake: it may be a guard.
+    fn check_bypassed(&mut self, connector: &str) {
+        let settings = [
+            ("proxy", matches!(self.proxies, Some(Proxies::Given(_)))),
+            ("address_filter", self.filter.is_some()),
+            ("resolve_to", !self.fixed.is_empty()),
+            ("resolver", self.resolver.is_some()),
+        ];
+        for (setting, _) in settings.into_iter().filter(|(_, is_set)| *is_set) {
+            self.mistake(format!("{setting} together with {connector}, whose connections would bypass it"));
+        }
     }
 
     fn limit(&mut self, setting: &str, limit: Option<Duration>) -> Option<Duration> {

@@ -55,6 +55,17 @@ use crate::uri;
 /// }
 /// # Ok::<(), longwire::Error>(())
 /// ```
+///
+/// # After `fork()`
+///
+/// A child that is made by `fork()` has a copy of the client, with the parent's connections in it. If
+/// both used one, each could get the other's response. So before its first request the child calls
+/// [`close_idle`](Client::close_idle), or it makes a client of its own (it must, where the parent has
+/// used [`longwire::get`](crate::get) and its like). Neither that nor the child's exit costs the parent
+/// a connection: the child's copies are closed without a word to the server. The child may drop a body
+/// that was open at the fork, and must not read or cancel it. If another thread was inside a call of
+/// the client at the fork, the child's copy is unusable: a lock that this thread held is never released
+/// there.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -131,7 +142,8 @@ impl Client {
         self.0.pool.stats()
     }
 
-    /// Closes all idle connections. Those in use are not touched.
+    /// Closes all idle connections. Those in use are not touched. Does not wait for the network. In a
+    /// child after `fork()` the parent keeps its connections.
     pub fn close_idle(&self) {
         self.0.pool.clear();
     }
@@ -155,10 +167,8 @@ impl Client {
 
     /// Plain TCP does not do for https: asked for every hop.
     fn check_scheme(&self, request: &Request<'_>) -> Result<()> {
-        if request.url.scheme() == "https" && !Dialer::SPEAKS_TLS && !self.0.dialer.own_way_sees_to_tls() {
-            let what = "https needs longwire's feature `tls` or `tls-webpki-roots`, \
-                        or a connector that speaks TLS (ClientBuilder::connector)";
-            return Err(Error::new(ErrorKind::UnsupportedScheme, what));
+        if request.url.scheme() == "https" && !self.0.dialer.may_speak_https() {
+            return Err(Error::new(ErrorKind::UnsupportedScheme, Dialer::NEEDED_FOR_HTTPS));
         }
         Ok(())
     }

@@ -4,13 +4,16 @@
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use longwire::{CancelToken, Client, Connect, Deadline, Event, Observer, Result, Stream, Target};
+
+/// Std's vectored write raises SIGPIPE on a socket (Unix), so the client never makes one.
+const NO_VECTORED_WRITE: &str = "write_vectored was called on a caller's stream";
 
 /// What a transport in memory does with a request.
 pub enum Reply {
@@ -33,6 +36,7 @@ pub struct Memory {
     read_bytes_max: usize,
     write_bytes_max: usize,
     hiccups: bool,
+    is_secure: bool,
     log: Arc<Mutex<Log>>,
 }
 
@@ -54,6 +58,7 @@ impl Memory {
             read_bytes_max: usize::MAX,
             write_bytes_max: usize::MAX,
             hiccups: false,
+            is_secure: false,
             log: Arc::default(),
         }
     }
@@ -80,6 +85,12 @@ impl Memory {
     /// (`Interrupted`), and a wait that was over too soon (`WouldBlock`).
     pub fn with_hiccups(mut self) -> Memory {
         self.hiccups = true;
+        self
+    }
+
+    /// It may be asked for `https` URLs as it is.
+    pub fn secure(mut self) -> Memory {
+        self.is_secure = true;
         self
     }
 
@@ -178,6 +189,10 @@ impl Write for InMemory {
         }
     }
 
+    fn write_vectored(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        panic!("{NO_VECTORED_WRITE}")
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -224,6 +239,10 @@ impl Stream for InMemory {
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
+
+    fn is_secure(&self) -> bool {
+        self.memory.is_secure
+    }
 }
 
 /// Whether this is a request with all of its body, which must have a Content-Length.
@@ -246,6 +265,7 @@ pub struct Double {
     pub writes: Writes,
     pub flushes: Box<dyn FnMut() -> io::Result<()> + Send + Sync>,
     pub closes: Box<dyn FnMut() + Send + Sync>,
+    pub is_secure: bool,
 }
 
 impl Double {
@@ -256,6 +276,7 @@ impl Double {
             writes: Box::new(|bytes| Ok(bytes.len())),
             flushes: Box::new(|| Ok(())),
             closes: Box::new(|| {}),
+            is_secure: false,
         }
     }
 
@@ -289,6 +310,10 @@ impl Write for Double {
         (self.writes)(bytes)
     }
 
+    fn write_vectored(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        panic!("{NO_VECTORED_WRITE}")
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         (self.flushes)()
     }
@@ -309,6 +334,10 @@ impl Stream for Double {
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
+    }
+
+    fn is_secure(&self) -> bool {
+        self.is_secure
     }
 }
 

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use longwire::rustls::crypto::{CryptoProvider, ring};
 use longwire::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use longwire::rustls::server::WebPkiClientVerifier;
-use longwire::rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use longwire::rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
+use longwire::rustls::{
+    ALL_VERSIONS, ClientConfig, Error, RootCertStore, ServerConfig, SignatureAlgorithm, SignatureScheme,
+    SupportedProtocolVersion,
+};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData};
 
 /// The name that certificates are for, unless a test wants another.
 pub(crate) const NAME: &str = "longwire.test";
@@ -53,7 +57,13 @@ impl Authority {
 
     /// An authority under this one.
     pub(crate) fn intermediate(&self, common_name: &str) -> Authority {
-        let (params, key) = (authority_params(common_name), KeyPair::generate().expect("a key"));
+        self.limited(common_name, |_| {})
+    }
+
+    /// The same, with whatever limits its certificate has.
+    pub(crate) fn limited(&self, common_name: &str, change: impl FnOnce(&mut CertificateParams)) -> Authority {
+        let (mut params, key) = (authority_params(common_name), KeyPair::generate().expect("a key"));
+        change(&mut params);
         let own = params.signed_by(&key, &self.issuer).expect("an intermediate certificate");
         let mut chain = vec![own.into()];
         chain.extend(self.chain.iter().cloned());
@@ -76,20 +86,29 @@ impl Authority {
         Identity { chain, pem, key_pem: key.serialize_pem(), key: private(&key) }
     }
 
+    /// A certificate for [`NAME`] with this key, whose private part nobody has.
+    pub(crate) fn certify(&self, key: &impl PublicKeyData) -> Vec<CertificateDer<'static>> {
+        let own = params("a test's server", &[NAME]).signed_by(key, &self.issuer).expect("a certificate");
+        let mut chain = vec![own.into()];
+        chain.extend(self.chain.iter().cloned());
+        chain
+    }
+
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
+        self.root.clone()
+    }
+
     pub(crate) fn root_pem(&self) -> &str {
         &self.root_pem
     }
 
     fn roots(&self) -> Arc<RootCertStore> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.root.clone()).expect("a sound root");
-        Arc::new(roots)
+        store([self.root.clone()])
     }
 
     /// A client's config that trusts this authority and nobody else.
     pub(crate) fn client_config(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
-        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions);
-        builder.expect("known versions").with_root_certificates(self.roots()).with_no_client_auth()
+        trusting([self.root.clone()], versions)
     }
 
     /// The same, with a certificate of its own.
@@ -111,9 +130,109 @@ impl Authority {
     }
 }
 
+/// Signs nothing: what a server with this key gives for a signature is none.
+#[derive(Clone, Debug)]
+pub(crate) struct Forger(pub(crate) SignatureScheme);
+
+impl SigningKey for Forger {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        offered.contains(&self.0).then(|| Box::new(self.clone()) as Box<dyn Signer>)
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        match self.0 {
+            SignatureScheme::RSA_PSS_SHA256 => SignatureAlgorithm::RSA,
+            _ => SignatureAlgorithm::ECDSA,
+        }
+    }
+}
+
+impl Signer for Forger {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(vec![7; 128])
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.0
+    }
+}
+
+/// A server's config with this chain and key, whether they go together or not.
+pub(crate) fn showing(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> ServerConfig {
+    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(ALL_VERSIONS);
+    let resolver = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    builder.expect("known versions").with_no_client_auth().with_cert_resolver(Arc::new(resolver))
+}
+
+/// A public key for RSA with a modulus of so many bits (a multiple of eight), which nobody can sign with.
+pub(crate) struct RsaKey(Vec<u8>);
+
+impl RsaKey {
+    pub(crate) fn of_bits(bits: usize) -> RsaKey {
+        let modulus = [&[0][..], &vec![0xc5; bits / 8]].concat();
+        RsaKey(der(0x30, &[&der(0x02, &[&modulus]), &der(0x02, &[&[1, 0, 1]])]))
+    }
+}
+
+impl PublicKeyData for RsaKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+/// A certificate of X.509 version 1 or 3, by an issuer of that common name, with this signature
+/// algorithm (the content of an OBJECT IDENTIFIER) and bytes for a signature that prove nothing.
+pub(crate) fn by_hand(version: u8, issuer: &str, algorithm: &[u8]) -> CertificateDer<'static> {
+    const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+
+    let algorithm = der(0x30, &[&der(0x06, &[algorithm])]);
+    let name = |name: &str| {
+        let attribute = der(0x30, &[&der(0x06, &[COMMON_NAME]), &der(0x0c, &[name.as_bytes()])]);
+        der(0x30, &[&der(0x31, &[&attribute])])
+    };
+    let validity = der(0x30, &[&der(0x17, &[b"200101000000Z"]), &der(0x17, &[b"491231235959Z"])]);
+    let version = if version == 1 { Vec::new() } else { der(0xa0, &[&der(0x02, &[&[version - 1]])]) };
+    let key = KeyPair::generate().expect("a key").subject_public_key_info();
+    let serial = der(0x02, &[&[1]]);
+    let fields = [&version[..], &serial, &algorithm, &name(issuer), &validity, &name("by hand"), &key];
+    let certificate = der(0x30, &[&der(0x30, &fields), &algorithm, &der(0x03, &[&[0; 65]])]);
+    CertificateDer::from(certificate)
+}
+
+/// One element of DER.
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let length = u16::try_from(content.len()).expect("a small element").to_be_bytes();
+    let header = match content.len() {
+        0..0x80 => vec![tag, length[1]],
+        0x80..0x100 => vec![tag, 0x81, length[1]],
+        _ => vec![tag, 0x82, length[0], length[1]],
+    };
+    [header, content].concat()
+}
+
+/// A client's config that trusts these roots and no others.
+pub(crate) fn trusting(
+    roots: impl IntoIterator<Item = CertificateDer<'static>>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions);
+    builder.expect("known versions").with_root_certificates(store(roots)).with_no_client_auth()
+}
+
+fn store(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Arc<RootCertStore> {
+    let mut store = RootCertStore::empty();
+    roots.into_iter().for_each(|root| store.add(root).expect("a sound root"));
+    Arc::new(store)
+}
+
 /// A certificate that nobody else has signed.
-pub(crate) fn self_signed(is_ca: bool) -> Identity {
-    let (mut params, key) = (params("signed by itself", &[NAME]), KeyPair::generate().expect("a key"));
+pub(crate) fn self_signed(common_name: &str, is_ca: bool) -> Identity {
+    let (mut params, key) = (params(common_name, &[NAME]), KeyPair::generate().expect("a key"));
     if is_ca {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
@@ -130,6 +249,10 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 impl Identity {
+    pub(crate) fn signing_key(&self) -> Arc<dyn SigningKey> {
+        ring::sign::any_supported_type(&self.key).expect("a key of a known kind")
+    }
+
     /// A server's config with this certificate.
     pub(crate) fn server_config(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
         ServerConfig::builder_with_provider(provider())

@@ -1,17 +1,18 @@
-//! Handshakes that fail: each says what is wrong in words of its own, within its time.
+//! Handshakes that fail: each says what is wrong in words of its own, within its time. (Certificates
+//! that are refused: `refusals.rs`.)
 
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use longwire::rustls::version::{TLS12, TLS13};
-use longwire::rustls::{ALL_VERSIONS, ServerConfig};
+use longwire::rustls::{ALL_VERSIONS, ContentType, ServerConfig};
 use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Event, Fate, Observer, Stage};
-use rcgen::date_time_ymd;
 
-use crate::certificates::{Authority, Identity, NAME, self_signed};
+use crate::certificates::Authority;
 use crate::double::Trace;
-use crate::session::{answering, dripping};
+use crate::session::{Session, answering, dripping, serve};
 use crate::support::peer::{LIMIT, Peer, ok};
 use crate::{builder, client, url};
 
@@ -25,107 +26,25 @@ fn failed(client: &Client, url: &str) -> Error {
 
 /// The handshake failed, with these words, and not a byte of the request had left.
 #[track_caller]
-fn assert_says(error: &Error, words: &str) {
+pub(crate) fn assert_says(error: &Error, words: &str) {
     assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Tls, Stage::Tls, Fate::NotSent), "{error}");
     assert!(error.to_string().contains(words), "{error:?} does not say {words:?}");
+    assert_plain(error);
 }
 
+/// One line for people: no name that only Rust knows (`OtherError(...)`), and the peer named once.
 #[track_caller]
-fn assert_refused(authority: &Authority, identity: &Identity, words: &str) {
-    let peer = answering(identity.server_config(ALL_VERSIONS), ok("never read"));
-    assert_says(&failed(&client(authority, &peer), &url(&peer, "/")), words);
-    assert!(peer.request_lines().is_empty());
-}
+pub(crate) fn assert_plain(error: &Error) {
+    const NAMES: [&str; 3] = ["subjectAltName", "basicConstraints", "ClientBuilder"]; // what people have to write
 
-#[test]
-fn an_expired_certificate_is_named_as_such() {
-    let authority = Authority::new("root");
-    let identity = authority.issue(&[NAME], |params| params.not_after = date_time_ymd(2001, 1, 1));
-    assert_refused(&authority, &identity, "the server's certificate has expired");
-}
-
-#[test]
-fn a_certificate_of_the_future_is_named_as_such() {
-    let authority = Authority::new("root");
-    let identity = authority.issue(&[NAME], |params| params.not_before = date_time_ymd(2999, 1, 1));
-    assert_refused(&authority, &identity, "the server's certificate is not valid yet");
-}
-
-#[test]
-fn a_certificate_for_another_name_is_named_as_such() {
-    let authority = Authority::new("root");
-    let identity = authority.issue(&["elsewhere.test"], |_| {});
-    assert_refused(&authority, &identity, "the server's certificate is for another name");
-    assert_refused(&authority, &identity, "elsewhere.test");
-}
-
-#[test]
-fn a_chain_that_leads_nowhere_is_named_as_such() {
-    let (authority, stranger) = (Authority::new("root"), Authority::new("stranger"));
-    let mut cut = authority.intermediate("middle").identity();
-    cut.chain.truncate(1);
-    for identity in [stranger.identity(), self_signed(false), cut] {
-        assert_refused(&authority, &identity, "leads to no trusted root");
+    let said = error.to_string();
+    let rest = NAMES.iter().fold(said.clone(), |said, name| said.replace(name, ""));
+    let letters: Vec<char> = rest.chars().collect();
+    let is_camel_case = letters.windows(2).any(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
+    assert!(!is_camel_case && !said.contains(['{', '\n']), "{said}");
+    if let Some(peer) = error.peer_addr() {
+        assert_eq!(said.matches(&peer.to_string()).count(), 1, "{said}");
     }
-}
-
-/// With the default configuration, which only a process of its own can be given roots for: the
-/// program runs itself once more as a child, with another trust store. What leads nowhere is told
-/// apart there.
-#[cfg(all(target_os = "linux", feature = "tls"))]
-#[test]
-fn the_platforms_trust_store_decides_and_what_is_missing_in_it_is_told() {
-    const PORTS_VARIABLE: &str = "LONGWIRE_TEST_PORTS";
-    const WORDS: [&str; 6] = [
-        "",
-        "its issuer is not trusted here (stranger), and the server sent no intermediate certificate",
-        "it is self-signed (signed by itself)",
-        "it is self-signed (signed by itself)",
-        "its issuer is not trusted here (middle), and the server sent no intermediate certificate",
-        "the chain that the server sent ends at an unknown issuer (stranger)",
-    ];
-    if let Ok(ports) = std::env::var(PORTS_VARIABLE) {
-        let ports: Vec<&str> = ports.split(' ').collect();
-        assert_eq!(ports.len(), WORDS.len());
-        for (port, words) in ports.iter().zip(WORDS) {
-            let address = format!("127.0.0.1:{port}").parse().expect("an address");
-            let client = Client::builder().resolve_to(NAME, address).build();
-            let outcome = client.get(format!("https://{NAME}:{port}/")).send();
-            match words {
-                "" => assert_eq!(outcome.expect("it is trusted").text().expect("a body"), "trusted"),
-                words => assert_says(&outcome.expect_err("it is not trusted"), words),
-            }
-        }
-        return;
-    }
-    let (authority, stranger) = (Authority::new("root"), Authority::new("stranger"));
-    let middle = authority.intermediate("middle");
-    let mut cut = middle.identity();
-    cut.chain.truncate(1);
-    let identities = [
-        middle.identity(),
-        stranger.identity(),
-        self_signed(false),
-        self_signed(true),
-        cut,
-        stranger.intermediate("strange middle").identity(),
-    ];
-    let peers: Vec<Peer> =
-        identities.iter().map(|identity| answering(identity.server_config(ALL_VERSIONS), ok("trusted"))).collect();
-    let ports: Vec<String> = peers.iter().map(|peer| peer.addr().port().to_string()).collect();
-    let store = std::env::temp_dir().join(format!("longwire-roots-{}", std::process::id()));
-    std::fs::write(&store, authority.root_pem()).expect("a file");
-    let test = "failures::the_platforms_trust_store_decides_and_what_is_missing_in_it_is_told";
-    let child = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", test])
-        .env(PORTS_VARIABLE, ports.join(" "))
-        .env("SSL_CERT_FILE", &store)
-        .env_remove("SSL_CERT_DIR")
-        .output()
-        .expect("this program runs");
-    std::fs::remove_file(&store).expect("our own file");
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&child.stderr));
 }
 
 #[test]
@@ -250,6 +169,61 @@ fn a_host_that_no_certificate_can_name_is_refused() {
     let client = builder(config, &peer).resolve_to("a..b", peer.addr()).build();
     let error = failed(&client, &format!("https://a..b:{}/", peer.addr().port()));
     assert_says(&error, "no certificate can name");
+}
+
+// ── Behind the handshake ────────────────────────────────────────────────────────────────────────
+
+/// A HelloRequest (RFC 5246 §7.4.1.1), to which rustls says that there will be none, and what the
+/// server does then.
+#[test]
+fn a_renegotiation_that_the_server_asks_for_is_named_as_such() {
+    let authority = Authority::new("root");
+    let mut config = authority.identity().server_config(&[&TLS12]);
+    config.enable_secret_extraction = true;
+    let config = Arc::new(config);
+    for alerts in [true, false] {
+        let config = config.clone();
+        let peer = Peer::start(move |conn, _| {
+            let mut session = Session::new(conn, &config);
+            let finished = session.shake_hands().expect("a handshake");
+            session.conn.send(finished);
+            session.request().expect("a request");
+            let (mut conn, mut record) = session.take_over();
+            conn.send(record(ContentType::Handshake, &[0, 0, 0, 0]));
+            conn.read_some(); // no_renegotiation, a warning
+            if alerts {
+                conn.send(record(ContentType::Alert, &[2, 40]));
+                conn.wait_closed(LIMIT);
+            }
+        });
+        let error = failed(&client(&authority, &peer), &url(&peer, "/"));
+        assert_plain(&error);
+        let (kind, what) = match alerts {
+            true => (ErrorKind::Tls, ", and broke off (alert 40: handshake failure)"),
+            false => (ErrorKind::Truncated, "the connection ended without TLS's close_notify: "),
+        };
+        assert_eq!((error.kind(), error.stage()), (kind, Stage::Wait), "{error}");
+        for words in ["the server asks for a renegotiation, which is never done", what] {
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_breaks_a_body_off_is_said_in_words() {
+    let authority = Authority::new("root");
+    let garbage = b"\x17\x03\x03\x00\x20 these are no encrypted bytes    ";
+    for (last, words) in [(&garbage[..], "TLS: what the server sent was damaged on its way"), (b"", "close_notify")] {
+        let peer = serve(authority.identity().server_config(ALL_VERSIONS), move |session, _| {
+            session.request();
+            session.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+            session.conn.send(last);
+        });
+        let response = client(&authority, &peer).get(url(&peer, "/")).send().expect("a head");
+        let error = response.bytes().expect_err("it is cut");
+        assert_plain(&error);
+        assert!(error.to_string().contains(words) && error.peer_addr().is_some(), "{error}");
+    }
 }
 
 // ── Time and cancels ────────────────────────────────────────────────────────────────────────────

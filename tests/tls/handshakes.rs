@@ -7,7 +7,6 @@ use longwire::rustls::version::{TLS12, TLS13};
 use longwire::{Client, ErrorKind, Event, Observer};
 
 use crate::certificates::{Authority, NAME};
-use crate::double::Memory;
 use crate::session::{answering, serve};
 use crate::support::peer::{Peer, ok};
 use crate::{builder, client, text, url};
@@ -150,12 +149,4 @@ fn the_pool_keeps_the_schemes_apart() {
     let plain = url(&peer, "/").replace("https:", "http:");
     client.get(plain).send().expect_err("the server speaks TLS alone");
     assert_eq!((peer.connections(), client.pool_stats().reused), (2, 0));
-}
-
-#[test]
-fn a_connector_sees_to_tls_itself() {
-    let memory = Memory::answering(ok("by the connector"));
-    let client = Client::builder().connector(memory.clone()).build();
-    assert_eq!(text(&client, "https://longwire.test/"), "by the connector");
-    assert_eq!(memory.log().connects, ["longwire.test:443"]);
 }

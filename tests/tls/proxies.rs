@@ -164,7 +164,9 @@ fn connect(peer: &Peer) -> String {
 
 #[track_caller]
 fn failed(client: &Client, url: &str) -> Error {
-    client.post(url).body("an order").send().expect_err("no response")
+    let error = client.post(url).body("an order").send().expect_err("no response");
+    crate::failures::assert_plain(&error);
+    error
 }
 
 /// Nothing is held, and of what was opened only so much was not closed.

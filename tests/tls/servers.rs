@@ -14,10 +14,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use longwire::rustls::pki_types::CertificateDer;
+use longwire::rustls::pki_types::pem::PemObject;
 use longwire::rustls::{ALL_VERSIONS, ClientConfig};
-use longwire::{BodyEnd, Client, CloseReason, ErrorKind, SendBody, Stage};
+use longwire::{BodyEnd, Client, CloseReason, ErrorKind, SendBody};
 
-use crate::certificates::{Authority, Identity, NAME};
+use crate::certificates::{Authority, NAME, trusting};
+use crate::failures::assert_says;
 use crate::pattern;
 
 /// Seconds after which a server ends in any case.
@@ -35,11 +38,50 @@ struct Server {
     folder: PathBuf,
 }
 
+/// What a server is given, in PEM.
+struct Files {
+    certificate: String,
+    key: String,
+    root: String,
+}
+
+impl Files {
+    fn of(authority: &Authority) -> Files {
+        let identity = authority.identity();
+        Files { certificate: identity.pem, key: identity.key_pem, root: authority.root_pem().to_owned() }
+    }
+
+    /// A self-signed certificate and its key, as `openssl req -x509` makes them with these arguments.
+    fn by_openssl(arguments: &[&str]) -> Option<Files> {
+        let folder = folder();
+        let mut command = Command::new("openssl");
+        command.args(["req", "-x509", "-nodes", "-days", "30", "-subj", &format!("/CN={NAME}")]).args(arguments);
+        command.args(["-keyout", "key.pem", "-out", "certificate.pem"]).current_dir(&folder);
+        let made = command.output().expect("openssl must be installed").status.success();
+        let read = |name| fs::read_to_string(folder.join(name)).expect("openssl's own file");
+        let files = made.then(|| read("certificate.pem")).map(|certificate| Files {
+            root: certificate.clone(),
+            certificate,
+            key: read("key.pem"),
+        });
+        fs::remove_dir_all(&folder).expect("our own folder");
+        files
+    }
+}
+
+fn folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("longwire-tls-{}-{count}", std::process::id()));
+    fs::create_dir_all(folder.join("www")).expect("a temporary folder");
+    folder
+}
+
 impl Server {
     /// nginx, with TLS of this version alone.
     fn nginx(authority: &Authority, version: &str) -> Server {
         let configuration = include_str!("nginx.conf").replace("@VERSION@", version);
-        Server::start(authority, &authority.identity(), "nginx", |folder, port, command| {
+        Server::start(&Files::of(authority), "nginx", |folder, port, command| {
             let text = configuration.replace("@DIR@", &folder.display().to_string());
             fs::write(folder.join("configuration"), text.replace("@PORT@", &port.to_string())).expect("a file");
             command.args(["-e", "stderr", "-c"]).arg(folder.join("configuration"));
@@ -48,26 +90,22 @@ impl Server {
 
     /// OpenSSL's own server, which gives out files and then closes.
     fn openssl(authority: &Authority, arguments: &[&str]) -> Server {
-        Server::start(authority, &authority.identity(), "openssl", |folder, port, command| {
+        Server::openssl_with(&Files::of(authority), arguments)
+    }
+
+    fn openssl_with(files: &Files, arguments: &[&str]) -> Server {
+        Server::start(files, "openssl", |folder, port, command| {
             command.args(["s_server", "-quiet", "-accept", &format!("127.0.0.1:{port}"), "-key"]);
             command.arg(folder.join("key.pem")).arg("-cert").arg(folder.join("certificate.pem"));
             command.args(arguments).current_dir(folder.join("www"));
         })
     }
 
-    fn start(
-        authority: &Authority,
-        identity: &Identity,
-        program: &str,
-        prepare: impl Fn(&PathBuf, u16, &mut Command),
-    ) -> Server {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("longwire-tls-{}-{count}", std::process::id()));
-        fs::create_dir_all(folder.join("www")).expect("a temporary folder");
-        fs::write(folder.join("certificate.pem"), &identity.pem).expect("a file");
-        fs::write(folder.join("key.pem"), &identity.key_pem).expect("a file");
-        fs::write(folder.join("root.pem"), authority.root_pem()).expect("a file");
+    fn start(files: &Files, program: &str, prepare: impl Fn(&PathBuf, u16, &mut Command)) -> Server {
+        let folder = folder();
+        fs::write(folder.join("certificate.pem"), &files.certificate).expect("a file");
+        fs::write(folder.join("key.pem"), &files.key).expect("a file");
+        fs::write(folder.join("root.pem"), &files.root).expect("a file");
         fs::write(folder.join("www/small.txt"), "small").expect("a file");
         for _ in 0..PORTS_TRIED_MAX {
             let port = free_port();
@@ -253,8 +291,7 @@ fn openssl_without_a_cipher_or_a_version_in_common_is_named_as_such() {
         let server = Server::openssl(&authority, arguments);
         let client = server.client(authority.client_config(ALL_VERSIONS));
         let error = client.get(server.url("/")).send().expect_err("nothing is in common");
-        assert_eq!((error.kind(), error.stage()), (ErrorKind::Tls, Stage::Tls), "{error}");
-        assert!(error.to_string().contains(words), "{arguments:?}: {error}");
+        assert_says(&error, words);
     }
 }
 
@@ -270,6 +307,34 @@ fn openssl_that_wants_a_client_certificate_is_named_as_such() {
         assert!(error.to_string().contains("wants a client certificate"), "{error}");
         let with = server.client(authority.client_config_with(&authority.identity()));
         assert_eq!(server.text(&with, "/small.txt"), "small");
+    }
+}
+
+/// What people make with `openssl req -x509`, and then trust: as a rule it cannot be used, unless it is
+/// made as the refusal says.
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn certificates_made_by_openssl_are_usable_or_it_is_said_how_to_make_them() {
+    let name = format!("subjectAltName=DNS:{NAME}");
+    let advised = ["-addext", &name, "-addext", "basicConstraints=critical,CA:FALSE"];
+    let made = |arguments: &[&str]| Files::by_openssl(&[arguments, &advised].concat()).expect("a certificate");
+    let without_name = Files::by_openssl(&[&["-newkey", "rsa:2048"], &advised[2..]].concat());
+    let by_default = Files::by_openssl(&["-newkey", "rsa:2048"]);
+    let cases = [
+        (made(&["-newkey", "rsa:2048"]), None),
+        (by_default.expect("a certificate"), Some("it is the certificate of a CA (CA:TRUE)")),
+        (without_name.expect("a certificate"), Some("the server's certificate names no host")),
+        (made(&["-newkey", "rsa:1024"]), Some("an RSA key is shorter than 2048 bits")),
+        (made(&["-newkey", "rsa:2048", "-sha1"]), Some("made with SHA-1, which is too weak")),
+    ];
+    for (files, words) in cases {
+        let server = Server::openssl_with(&files, &["-WWW", "-cipher", "DEFAULT:@SECLEVEL=0"]);
+        let root = CertificateDer::from_pem_slice(files.root.as_bytes()).expect("a certificate");
+        let client = server.client(trusting([root], ALL_VERSIONS));
+        match words {
+            None => assert_eq!(server.text(&client, "/small.txt"), "small"),
+            Some(words) => assert_says(&client.get(server.url("/")).send().expect_err(words), words),
+        }
     }
 }
 

@@ -7,7 +7,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use longwire::rustls::{ServerConfig, ServerConnection};
+use longwire::rustls::crypto::cipher::{OutboundChunks, OutboundPlainMessage};
+use longwire::rustls::{
+    ConnectionTrafficSecrets, ContentType, ProtocolVersion, ServerConfig, ServerConnection, SupportedCipherSuite,
+};
 
 use crate::support::peer::{Conn, Peer};
 
@@ -98,6 +101,31 @@ impl Session {
         self.conn.send(records)
     }
 
+    /// The connection, and what makes records for it that rustls would not: of TLS 1.2, whose config
+    /// must have `enable_secret_extraction`.
+    pub(crate) fn take_over(self) -> (Conn, impl FnMut(ContentType, &[u8]) -> Vec<u8>) {
+        let Some(SupportedCipherSuite::Tls12(suite)) = self.tls.negotiated_cipher_suite() else {
+            panic!("this is not TLS 1.2");
+        };
+        let (mut sequence, secrets) = self.tls.dangerous_extract_secrets().expect("the config lets us").tx;
+        let (key, iv) = match secrets {
+            ConnectionTrafficSecrets::Aes128Gcm { key, iv } => (key, iv),
+            ConnectionTrafficSecrets::Aes256Gcm { key, iv } => (key, iv),
+            ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => (key, iv),
+            _ => panic!("an unknown cipher"),
+        };
+        let (fixed, explicit) = iv.as_ref().split_at(suite.aead_alg.key_block_shape().fixed_iv_len);
+        let mut encrypter = suite.aead_alg.encrypter(key, fixed, explicit);
+        let record = move |typ, content: &[u8]| {
+            let payload = OutboundChunks::Single(content);
+            let message = OutboundPlainMessage { typ, version: ProtocolVersion::TLSv1_2, payload };
+            let record = encrypter.encrypt(message, sequence).expect("a small record");
+            sequence += 1;
+            record.encode()
+        };
+        (self.conn, record)
+    }
+
     /// The alert that ends the stream, unsent.
     pub(crate) fn goodbye(&mut self) -> Vec<u8> {
         self.tls.send_close_notify();
@@ -112,7 +140,9 @@ impl Session {
             return Err("the client has closed".to_owned());
         }
         while !rest.is_empty() {
-            self.tls.read_tls(&mut rest).map_err(|error| error.to_string())?;
+            if self.tls.read_tls(&mut rest).map_err(|error| error.to_string())? == 0 {
+                return Err("bytes came behind the client's close_notify".to_owned());
+            }
             if let Err(error) = self.tls.process_new_packets() {
                 let alert = self.outgoing();
                 self.conn.send(alert);

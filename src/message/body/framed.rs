@@ -323,7 +323,8 @@ impl Open {
         }
     }
 
-    /// Takes what has arrived, without waiting; the connection lives on only if that was all.
+    /// Takes what has arrived, without waiting; the connection lives on only if that was all. A forked
+    /// child takes nothing, which would be missing in the parent's copy of the body.
     fn abandon(mut self) {
         if let Err(reason) = self.afterwards {
             return self.lease.close(reason);
@@ -336,7 +337,7 @@ impl Open {
                     self.lease.consume(count);
                     self.decoder.advance(count);
                 }
-                Ok(Found::Nothing) if budget == 0 => break,
+                Ok(Found::Nothing) if budget == 0 || self.lease.is_inherited() => break,
                 Ok(Found::Nothing) => match self.lease.try_fill() {
                     Ok(Some(count)) if count > 0 => budget = budget.saturating_sub(count),
                     Ok(_) => break,

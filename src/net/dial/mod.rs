@@ -18,7 +18,8 @@ use crate::net::dial::tunnel::{Destination, Names, Outcome, Relay, Route, Speaks
 use crate::net::helper::{self, Mailbox, Slot};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
-use crate::net::transport::{Connect, Socket, Target};
+use crate::net::transport::unix::UnixSocket;
+use crate::net::transport::{Connect, Socket, Stream, Target};
 use crate::observe::{CloseReason, Event, Observer, Timings};
 
 /// RFC 8305 §5: the Connection Attempt Delay.
@@ -33,7 +34,7 @@ pub(crate) type AddressFilter = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
 pub(crate) struct Dialer {
     pub(crate) resolver: Resolver,
     pub(crate) filter: Option<AddressFilter>,
-    pub(crate) own_way: Option<OwnWay>,
+    pub(crate) connector: Option<Connector>,
     /// Who asks a proxy for a tunnel; empty: it is not said.
     pub(crate) user_agent: Vec<u8>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
@@ -41,10 +42,28 @@ pub(crate) struct Dialer {
     pub(crate) tls: Tls,
 }
 
-/// What opens connections in place of TCP, past every proxy.
-pub(crate) struct OwnWay {
-    pub(crate) by: Arc<dyn Connect>,
-    pub(crate) sees_to_tls: bool,
+/// What opens connections in place of TCP, and past every proxy.
+pub(crate) enum Connector {
+    /// The caller's; its streams may be secure as they are.
+    Custom(Arc<dyn Connect>),
+    UnixSocket(UnixSocket),
+}
+
+impl Connector {
+    /// The setting that chose it.
+    pub(crate) fn setting(&self) -> &'static str {
+        match self {
+            Connector::Custom(_) => "connector",
+            Connector::UnixSocket(_) => "unix_socket",
+        }
+    }
+
+    fn connect(&self, target: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
+        match self {
+            Connector::Custom(connector) => connector.connect(target, deadline, token),
+            Connector::UnixSocket(socket) => socket.connect(target, deadline, token),
+        }
+    }
 }
 
 /// Why there is no connection.
@@ -80,6 +99,12 @@ impl Opening<'_> {
             Ok(()) => error,
         }
     }
+
+    /// An error if what was opened comes too late to be used.
+    fn check(&self) -> Result<()> {
+        self.token.map_or(Ok(()), CancelToken::check)?;
+        if self.deadline.passed() { Err(self.deadline.error("connecting")) } else { Ok(()) }
+    }
 }
 
 impl Dialer {
@@ -94,17 +119,15 @@ impl Dialer {
         let started = Instant::now();
         let mut opening = Opening { deadline, token, took: Timings::default() };
         let socket = self.reach(target, route, &mut opening)?;
-        if let Some(token) = token {
-            token.check().map_err(|error| error.at(Stage::Connect))?;
-        }
-        opening.took.connect = started.elapsed().saturating_sub(opening.took.resolve + opening.took.tls);
         let peer = socket.peer_addr();
+        opening.check().map_err(|error| error.with_peer(peer).at(Stage::Connect))?;
+        opening.took.connect = started.elapsed().saturating_sub(opening.took.resolve + opening.took.tls);
         self.observe(&Event::Connected { peer, took: opening.took.connect });
-        let is_plain = !target.is_https || self.own_way_sees_to_tls();
-        let secured = if is_plain { Ok(socket) } else { self.secure(socket, target.host, None, &mut opening) };
+        let needs_tls = target.is_https && !self.is_secure(&socket);
+        let secured = if needs_tls { self.secure(socket, target.host, None, &mut opening) } else { Ok(socket) };
         secured.and_then(|socket| apart(Conn::new(socket, opening.took))).map_err(|error| {
             let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
-            NotOpened { error, closed: Some((peer, reason)) }
+            NotOpened { error: error.with_peer(peer), closed: Some((peer, reason)) }
         })
     }
 
@@ -114,13 +137,26 @@ impl Dialer {
         }
     }
 
-    /// Whether the stream that is opened can be to an https server as it is.
-    pub(crate) fn own_way_sees_to_tls(&self) -> bool {
-        self.own_way.as_ref().is_some_and(|way| way.sees_to_tls)
-    }
-
     /// Whether https, of servers and of proxies, is spoken by this build.
     pub(crate) const SPEAKS_TLS: bool = cfg!(feature = "__rustls");
+
+    /// What to do where it is not.
+    pub(crate) const NEEDED_FOR_HTTPS: &str = "https needs longwire's feature `tls` or `tls-webpki-roots`, \
+                                               or a connector whose streams are secure (Stream::is_secure)";
+
+    /// Whether an https server can be reached, as far as is known without a connection.
+    pub(crate) fn may_speak_https(&self) -> bool {
+        Self::SPEAKS_TLS || matches!(self.connector, Some(Connector::Custom(_)))
+    }
+
+    /// Whether an https server can be spoken to on this socket as it is. Only a connector's stream
+    /// can say so: the TLS in any other may end at a proxy.
+    fn is_secure(&self, socket: &Socket) -> bool {
+        match socket {
+            Socket::Other(stream) => self.connector.is_some() && stream.is_secure(),
+            Socket::Tcp(..) => false,
+        }
+    }
 
     /// Puts TLS on a socket to `host`: the server's, or the proxy's.
     #[cfg(feature = "__rustls")]
@@ -134,7 +170,8 @@ impl Dialer {
 
     #[cfg(not(feature = "__rustls"))]
     fn secure(&self, _: Socket, host: &str, _: Option<&Relay>, _: &mut Opening<'_>) -> Result<Socket> {
-        Err(Error::new(ErrorKind::UnsupportedScheme, format!("TLS is needed for {host}")))
+        let what = format!("no TLS with {host}: {}", Self::NEEDED_FOR_HTTPS);
+        Err(Error::new(ErrorKind::UnsupportedScheme, what).at(Stage::Tls))
     }
 
     /// Whether the address filter lets the proxy stand between us and `target`. It cannot see what
@@ -153,9 +190,9 @@ impl Dialer {
 
     /// A socket on which the server, or the proxy that is asked in its stead, hears requests.
     fn reach(&self, target: &Target<'_>, route: Route<'_>, opening: &mut Opening<'_>) -> Result<Socket> {
-        if let Some(way) = &self.own_way {
+        if let Some(connector) = &self.connector {
             let token = opening.token.cloned().unwrap_or_default();
-            let stream = way.by.connect(target, opening.deadline, &token);
+            let stream = connector.connect(target, opening.deadline, &token);
             return Ok(Socket::Other(stream.map_err(|error| opening.cause(error).at(Stage::Connect))?));
         }
         match route {

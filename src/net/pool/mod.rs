@@ -11,6 +11,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::panic::{self, AssertUnwindSafe};
+use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -122,6 +123,8 @@ pub(crate) struct Pool {
     /// Rung when a place becomes free that somebody waits for; all who wait look for themselves.
     freed: Condvar,
     observer: Option<Arc<dyn Observer>>,
+    /// The process that made it, by its id.
+    process: u32,
 }
 
 #[derive(Default)]
@@ -183,7 +186,7 @@ pub(crate) struct Return {
 
 impl Pool {
     pub(crate) fn new(limits: PoolLimits, observer: Option<Arc<dyn Observer>>) -> Pool {
-        Pool { limits, shared: Mutex::default(), freed: Condvar::new(), observer }
+        Pool { limits, shared: Mutex::default(), freed: Condvar::new(), observer, process: process::id() }
     }
 
     /// The newest idle connection of that origin that is still open and silent, else the one that
@@ -749,6 +752,12 @@ impl Lease {
     /// Closes the connection, and says why.
     pub(crate) fn close(mut self, reason: CloseReason) {
         self.close_held(reason);
+    }
+
+    /// Returns whether the pool came into this process by fork: then the connection may be the
+    /// parent's, too.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.pool.process != process::id()
     }
 
     /// Hands the connection out for good.

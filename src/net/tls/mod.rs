@@ -2,18 +2,22 @@
 //!
 //! rustls does the protocol and this file the waiting: rustls reads from and writes to the socket
 //! through it, and whatever interrupts either (a tick, a cancel, a full socket) leaves bytes with
-//! rustls, where the next call finds them. What certificates are believed stands in `trust`. What
-//! is spoken inside is not known here: the protocol's ALPN name is handed in (RFC 7301).
+//! rustls, where the next call finds them. What certificates are believed stands in `trust`, and what
+//! its errors mean in `describe`. What is spoken inside is not known here: the protocol's ALPN name is
+//! handed in (RFC 7301).
 
+mod certificate;
+mod describe;
 mod trust;
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::process;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::{CancelToken, Hook};
@@ -38,6 +42,9 @@ const FIRST_BYTES: usize = 5;
 
 /// Type, version and length of a record (RFC 8446 §5.1, RFC 5246 §6.2.1).
 const RECORD_HEADER_BYTES: usize = 5;
+
+/// The type of a record with messages of a handshake.
+const HANDSHAKE: u8 = 22;
 
 /// How connections are wrapped: a client's, or those to a proxy.
 pub(crate) struct Tls {
@@ -91,7 +98,7 @@ impl Tls {
     fn client(&self, host: &str) -> Result<ClientConnection> {
         let config = self.config()?;
         ClientConnection::new(config, server_name(host)?)
-            .map_err(|error| trust::failure(&format!("TLS with {host}"), error))
+            .map_err(|error| describe::failure(format!("TLS with {host}"), error))
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>> {
@@ -203,7 +210,7 @@ impl Handshake<'_> {
             Err(rustls::Error::InvalidMessage(_)) if self.said.is_plain() => {
                 Err(Error::new(ErrorKind::Tls, format!("{}: the server speaks plain HTTP on this port", self.doing())))
             }
-            Err(error) => Err(trust::failure(&self.doing(), error)),
+            Err(error) => Err(describe::failure(self.doing(), error)),
         }
     }
 
@@ -213,7 +220,6 @@ impl Handshake<'_> {
         match Error::try_from(error) {
             Ok(error) => match error.kind() {
                 ErrorKind::Timeout | ErrorKind::Cancelled => error,
-                ErrorKind::Io => Error::from_io(ErrorKind::Tls, self.doing(), error.into()),
                 _ => error.recast(ErrorKind::Tls, &self.doing()),
             },
             Err(error) => Error::from_io(ErrorKind::Tls, self.doing(), error),
@@ -256,6 +262,8 @@ struct Records {
     length: u16,
     /// Bytes of the record behind its header that are missing.
     missing: usize,
+    /// A record of the handshake protocol has come.
+    saw_handshake: bool,
 }
 
 impl Records {
@@ -268,6 +276,7 @@ impl Records {
                 continue;
             }
             self.header += 1;
+            self.saw_handshake |= self.header == 1 && *byte == HANDSHAKE;
             self.length = self.length << 8 | u16::from(*byte);
             bytes = rest;
             if self.header == RECORD_HEADER_BYTES {
@@ -329,6 +338,8 @@ struct TlsStream {
     records: Records,
     /// Bytes that the socket has taken.
     passed_on: u64,
+    /// The process that did the handshake, by its id. What another one has is a copy, by fork.
+    process: u32,
 }
 
 impl TlsStream {
@@ -349,8 +360,9 @@ impl TlsStream {
             is_stalled: false,
             saw_all: false,
             failed: None,
-            records,
+            records: Records { saw_handshake: false, ..records },
             passed_on: 0,
+            process: process::id(),
         };
         if [read_timeout, write_timeout].iter().flatten().any(|tick| *tick < TICK_HARMLESS) {
             let broken = |error| Error::from_io(ErrorKind::Io, "socket timeout", error);
@@ -371,10 +383,21 @@ impl TlsStream {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             // RFC 8446 §6.1: an end for which the peer has not vouched may be anybody's doing.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(Error::new(ErrorKind::Truncated, "the connection ended without TLS's close_notify").into())
+                let what = "the connection ended without TLS's close_notify";
+                Err(match self.has_hello_request() {
+                    true => Error::new(ErrorKind::Truncated, format!("{what}: {}", describe::RENEGOTIATION)),
+                    false => Error::new(ErrorKind::Truncated, what),
+                }
+                .into())
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the server has asked for a renegotiation. Behind the handshake, a server of TLS 1.2 has
+    /// no other message of that protocol to send.
+    fn has_hello_request(&self) -> bool {
+        self.records.saw_handshake && self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_2)
     }
 
     /// rustls makes its buffer small again where it begins to read into it. Nobody may read here for
@@ -386,7 +409,12 @@ impl TlsStream {
     /// Reads once from the socket, and decrypts what is complete.
     fn receive(&mut self, waits: bool) -> io::Result<()> {
         if let Some(error) = &self.failed {
-            return Err(trust::failure("TLS", error.clone()).into());
+            let error = error.clone();
+            return Err(match self.has_hello_request() {
+                true => describe::failure_after_hello_request("TLS", error),
+                false => describe::failure("TLS", error),
+            }
+            .into());
         }
         let mut inward = Inward { socket: &mut self.socket, records: &mut self.records, waits, is_full: false };
         let read = self.tls.read_tls(&mut inward);
@@ -539,10 +567,13 @@ impl Stream for TlsStream {
 }
 
 impl Drop for TlsStream {
-    /// Says goodbye, if the socket takes it at once.
+    /// Sends close_notify, if the socket takes it at once. Not where this is a forked child's copy:
+    /// the peer would take it for the parent's, which goes on using the connection.
     fn drop(&mut self) {
-        self.tls.send_close_notify();
-        let _ = self.push(false);
+        if self.process == process::id() {
+            self.tls.send_close_notify();
+            let _ = self.push(false);
+        }
     }
 }
 

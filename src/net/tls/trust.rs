@@ -1,28 +1,26 @@
-//! Whom a client believes when nobody says otherwise (RFC 5280, RFC 6125), and in what words it
-//! says that it does not. Nothing here touches a socket.
+//! Whom a client believes when nobody says otherwise (RFC 5280, RFC 6125). Nothing here touches a
+//! socket.
 //!
-//! The rules are those of rustls and of the platform; what is added is an explanation where a
-//! chain of certificates leads nowhere, because "unknown issuer" says too little to whoever has to
-//! mend it.
+//! The rules are those of rustls and of the platform; what is added is an explanation where the
+//! certificates tell more than the verifier does: "unknown issuer" and "bad signature" say too little
+//! to whoever has to mend it.
 
-use std::fmt;
-use std::io;
+use std::iter;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, OtherError,
-    SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::net::tls::certificate::Certificate;
+use crate::net::tls::describe::{self, Explanation};
 
 /// TLS 1.2 and 1.3, ring, the platform's trust store or the bundled roots, no client certificate.
 pub(crate) fn default_config() -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let unusable = |error| failure("TLS: no default configuration", error);
+    let unusable = |error| describe::failure("TLS: no default configuration", error);
     let verifier = Explaining { inner: verifier(&provider).map_err(unusable)? };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -62,70 +60,7 @@ fn bundled(provider: &Arc<CryptoProvider>) -> Result<Verifier, rustls::Error> {
     }
 }
 
-/// rustls's error as ours; `doing` says what was being done.
-pub(crate) fn failure(doing: &str, error: rustls::Error) -> Error {
-    let (what, error) = match (Explanation::of(&error), words(&error)) {
-        (Some(Explanation { why, cause }), _) => (format!("{doing}: {REFUSED}: {why}"), cause.clone()),
-        (None, "") => (doing.to_owned(), error),
-        (None, words) => (format!("{doing}: {words}"), error),
-    };
-    Error::from_io(ErrorKind::Tls, what, io::Error::other(error))
-}
-
-/// What an error means to whoever has to mend it; nothing where rustls's own words will do.
-fn words(error: &rustls::Error) -> &'static str {
-    use rustls::Error::*;
-    match error {
-        InvalidCertificate(error) => words_for_certificate(error),
-        AlertReceived(alert) => words_for_alert(*alert),
-        InvalidMessage(_) | InappropriateMessage { .. } | InappropriateHandshakeMessage { .. } | PeerMisbehaved(_) => {
-            "what the server sent is not sound TLS"
-        }
-        PeerIncompatible(_) => "the server speaks neither TLS 1.2 nor 1.3, or no cipher suite of ours",
-        DecryptError => "what the server sent was damaged on its way",
-        _ => "",
-    }
-}
-
-const REFUSED: &str = "the server's certificate is refused";
-
-fn words_for_certificate(error: &CertificateError) -> &'static str {
-    use CertificateError::*;
-    match error {
-        Expired | ExpiredContext { .. } => "the server's certificate has expired",
-        NotValidYet | NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet (is this machine's clock right?)"
-        }
-        NotValidForName | NotValidForNameContext { .. } => "the server's certificate is for another name",
-        UnknownIssuer => {
-            "the server's certificate leads to no trusted root: it is self-signed, its issuer is not known here, \
-             or the server left out an intermediate certificate"
-        }
-        Revoked => "the server's certificate was revoked",
-        _ => REFUSED,
-    }
-}
-
-fn words_for_alert(alert: AlertDescription) -> &'static str {
-    use AlertDescription::*;
-    match alert {
-        ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3",
-        HandshakeFailure => "the server has no cipher suite in common with us, or wants a client certificate",
-        CertificateRequired => "the server wants a client certificate (ClientBuilder::tls_config)",
-        BadCertificate
-        | UnsupportedCertificate
-        | CertificateRevoked
-        | CertificateExpired
-        | CertificateUnknown
-        | UnknownCA
-        | AccessDenied => "the server refuses our client certificate",
-        UnrecognisedName => "the server does not know this name",
-        NoApplicationProtocol => "the server speaks none of the protocols that were offered (ALPN)",
-        _ => "the server broke off",
-    }
-}
-
-/// Refuses what the verifier inside refuses, and says more about chains that lead nowhere.
+/// Refuses what the verifier inside refuses, and says more about why.
 #[derive(Debug)]
 struct Explaining {
     inner: Verifier,
@@ -141,13 +76,7 @@ impl ServerCertVerifier for Explaining {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verified = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        verified.map_err(|error| match &error {
-            // The second of these is what a root certificate gets that a server shows as its own.
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_)) => {
-                explain(end_entity, intermediates, &error).unwrap_or(error)
-            }
-            _ => error,
-        })
+        verified.map_err(|error| explained(end_entity, intermediates, error))
     }
 
     fn verify_tls12_signature(
@@ -156,7 +85,8 @@ impl ServerCertVerifier for Explaining {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
+        let verified = self.inner.verify_tls12_signature(message, certificate, signed);
+        verified.map_err(|error| explained(certificate, &[], error))
     }
 
     fn verify_tls13_signature(
@@ -165,7 +95,8 @@ impl ServerCertVerifier for Explaining {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
+        let verified = self.inner.verify_tls13_signature(message, certificate, signed);
+        verified.map_err(|error| explained(certificate, &[], error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -181,162 +112,87 @@ impl ServerCertVerifier for Explaining {
     }
 }
 
-/// Why no trusted root was found, on its way through rustls.
-#[derive(Debug)]
-struct Explanation {
-    why: String,
-    /// What the verifier said.
-    cause: rustls::Error,
-}
-
-impl Explanation {
-    fn of(error: &rustls::Error) -> Option<&Explanation> {
-        match error {
-            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner.downcast_ref(),
-            _ => None,
-        }
+/// The verifier's error, with an explanation where there is one.
+fn explained(
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    error: rustls::Error,
+) -> rustls::Error {
+    let why = match &error {
+        rustls::Error::InvalidCertificate(error) => explain(end_entity, intermediates, error),
+        _ => None,
+    };
+    match why {
+        Some(why) => Explanation { why, cause: error }.into(),
+        None => error,
     }
 }
 
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
-    }
-}
+/// RSA keys below are too short for every algorithm there is here.
+const RSA_BITS_MIN: usize = 2048;
 
-impl std::error::Error for Explanation {}
-
-/// Says where the chain of certificates breaks off, as far as their names tell.
+/// Says what is wrong as far as the certificates tell; `None` where the verifier has said it all.
 fn explain(
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
-    cause: &rustls::Error,
-) -> Option<rustls::Error> {
-    let mut last = Names::of(end_entity)?;
-    let is_unknown = *cause == rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-    let why = if last.is_self_signed() {
-        format!("it is self-signed ({})", last.subject())
-    } else if !is_unknown {
-        return None;
-    } else {
-        let sent: Vec<Names<'_>> = intermediates.iter().filter_map(|certificate| Names::of(certificate)).collect();
-        for _ in 0..sent.len() {
-            match sent.iter().find(|next| next.subject == last.issuer) {
-                Some(next) if !last.is_self_signed() => last = *next,
-                _ => break,
-            }
+    error: &CertificateError,
+) -> Option<String> {
+    let own = Certificate::parse(end_entity)?;
+    let sent: Vec<Certificate<'_>> = intermediates.iter().filter_map(|der| Certificate::parse(der)).collect();
+    match error {
+        CertificateError::UnknownIssuer => Some(unknown_issuer(own, &sent)),
+        CertificateError::BadSignature => {
+            let mut lengths = iter::once(&own).chain(&sent).filter_map(Certificate::rsa_bits);
+            lengths.find(|bits| *bits < RSA_BITS_MIN).map(describe::short_rsa_key)
         }
-        match (last.is_self_signed(), sent.is_empty()) {
-            (true, _) => format!("its root is not trusted here ({})", last.subject()),
-            (false, true) => format!(
-                "its issuer is not trusted here ({}), and the server sent no intermediate certificate",
-                last.issuer()
-            ),
-            (false, false) => format!("the chain that the server sent ends at an unknown issuer ({})", last.issuer()),
+        // webpki's, for whose errors rustls has no variants.
+        CertificateError::Other(OtherError(other)) if other.to_string() == "CaUsedAsEndEntity" => {
+            let what = if own.is_self_signed() { "the self-signed certificate" } else { "the certificate" };
+            Some(describe::ca_as_server(&format!("{what} of a CA, {}", own.subject())))
         }
-    };
-    let explanation = Explanation { why, cause: cause.clone() };
-    Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(explanation)))))
-}
-
-/// Who a certificate is about and who signed it (RFC 5280 §4.1.2.4, §4.1.2.6), in DER.
-#[derive(Clone, Copy)]
-struct Names<'a> {
-    issuer: &'a [u8],
-    subject: &'a [u8],
-}
-
-impl<'a> Names<'a> {
-    fn of(certificate: &'a [u8]) -> Option<Names<'a>> {
-        const VERSION: u8 = 0xa0;
-
-        let (_, certificate, _) = element(certificate)?;
-        let (_, fields, _) = element(certificate)?;
-        let (tag, _, behind_first) = element(fields)?;
-        let serial = if tag == VERSION { behind_first } else { fields };
-        let (_, _, signature) = element(serial)?;
-        let (_, _, issuer) = element(signature)?;
-        let (_, issuer, validity) = element(issuer)?;
-        let (_, _, subject) = element(validity)?;
-        let (_, subject, _) = element(subject)?;
-        Some(Names { issuer, subject })
-    }
-
-    fn is_self_signed(&self) -> bool {
-        self.issuer == self.subject
-    }
-
-    fn issuer(&self) -> String {
-        common_name(self.issuer)
-    }
-
-    fn subject(&self) -> String {
-        common_name(self.subject)
+        _ => None,
     }
 }
 
-/// The first element of `der`: its tag and its content; and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&[tag, length], rest) = der.split_first_chunk()?;
-    let (length, rest) = match length {
-        0..=0x7f => (usize::from(length), rest),
-        0x81..=0x83 => {
-            let (bytes, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-            (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
-        }
-        _ => return None,
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((tag, content, rest))
-}
-
-/// The common name in a distinguished name, or the first of its other parts; never raw bytes.
-fn common_name(mut name: &[u8]) -> String {
-    const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
-    const SHOWN_BYTES_MAX: usize = 64; // RFC 5280's upper bound for it
-
-    let mut found = None;
-    while let Some((_, set, rest)) = element(name) {
-        name = rest;
-        let attribute = element(set).and_then(|(_, attribute, _)| {
-            let (_, kind, value) = element(attribute)?;
-            Some((kind, element(value)?.1))
-        });
-        match attribute {
-            Some((kind, value)) if kind == COMMON_NAME => {
-                found = Some(value);
-                break;
-            }
-            Some((_, value)) => found = found.or(Some(value)),
-            None => {}
+/// Where the chain of certificates breaks off that leads to no trusted root.
+fn unknown_issuer(own: Certificate<'_>, sent: &[Certificate<'_>]) -> String {
+    if own.is_self_signed() {
+        return format!("it is self-signed ({})", own.subject());
+    }
+    let mut last = own;
+    for _ in 0..sent.len() {
+        match sent.iter().find(|next| last.is_issued_by(next)) {
+            Some(next) if !last.is_self_signed() => last = *next,
+            _ => break,
         }
     }
-    let found = found.unwrap_or(b"no name");
-    let text = String::from_utf8_lossy(&found[..found.len().min(SHOWN_BYTES_MAX)]);
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    match (last.is_self_signed(), sent.is_empty()) {
+        (true, _) => format!("its root is not trusted here ({})", last.subject()),
+        (false, true) => {
+            let issuer = last.issuer();
+            format!("its issuer is not trusted here ({issuer}), and the server sent no intermediate certificate")
+        }
+        (false, false) => format!("the chain that the server sent ends at an unknown issuer ({})", last.issuer()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{CertificateParams, DnType, KeyPair};
-
-    fn certificate(common_name: &str) -> Vec<u8> {
-        let mut params = CertificateParams::new(vec!["longwire.test".to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, common_name);
-        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
-    }
 
     #[cfg(feature = "tls-webpki-roots")]
     #[test]
     fn the_bundled_roots_trust_no_stranger_and_say_why() {
+        use rcgen::{CertificateParams, DnType, KeyPair};
+
         let verifier = Explaining { inner: bundled(&Arc::new(ring::default_provider())).unwrap() };
-        let stranger = CertificateDer::from(certificate("a stranger"));
+        let mut params = CertificateParams::new(vec!["longwire.test".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "a stranger");
+        let stranger = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
         let name = ServerName::try_from("longwire.test").unwrap();
-        let refused = verifier.verify_server_cert(&stranger, &[], &name, &[], UnixTime::now()).unwrap_err();
-        let error = failure("TLS", refused).to_string();
-        let words = "TLS: the server's certificate is refused: it is self-signed (a stranger): ";
-        assert_eq!(error, format!("{words}invalid peer certificate: UnknownIssuer"));
+        let refused = verifier.verify_server_cert(stranger.der(), &[], &name, &[], UnixTime::now()).unwrap_err();
+        let error = describe::failure("TLS", refused);
+        assert_eq!(error.to_string(), "TLS: the server's certificate is refused: it is self-signed (a stranger)");
     }
 
     #[test]
@@ -346,33 +202,6 @@ mod tests {
             Ok(config) => assert!(config.enable_sni && !config.enable_early_data),
             Err(_) if cfg!(feature = "tls-webpki-roots") => panic!("the bundled roots are always there"),
             Err(error) => assert!(error.to_string().starts_with("TLS: no default configuration: "), "{error}"),
-        }
-    }
-
-    #[test]
-    fn names_are_found_in_a_certificate() {
-        let certificate = certificate("longwire's own");
-        let names = Names::of(&certificate).unwrap();
-        assert!(names.is_self_signed());
-        assert_eq!((names.issuer(), names.subject()), ("longwire's own".to_owned(), "longwire's own".to_owned()));
-    }
-
-    #[test]
-    fn a_damaged_certificate_is_no_panic_and_its_name_no_control_characters() {
-        let whole = certificate("bell \u{7} and escape \u{1b}[2J");
-        assert_eq!(Names::of(&whole).unwrap().subject(), "bell \u{fffd} and escape \u{fffd}[2J");
-        for length in 0..whole.len() {
-            assert!(Names::of(&whole[..length]).is_none(), "cut at {length}");
-        }
-        let mut damaged = whole.clone();
-        for at in 0..whole.len() {
-            for byte in [0, 0x30, 0x80, 0x81, 0x82, 0x84, 0xff] {
-                damaged[at] = byte;
-                if let Some(names) = Names::of(&damaged) {
-                    assert!(!names.issuer().contains(char::is_control), "byte {at} is {byte}");
-                }
-            }
-            damaged[at] = whole[at];
         }
     }
 }

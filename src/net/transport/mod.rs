@@ -1,4 +1,5 @@
-//! The socket under a connection: plain TCP, or a stream of the user's own.
+//! The socket under a connection: plain TCP, or a custom stream. TLS over it is not known here, but
+//! that a stream may say it needs none.
 
 pub(crate) mod unix;
 
@@ -74,6 +75,17 @@ pub trait Stream: Read + Write + Send + Sync {
         0
     }
 
+    /// Returns whether what is written can be read by the target of [`Connect::connect`] alone, so that
+    /// an `https` URL may be asked for on the stream as it is. False by default: then the client does
+    /// TLS over it, with the features `tls` and `tls-webpki-roots`, and without them fails with
+    /// [`ErrorKind::UnsupportedScheme`](crate::ErrorKind::UnsupportedScheme).
+    ///
+    /// It is asked once, after the connect, and for `https` URLs only. A stream around another one has
+    /// to pass the question on. TLS with a proxy on the way does not make a stream secure.
+    fn is_secure(&self) -> bool {
+        false
+    }
+
     /// Tells the peer that nothing more comes, where the transport can; does nothing by default.
     ///
     /// # Errors
@@ -83,7 +95,11 @@ pub trait Stream: Read + Write + Send + Sync {
     }
 }
 
-/// Opens connections: put TLS, a proxy, a bound or tuned socket, or a test double under a client.
+/// Opens connections: put a bound or tuned socket, a tunnel, a TLS library or a test double under a
+/// client.
+///
+/// TLS for `https` URLs is not its business: the client does it over the stream that comes, unless
+/// that [is secure](Stream::is_secure) already.
 ///
 /// ```
 /// use longwire::{CancelToken, Client, Connect, Deadline, Error, ErrorKind, Stream, Target};
@@ -105,7 +121,9 @@ pub trait Stream: Read + Write + Send + Sync {
 /// ```
 pub trait Connect: Send + Sync {
     /// Opens a stream to `target` before `deadline` passes, and gives up when `token` is
-    /// cancelled.
+    /// cancelled. A stream that comes later than that is closed unused: the request fails with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) or
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     ///
     /// # Errors
     /// Of any kind; [`ErrorKind::Connect`](crate::ErrorKind::Connect) is usual. After a cancel and
@@ -139,7 +157,8 @@ impl<'a> Target<'a> {
         self.port
     }
 
-    /// Whether the URL's scheme was `https`.
+    /// Returns whether the URL's scheme is `https`: then the client does TLS over the stream, unless that
+    /// [is secure](Stream::is_secure).
     pub fn is_https(&self) -> bool {
         self.is_https
     }

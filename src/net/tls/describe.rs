@@ -1,0 +1,454 @@
+//! rustls's errors in words: what is wrong and, where that is not plain, what to do about it. One line
+//! each, and no name that only Rust knows. What could only be told with the certificate at hand
+//! comes from `trust`, inside an [`Explanation`].
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
+
+use crate::error::{Error, ErrorKind};
+use crate::net::tls::certificate::{dotted, element, printable};
+
+/// What every refusal of a certificate begins with.
+const REFUSED: &str = "the server's certificate is refused";
+
+/// How to make a certificate that can be used.
+const ADVICE: &str = "make another with `openssl req -x509 -newkey rsa:2048 -addext subjectAltName=DNS:NAME \
+                      -addext basicConstraints=critical,CA:FALSE`";
+
+/// What two verifiers each have an error of their own for.
+const NOT_FOR_SERVERS: &str = "it is not for servers (extended key usage)";
+const CRITICAL_EXTENSION: &str = "it has a critical extension that is not known here";
+
+/// Names and purposes of a certificate that are shown.
+const NAMES_MAX: usize = 4;
+
+const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+
+/// What the platform's verifier has instead of `InvalidPurpose`.
+const PLATFORMS_INVALID_PURPOSE: &str = "certificate had invalid extensions";
+
+/// Why a server of TLS 1.2 breaks off that has sent a HelloRequest (RFC 5246 §7.4.1.1).
+pub(crate) const RENEGOTIATION: &str = "the server asks for a renegotiation, which is never done (if it wants a \
+                                        client certificate, it must ask in the first handshake)";
+
+/// rustls's error as ours; `doing` says what was being done.
+pub(crate) fn failure(doing: impl Into<Cow<'static, str>>, error: rustls::Error) -> Error {
+    let words = describe(&error);
+    let cause = match Explanation::of(&error) {
+        Some(explanation) => explanation.cause.clone(),
+        None => error,
+    };
+    in_own_words(doing, words, cause)
+}
+
+/// The same, where the server had asked for a renegotiation before: its alert alone would mislead.
+pub(crate) fn failure_after_hello_request(doing: impl Into<Cow<'static, str>>, error: rustls::Error) -> Error {
+    match error {
+        rustls::Error::AlertReceived(alert) => {
+            in_own_words(doing, format!("{RENEGOTIATION}, and broke off ({})", alert_name(alert)), error)
+        }
+        _ => failure(doing, error),
+    }
+}
+
+fn in_own_words(doing: impl Into<Cow<'static, str>>, words: String, cause: rustls::Error) -> Error {
+    Error::from_io(ErrorKind::Tls, doing, io::Error::other(Described { words, cause }))
+}
+
+/// rustls's error, shown in our words.
+#[derive(Debug)]
+struct Described {
+    words: String,
+    cause: rustls::Error,
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for Described {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// Why a certificate was refused, on its way through rustls.
+#[derive(Debug)]
+pub(crate) struct Explanation {
+    pub(crate) why: String,
+    /// What the verifier said.
+    pub(crate) cause: rustls::Error,
+}
+
+impl Explanation {
+    fn of(error: &rustls::Error) -> Option<&Explanation> {
+        match error {
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<Explanation> for rustls::Error {
+    fn from(explanation: Explanation) -> rustls::Error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(explanation))))
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Explanation {}
+
+fn describe(error: &rustls::Error) -> String {
+    use rustls::Error::*;
+    const UNSOUND: &str = "what the server sent is not sound TLS";
+
+    match error {
+        InvalidCertificate(error) => certificate(error),
+        AlertReceived(alert) => format!("{} ({})", alert_meaning(*alert), alert_name(*alert)),
+        InvalidMessage(why) => format!("{UNSOUND}: {}", variant(why)),
+        InappropriateMessage { got_type, .. } => {
+            format!("{UNSOUND}: unexpected {}", variant(got_type))
+        }
+        InappropriateHandshakeMessage { got_type, .. } => {
+            format!("{UNSOUND}: unexpected {}", variant(got_type))
+        }
+        PeerMisbehaved(rustls::PeerMisbehaved::TooManyRenegotiationRequests) => RENEGOTIATION.to_owned(),
+        PeerMisbehaved(why) => format!("{UNSOUND}: {}", variant(why)),
+        PeerSentOversizedRecord => format!("{UNSOUND}: oversized record"),
+        PeerIncompatible(why) => incompatible(why),
+        NoCertificatesPresented => "the server sent no certificate".to_owned(),
+        DecryptError => "what the server sent was damaged on its way".to_owned(),
+        InconsistentKeys(why) => format!("a key and its certificate may not match: {}", variant(why)),
+        InvalidCertRevocationList(why) => format!("the revocation list is unusable: {}", variant(why)),
+        InvalidEncryptedClientHello(why) => format!("encrypted hello: {}", variant(why)),
+        Other(other) => in_words(&other.to_string()),
+        General(text) => printable(text),
+        _ => in_words(&error.to_string()),
+    }
+}
+
+fn incompatible(why: &PeerIncompatible) -> String {
+    use PeerIncompatible::*;
+    match why {
+        ServerDoesNotSupportTls12Or13 => "the server speaks neither TLS 1.2 nor 1.3".to_owned(),
+        ServerTlsVersionIsDisabledByOurConfig => {
+            "the server chose a version of TLS that our configuration leaves out".to_owned()
+        }
+        _ => format!("the server and this client have no TLS in common: {}", variant(why)),
+    }
+}
+
+/// What the server means, as far as its alert tells.
+fn alert_meaning(alert: AlertDescription) -> &'static str {
+    use AlertDescription::*;
+    match alert {
+        ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3",
+        HandshakeFailure => "the server has no cipher suite in common with us, or wants a client certificate",
+        InsufficientSecurity => "the server wants stronger cryptography than was offered",
+        CertificateRequired => "the server wants a client certificate (ClientBuilder::tls_config)",
+        BadCertificate
+        | UnsupportedCertificate
+        | CertificateRevoked
+        | CertificateExpired
+        | CertificateUnknown
+        | UnknownCA
+        | AccessDenied => "the server refuses our client certificate, or that there is none",
+        UnrecognisedName => "the server does not know this name",
+        NoApplicationProtocol => "the server speaks none of the protocols that were offered (ALPN)",
+        _ => "the server broke off",
+    }
+}
+
+/// An alert by its number and name (RFC 8446 §6).
+fn alert_name(alert: AlertDescription) -> String {
+    let number = u8::from(alert);
+    match alert.as_str() {
+        Some(name) => format!("alert {number}: {}", in_words(name)),
+        None => format!("alert {number}"),
+    }
+}
+
+fn certificate(error: &CertificateError) -> String {
+    use CertificateError::*;
+    match error {
+        Expired => "the server's certificate has expired".to_owned(),
+        ExpiredContext { time, not_after } => {
+            let ago = days(time.as_secs().saturating_sub(not_after.as_secs()));
+            format!("the server's certificate has expired, {ago} ago")
+        }
+        NotValidYet => "the server's certificate is not valid yet (is this machine's clock right?)".to_owned(),
+        NotValidYetContext { time, not_before } => {
+            let left = days(not_before.as_secs().saturating_sub(time.as_secs()));
+            format!("the server's certificate is not valid yet, but in {left} (is this machine's clock right?)")
+        }
+        NotValidForName => "the server's certificate is for another name".to_owned(),
+        NotValidForNameContext { expected, presented } => other_name(expected, presented),
+        UnknownIssuer => "the server's certificate leads to no trusted root: it is self-signed, its issuer is not \
+                          known here, or the server left out an intermediate certificate"
+            .to_owned(),
+        Revoked => "the server's certificate was revoked".to_owned(),
+        Other(OtherError(inner)) => match inner.downcast_ref::<Explanation>() {
+            Some(explanation) => format!("{REFUSED}: {}", explanation.why),
+            None => format!("{REFUSED}: {}", webpki_error(&inner.to_string())),
+        },
+        _ => format!("{REFUSED}: {}", certificate_defect(error)),
+    }
+}
+
+/// What is wrong with a certificate, or with one that vouches for it.
+fn certificate_defect(error: &CertificateError) -> String {
+    use CertificateError::*;
+    match error {
+        BadSignature => "a signature in its chain, or one made with its key, is wrong: it was damaged, the trusted \
+                         root of that name has another key, or an RSA key is shorter than 2048 bits"
+            .to_owned(),
+        UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. } => {
+            unsupported_signature(signature_algorithm_id)
+        }
+        UnsupportedSignatureAlgorithmForPublicKeyContext { signature_algorithm_id, public_key_algorithm_id } => {
+            let (signature, key) = (oids(signature_algorithm_id), oids(public_key_algorithm_id));
+            format!("a signature in its chain cannot be verified: algorithm {signature} with a key of {key}")
+        }
+        InvalidPurpose => NOT_FOR_SERVERS.to_owned(),
+        InvalidPurposeContext { presented, .. } => {
+            let purposes: Vec<String> = presented.iter().take(NAMES_MAX).map(ToString::to_string).collect();
+            format!("{NOT_FOR_SERVERS}, but for {}", purposes.join(", "))
+        }
+        UnhandledCriticalExtension => CRITICAL_EXTENSION.to_owned(),
+        BadEncoding => "it is malformed".to_owned(),
+        _ => variant(error),
+    }
+}
+
+/// What webpki has no variant for in rustls comes as text that is the name of an enum's variant; what
+/// a platform's verifier says is prose.
+fn webpki_error(text: &str) -> String {
+    match text {
+        "CaUsedAsEndEntity" => ca_as_server("the certificate of a CA"),
+        "UnsupportedCertVersion" => format!("it is of X.509 version 1, which cannot be used: {ADVICE}"),
+        "EndEntityUsedAsCa" => "it was issued by one that is not a CA's (CA:FALSE)".to_owned(),
+        "PathLenConstraintViolated" => {
+            "a CA in its chain allows fewer intermediate certificates below it (pathlen)".to_owned()
+        }
+        "MaximumPathDepthExceeded" => "its chain has too many intermediate certificates".to_owned(),
+        "NameConstraintViolation" => "a CA in its chain must not issue for its names (name constraints)".to_owned(),
+        "UnsupportedCriticalExtension" => CRITICAL_EXTENSION.to_owned(),
+        PLATFORMS_INVALID_PURPOSE => NOT_FOR_SERVERS.to_owned(),
+        _ => in_words(text),
+    }
+}
+
+/// `what` it is: a certificate with CA:TRUE.
+pub(crate) fn ca_as_server(what: &str) -> String {
+    format!("it is {what} (CA:TRUE), which cannot be a server's too, trusted or not: {ADVICE}")
+}
+
+pub(crate) fn short_rsa_key(bits: usize) -> String {
+    format!("an RSA key of {bits} bits is too short, 2048 are needed: {ADVICE}")
+}
+
+fn other_name(expected: &ServerName<'_>, presented: &[String]) -> String {
+    let expected = expected.to_str();
+    let names: Vec<String> = presented.iter().filter_map(|name| host_name(name)).collect();
+    if names.is_empty() {
+        let kind = if expected.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
+        return format!(
+            "the server's certificate names no host, as a common name alone does not count: \
+             it needs `-addext subjectAltName={kind}:{expected}` of `openssl req`"
+        );
+    }
+    let shown = names[..names.len().min(NAMES_MAX)].join(", ");
+    let more = match names.len().saturating_sub(NAMES_MAX) {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    format!("the server's certificate is for another name: for {shown}{more}, not for {expected}")
+}
+
+/// The host in a name as webpki shows it: `DnsName("a.test")` or `IpAddress(127.0.0.1)`. Names of other
+/// kinds are no host's.
+fn host_name(shown: &str) -> Option<String> {
+    const NAME_LENGTH_MAX: usize = 253; // RFC 1035 §2.3.4, without the outer dots
+
+    let name = ["DnsName(", "IpAddress("].iter().find_map(|kind| shown.strip_prefix(kind))?;
+    let name = name.strip_suffix(')')?.trim_matches('"');
+    Some(printable(name).chars().take(NAME_LENGTH_MAX).collect())
+}
+
+fn days(seconds: u64) -> String {
+    match seconds / SECONDS_PER_DAY {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
+/// The algorithm comes as the content of an AlgorithmIdentifier (RFC 5280 §4.1.1.2).
+fn unsupported_signature(algorithm: &[u8]) -> String {
+    /// RFC 3279 §2.2.
+    const WEAK: [(&str, &str); 5] = [
+        ("1.2.840.113549.1.1.2", "MD2"),
+        ("1.2.840.113549.1.1.4", "MD5"),
+        ("1.2.840.113549.1.1.5", "SHA-1"),
+        ("1.2.840.10040.4.3", "SHA-1"),
+        ("1.2.840.10045.4.1", "SHA-1"),
+    ];
+    let oids = oids(algorithm);
+    match WEAK.iter().find(|(weak, _)| *weak == oids) {
+        Some((_, hash)) => format!("a signature in its chain is made with {hash}, which is too weak to prove anything"),
+        None => format!("a signature in its chain is made with an unknown algorithm ({oids})"),
+    }
+}
+
+/// The object identifiers in the content of an AlgorithmIdentifier: `1.2.840.10045.4.3.2`.
+fn oids(mut algorithm: &[u8]) -> String {
+    const OBJECT_IDENTIFIER: u8 = 6;
+
+    let mut found = Vec::new();
+    while let Some((OBJECT_IDENTIFIER, content, rest)) = element(algorithm) {
+        if found.len() == NAMES_MAX {
+            break;
+        }
+        algorithm = rest;
+        found.push(dotted(content));
+    }
+    found.join(" ")
+}
+
+fn variant(value: &impl fmt::Debug) -> String {
+    in_words(&format!("{value:?}"))
+}
+
+/// The name of an enum's variant as words, without what the variant holds: "invalid content type" for
+/// `InvalidContentType` and for `InvalidContentType(7)`. Prose stays as it is.
+fn in_words(text: &str) -> String {
+    let end = text.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    if !rest.is_empty() && !rest.starts_with('(') && !rest.starts_with(" {") {
+        return printable(text);
+    }
+    let letters: Vec<char> = name.chars().collect();
+    let mut words = String::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let is_capital = |at: usize| letters.get(at).is_some_and(char::is_ascii_uppercase);
+        let is_small = |at: usize| letters.get(at).is_some_and(char::is_ascii_lowercase);
+        let begins = is_capital(at) && (at == 0 || !is_capital(at - 1) || is_small(at + 1));
+        if begins && at > 0 {
+            words.push(' ');
+        }
+        // An acronym keeps its capitals.
+        let is_in_acronym = is_capital(at) && !is_small(at + 1) && (is_capital(at + 1) || at > 0 && is_capital(at - 1));
+        words.push(if is_in_acronym { *letter } else { letter.to_ascii_lowercase() });
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::UnixTime;
+    use rustls::{ContentType, HandshakeType, InconsistentKeys, InvalidMessage, PeerMisbehaved};
+    use std::time::Duration;
+
+    #[test]
+    fn the_name_of_a_variant_is_told_in_words() {
+        for (name, words) in [
+            ("BadRecordMac", "bad record mac"),
+            ("UnknownCA", "unknown CA"),
+            ("UnknownPSKIdentity", "unknown PSK identity"),
+            ("X509", "x509"),
+            ("InvalidKeyShare(7)", "invalid key share"),
+            ("CertExpired { time: UnixTime(1) }", "cert expired"),
+            ("", ""),
+            ("The chain is bad (0x800b0109)", "The chain is bad (0x800b0109)"),
+            ("two\nlines", "two\u{fffd}lines"),
+        ] {
+            assert_eq!(in_words(name), words);
+        }
+    }
+
+    #[test]
+    fn no_error_shows_a_name_that_only_rust_knows() {
+        let other = |text: &str| OtherError(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(text)));
+        let certificates = [
+            CertificateError::UnhandledCriticalExtension,
+            CertificateError::UnknownRevocationStatus,
+            CertificateError::ApplicationVerificationFailure,
+            CertificateError::InvalidPurpose,
+            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id: b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02".to_vec(),
+                public_key_algorithm_id: b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23".to_vec(),
+            },
+            CertificateError::Other(other("MaximumSignatureChecksExceeded")),
+            CertificateError::Other(other("certificate had invalid extensions")),
+        ];
+        let mut errors = vec![
+            rustls::Error::InvalidMessage(InvalidMessage::MissingData("ServerHello")),
+            rustls::Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedCipherSuite),
+            rustls::Error::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests),
+            rustls::Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon),
+            rustls::Error::PeerIncompatible(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig),
+            rustls::Error::InappropriateMessage { expect_types: vec![], got_type: ContentType::ChangeCipherSpec },
+            rustls::Error::InappropriateHandshakeMessage {
+                expect_types: vec![HandshakeType::ServerHello],
+                got_type: HandshakeType::NewSessionTicket,
+            },
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch),
+            rustls::Error::NoCertificatesPresented,
+            rustls::Error::PeerSentOversizedRecord,
+            rustls::Error::General("two\nlines".to_owned()),
+            rustls::Error::Other(other("SomethingElse(7)")),
+        ];
+        errors.extend((0..=u8::MAX).map(|number| rustls::Error::AlertReceived(number.into())));
+        errors.extend(certificates.map(rustls::Error::InvalidCertificate));
+        for error in errors {
+            let said = failure("TLS", error.clone()).to_string();
+            let letters: Vec<char> = said.replace("ClientBuilder", "").chars().collect();
+            let is_plain = |two: &[char]| !(two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
+            assert!(letters.windows(2).all(is_plain) && !said.contains(['\n', '{', '"']), "{error:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_error_of_rustls_is_the_cause() {
+        let error = failure("TLS", rustls::Error::DecryptError);
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(next) = cause.source() {
+            cause = next;
+        }
+        assert_eq!(cause.downcast_ref(), Some(&rustls::Error::DecryptError));
+    }
+
+    #[test]
+    fn times_and_names_and_algorithms_are_told() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let day = SECONDS_PER_DAY;
+        for (seconds, ago) in
+            [(0, "less than a day"), (day - 1, "less than a day"), (day, "1 day"), (2 * day, "2 days")]
+        {
+            let error = CertificateError::ExpiredContext { time: at(9 * day + seconds), not_after: at(9 * day) };
+            assert_eq!(certificate(&error), format!("the server's certificate has expired, {ago} ago"));
+        }
+        let names = |presented: &[&str]| {
+            let presented: Vec<String> = presented.iter().map(|name| (*name).to_owned()).collect();
+            other_name(&ServerName::try_from("127.0.0.1").unwrap(), &presented)
+        };
+        assert!(names(&["IpAddress(127.0.0.2)", "Unsupported(0x81)"]).ends_with("for 127.0.0.2, not for 127.0.0.1"));
+        assert!(names(&["DirectoryName"]).contains("`-addext subjectAltName=IP:127.0.0.1`"));
+        assert_eq!(oids(b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05\x00"), "1.2.840.10045.4.3.2");
+        assert_eq!(oids(b"\x06\x01\x29\x06\x03\x88\x37\x03"), "1.1 2.999.3");
+    }
+}

@@ -1,0 +1,209 @@
+//! When the stream that a connector hands out is used: in time, not after a cancel, for `https` only
+//! where it is secure or TLS can be put over it, and never past a guard.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use longwire::{
+    CancelToken, Client, ClientBuilder, Connect, Deadline, Error, ErrorKind, Fate, Proxy, PublicOnly, Resolve,
+    SendBody, Stage, Stream, Target,
+};
+
+use super::URL;
+use super::double::{By, Double, Memory};
+use super::support::peer::ok;
+
+const HTTPS_URL: &str = "https://double.test/";
+
+/// What became of a connector's streams.
+#[derive(Clone, Default)]
+struct Log {
+    written: Arc<Mutex<Vec<u8>>>,
+    closed: Arc<Mutex<usize>>,
+}
+
+impl Log {
+    fn stream(&self) -> Double {
+        let Log { written, closed } = self.clone();
+        let mut double = Double::giving([ok("fine")]);
+        double.writes = Box::new(move |bytes| {
+            written.lock().expect("no test panics with it").extend_from_slice(bytes);
+            Ok(bytes.len())
+        });
+        double.closes = Box::new(move || *closed.lock().expect("no test panics with it") += 1);
+        double
+    }
+
+    fn written(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().expect("no test panics with it")).into_owned()
+    }
+
+    fn closed(&self) -> usize {
+        *self.closed.lock().expect("no test panics with it")
+    }
+}
+
+/// Hands out a stream after whatever this does.
+struct After<F>(F, Log);
+
+impl<F: Fn(Deadline, &CancelToken) + Send + Sync> Connect for After<F> {
+    fn connect(&self, _: &Target<'_>, deadline: Deadline, token: &CancelToken) -> longwire::Result<Box<dyn Stream>> {
+        (self.0)(deadline, token);
+        Ok(Box::new(self.1.stream()))
+    }
+}
+
+/// The stream was closed, and nothing was written to it or counted as sent.
+#[track_caller]
+fn assert_unused(error: &Error, log: &Log) {
+    assert_eq!((error.stage(), error.fate()), (Stage::Connect, Fate::NotSent), "{error}");
+    assert_eq!((log.written().as_str(), log.closed()), ("", 1));
+}
+
+#[test]
+fn a_stream_that_comes_after_the_deadline_is_closed_unused() {
+    let limit = Duration::from_millis(20);
+    let sleeps = |deadline: Deadline, _: &CancelToken| {
+        while !deadline.passed() {
+            thread::sleep(deadline.left().expect("there is a limit"));
+        }
+    };
+    for setting in ["connect_timeout", "timeout"] {
+        let log = Log::default();
+        let builder = Client::builder().connector(After(sleeps, log.clone()));
+        let client = match setting {
+            "timeout" => builder.timeout(limit).build(),
+            _ => builder.connect_timeout(limit).build(),
+        };
+        let error = client.post(URL).body("x").send().expect_err("it is too late");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(error.to_string().contains(&format!("connecting: {setting} of 20ms passed")), "{error}");
+        assert_unused(&error, &log);
+        assert_eq!(client.pool_stats().in_use, 0);
+    }
+}
+
+#[test]
+fn a_stream_that_comes_after_a_cancel_is_closed_unused() {
+    let log = Log::default();
+    let client = Client::builder().connector(After(|_, token: &CancelToken| token.cancel(), log.clone())).build();
+    let error = client.get(URL).cancel(&CancelToken::new()).send().expect_err("it was cancelled");
+    assert!(error.is_cancelled(), "{error}");
+    assert_unused(&error, &log);
+}
+
+/// Every double here panics when it is called. (Over TLS: `tls/connectors.rs`.)
+#[test]
+fn write_vectored_of_a_stream_is_never_called() {
+    let log = Log::default();
+    let streams = log.clone();
+    let client = Client::builder().connector(By(move || Ok(streams.stream()))).build();
+    let (small, large) = (vec![b'x'; 100], vec![b'x'; 100_000]);
+    let bodies = [
+        SendBody::empty(),
+        SendBody::from(&small),
+        SendBody::from(&large),
+        SendBody::sized_reader(&large[..], large.len() as u64),
+        SendBody::reader(&large[..]),
+    ];
+    for body in bodies {
+        client.post(URL).body(body).send().expect("an answer");
+        client.close_idle();
+    }
+    assert_eq!((log.closed(), log.written().matches("POST / HTTP/1.1\r\n").count()), (5, 5));
+}
+
+#[test]
+fn https_over_a_stream_that_is_secure_needs_no_tls() {
+    let log = Log::default();
+    let streams = log.clone();
+    let open = move || {
+        let mut double = streams.stream();
+        double.is_secure = true;
+        Ok(double)
+    };
+    let client = Client::builder().connector(By(open)).build();
+    assert_eq!(client.get(HTTPS_URL).send().expect("an answer").text().expect("a body"), "fine");
+    assert!(log.written().starts_with("GET / HTTP/1.1\r\nHost: double.test\r\n"), "{}", log.written());
+    drop(client);
+    assert_eq!(log.closed(), 1);
+}
+
+#[cfg(not(feature = "__rustls"))]
+#[test]
+fn https_over_a_stream_that_is_not_secure_is_refused_before_a_byte_is_sent() {
+    let (log, trace) = (Log::default(), super::double::Trace::default());
+    let streams = log.clone();
+    let client = Client::builder().connector(By(move || Ok(streams.stream()))).observer(trace.clone()).build();
+    let error = client.get(HTTPS_URL).bearer_auth("s3cret").send().expect_err("there is no TLS here");
+    assert_eq!(
+        (error.kind(), error.stage(), error.fate()),
+        (ErrorKind::UnsupportedScheme, Stage::Tls, Fate::NotSent),
+        "{error}"
+    );
+    for advice in ["feature `tls`", "Stream::is_secure"] {
+        assert!(error.to_string().contains(advice), "{error}");
+    }
+    assert_eq!((log.written().as_str(), log.closed()), ("", 1));
+    assert_eq!(trace.lines(), ["connected", "closed Failed"]);
+    let stats = client.pool_stats();
+    assert_eq!((stats.in_use, stats.opened, stats.closed.get(super::CloseReason::Failed)), (0, 1, 1));
+}
+
+/// Its streams are never secure, so nobody need connect to know that.
+#[cfg(not(feature = "__rustls"))]
+#[test]
+fn https_through_a_unix_socket_is_refused_before_it_is_connected_to() {
+    let error = Client::builder().unix_socket("/nowhere").build().get(HTTPS_URL).send().expect_err("no TLS here");
+    assert_eq!((error.kind(), error.stage()), (ErrorKind::UnsupportedScheme, Stage::Request), "{error}");
+}
+
+struct NoNames;
+
+impl Resolve for NoNames {
+    fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Bypassed, they would guard nothing, and nobody would know.
+#[test]
+fn a_guard_that_would_be_bypassed_is_an_error() {
+    type Setting = (&'static str, fn(ClientBuilder) -> ClientBuilder);
+    let connectors: [Setting; 2] = [
+        ("connector", |builder| builder.connector(Memory::answering(ok("past all guards")))),
+        ("unix_socket", |builder| builder.unix_socket("/nowhere")),
+    ];
+    let guards: [Setting; 5] = [
+        ("address_filter", |builder| builder.address_filter(|_| true)),
+        ("address_filter", |builder| builder.address_filter(PublicOnly::allows)),
+        ("resolve_to", |builder| builder.resolve_to("double.test", ([127, 0, 0, 1], 1).into())),
+        ("resolver", |builder| builder.resolver(NoNames)),
+        ("proxy", |builder| builder.proxy(Proxy::new("http://127.0.0.1:1").expect("a proxy"))),
+    ];
+    for (connector, connect) in connectors {
+        for (guard, set) in guards {
+            for builder in [set(connect(Client::builder())), connect(set(Client::builder()))] {
+                let client = builder.build();
+                for _ in 0..2 {
+                    let error = client.get(URL).send().expect_err("the guard would be bypassed");
+                    assert_eq!((error.kind(), error.fate()), (ErrorKind::InvalidRequest, Fate::NotSent), "{error}");
+                    let named = format!("{guard} together with {connector}");
+                    assert!(error.to_string().contains(&named), "{error} does not name {named}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn of_connector_and_unix_socket_the_last_counts() {
+    let memory = || Memory::answering(ok("memory"));
+    let client = Client::builder().unix_socket("/nowhere").connector(memory()).build();
+    assert_eq!(client.get(URL).send().expect("an answer").text().expect("a body"), "memory");
+    let error = Client::builder().connector(memory()).unix_socket("/nowhere").build().get(URL).send();
+    assert_eq!(error.expect_err("there is no such socket").kind(), ErrorKind::Connect);
+}
