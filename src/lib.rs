@@ -37,8 +37,9 @@ pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
 pub use headers::{Headers, HeadersIter};
 pub use message::body::Body;
+pub use message::connection_info::ConnectionInfo;
 pub use message::request::Request;
-pub use message::response::{ConnectionInfo, Response, Upgraded};
+pub use message::response::{Response, Upgraded};
 pub use message::send_body::SendBody;
 pub use method::Method;
 pub use net::cancel::CancelToken;

@@ -18,9 +18,9 @@ use std::time::Instant;
 use url::Url;
 
 use crate::client::redirect::Redirects;
-use crate::client::retry::{may_retry, rejects_expectation};
+use crate::client::retry::why_repeat;
 use crate::client::settings::Settings;
-use crate::error::{Error, ErrorKind, Fate, Result, Stage};
+use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::headers::Headers;
 use crate::message::request::{Request, check_upgrade};
 use crate::message::response::{Response, ResponseParts};
@@ -205,23 +205,18 @@ impl Client {
         let hop = settings.proxies.next_hop(route);
         let lease = self.lease(request, route, deadline, now, false)?;
         let was_reused = lease.exchanges > 1;
-        let outcome = exchange::run(lease, request, hop, settings);
-        let why = match &outcome {
-            Err(error) if may_retry(request, error, was_reused) => error.clone(),
-            Ok(parts) if rejects_expectation(request, parts) => {
-                // RFC 9110 §10.1.1: the body is untouched, or can be sent again.
-                request.options.expect_continue = None;
-                let what = "the server does not know Expect: 100-continue";
-                Error::new(ErrorKind::Status, what).with_status(parts.met.head.status).with_fate(Fate::ResponseStarted)
-            }
-            _ => return outcome,
-        };
-        // On a new connection: a server that said 417 may go on to discard the body that was announced.
-        drop(outcome.map(ResponseParts::into_framed));
-        settings.observe(|| Event::Retry { error: &why });
-        let again = self.lease(request, route, deadline, Instant::now(), true);
-        let again = again.and_then(|lease| exchange::run(lease, request, hop, settings));
-        again.map_err(|second| second.with_fate_at_least(why.fate()))
+        let mut outcome = exchange::run(lease, request, hop, settings);
+        if let Some(why) = why_repeat(request, &outcome, was_reused) {
+            drop(outcome.map(ResponseParts::into_framed));
+            request.options.expect_continue =
+                request.options.expect_continue.filter(|_| why.kind() != ErrorKind::Status);
+            settings.observe(|| Event::Retry { error: &why });
+            // On a new connection: a server that said 417 may go on to discard the body that was announced.
+            let again = self.lease(request, route, deadline, Instant::now(), true);
+            let again = again.and_then(|lease| exchange::run(lease, request, hop, settings));
+            outcome = again.map_err(|second| second.with_fate_at_least(why.fate()));
+        }
+        outcome
     }
 
     fn lease(

@@ -3,13 +3,13 @@
 //! A server may close an idle connection at the moment a request goes out on it. That is nobody's
 //! fault and worth one retry, but never at the risk of doing something twice.
 
-use crate::error::{Error, ErrorKind, Fate};
+use crate::error::{Error, ErrorKind, Fate, Result};
 use crate::message::request::Request;
 use crate::message::response::ResponseParts;
 use crate::status::StatusCode;
 
 /// Whether the request may go to a fresh connection after `error`.
-pub(crate) fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) -> bool {
+fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) -> bool {
     // A fresh connection that fails is no accident of timing.
     if !was_reused {
         return false;
@@ -32,12 +32,18 @@ pub(crate) fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) 
     }
 }
 
-/// Whether that response says no to the request's `Expect: 100-continue`, and not to the request
-/// (RFC 9110 §10.1.1, §15.5.18).
-pub(crate) fn rejects_expectation(request: &Request<'_>, parts: &ResponseParts) -> bool {
-    parts.met.head.status == StatusCode::EXPECTATION_FAILED
-        && request.expectation().is_some()
-        && request.body.is_replayable()
+/// Why the request is to go to a fresh connection, if it is: the one that it had was dead, or the
+/// server said no to `Expect: 100-continue`, and not to the request (RFC 9110 §10.1.1, §15.5.18).
+pub(crate) fn why_repeat(request: &Request<'_>, outcome: &Result<ResponseParts>, was_reused: bool) -> Option<Error> {
+    match outcome {
+        Err(error) => may_retry(request, error, was_reused).then(|| error.clone()),
+        Ok(parts) if parts.met.head.status != StatusCode::EXPECTATION_FAILED => None,
+        Ok(parts) => {
+            let is_meant = request.expectation().is_some() && request.body.is_replayable();
+            let refused = Error::new(ErrorKind::Status, "the server does not know Expect: 100-continue");
+            is_meant.then(|| refused.with_status(parts.met.head.status).with_fate(Fate::ResponseStarted))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -13,8 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::message::body::framed::{Afterwards, Framed};
 use crate::message::body::{About, Body};
+use crate::message::connection_info::ConnectionInfo;
 use crate::method::Method;
-use crate::net::conn::Opened;
 use crate::net::pool::Lease;
 use crate::net::transport::Stream;
 use crate::observe::{CloseReason, Timings};
@@ -52,7 +51,6 @@ pub struct Response {
     content_length: Option<u64>,
     is_request_complete: bool,
     body: Body,
-    connection: ConnectionInfo,
     /// When the exchange began, and when its request was sent.
     begun: Instant,
     sent: Instant,
@@ -83,59 +81,16 @@ impl ResponseParts {
     }
 }
 
-/// The connection that a response came on.
-///
-/// ```no_run
-/// let response = longwire::get("http://example.com/")?;
-/// let connection = response.connection();
-/// println!("exchange {} on {:?}", connection.exchange(), connection.peer_addr());
-/// # Ok::<(), longwire::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct ConnectionInfo {
-    opened: Arc<Opened>,
-    exchange: u32,
-    received: Instant,
-}
-
-impl ConnectionInfo {
-    /// The server's address, or the proxy's where there is one between; `None` for transports that
-    /// have none.
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.opened.peer
-    }
-
-    /// Our own address; `None` for transports that have none.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.opened.local
-    }
-
-    /// Whether another exchange had used the connection before.
-    pub fn reused(&self) -> bool {
-        self.exchange > 1
-    }
-
-    /// The number of this exchange on its connection, counted from 1.
-    pub fn exchange(&self) -> u32 {
-        self.exchange
-    }
-
-    /// How long the connection had been open when the response head came.
-    pub fn age(&self) -> Duration {
-        self.received.saturating_duration_since(self.opened.at)
-    }
-}
-
 impl Response {
     #[inline]
     pub(crate) fn new(parts: ResponseParts, method: Method, url: Url, redirects: Vec<Url>) -> Response {
         let ResponseParts { lease, met: Met { head, content_length, framing, afterwards, sent, received } } = parts;
-        let connection = ConnectionInfo { opened: lease.opened.clone(), exchange: lease.exchanges, received };
+        let connection = ConnectionInfo::new(lease.opened.clone(), lease.exchanges, received);
         let begun = lease.begun();
         let is_request_complete = !matches!(afterwards, Err(CloseReason::UploadUnfinished));
-        let about = About { method, url, status: head.status, peer: lease.peer() };
+        let about = About { method, url, status: head.status, connection };
         let body = Body::new(Framed::new(lease, head.status, framing, afterwards), about);
-        Response { head, content_length, is_request_complete, body, connection, begun, sent, redirects }
+        Response { head, content_length, is_request_complete, body, begun, sent, redirects }
     }
 
     /// The status code.
@@ -166,7 +121,7 @@ impl Response {
 
     /// The URL that answered: the last one, where redirects were followed. Without userinfo.
     pub fn url(&self) -> &Url {
-        self.body.url()
+        &self.body.about().url
     }
 
     /// The URLs that redirected here, first to last; empty without redirects.
@@ -190,16 +145,16 @@ impl Response {
 
     /// The connection that it came on.
     pub fn connection(&self) -> &ConnectionInfo {
-        &self.connection
+        &self.body.about().connection
     }
 
     /// How long the phases took.
     pub fn timings(&self) -> Timings {
-        let Response { connection, begun, sent, .. } = self;
+        let (sent, connection) = (self.sent, self.connection());
         Timings {
-            send: sent.saturating_duration_since(*begun),
-            wait: connection.received.saturating_duration_since(*sent),
-            ..if connection.reused() { Timings::default() } else { connection.opened.took }
+            send: sent.saturating_duration_since(self.begun),
+            wait: connection.received().saturating_duration_since(sent),
+            ..if connection.reused() { Timings::default() } else { connection.took_to_open() }
         }
     }
 

@@ -48,7 +48,7 @@ impl Deadline {
     /// How long is left: `None` without a limit, zero when it has passed.
     #[inline]
     pub fn left(&self) -> Option<Duration> {
-        self.left_at(Instant::now())
+        self.at.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     #[inline]

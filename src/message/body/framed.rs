@@ -41,7 +41,8 @@ struct Open {
     lease: Lease,
     decoder: Decoder,
     afterwards: Afterwards,
-    meter: Option<SpeedMeter>,
+    /// Boxed, since few have one.
+    meter: Option<Box<SpeedMeter>>,
 }
 
 /// What becomes of the connection when the body is complete.
@@ -55,7 +56,7 @@ impl Framed {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Framed(State::Switched(lease));
         }
-        let meter = lease.limits().min_speed.map(SpeedMeter::new);
+        let meter = lease.limits().min_speed.map(|min| Box::new(SpeedMeter::new(min)));
         let mut body = Framed(State::Open(Open { meter, lease, decoder: Decoder::new(framing), afterwards }));
         if body.remaining() == Some(0) {
             body.finish();

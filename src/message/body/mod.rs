@@ -11,7 +11,6 @@ mod text;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -21,6 +20,7 @@ use crate::headers::Headers;
 use crate::message::body::collect::{COLLECT_BYTES_MAX, collect};
 use crate::message::body::framed::Framed;
 use crate::message::body::text::ContentLabels;
+use crate::message::connection_info::ConnectionInfo;
 use crate::method::Method;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
@@ -73,14 +73,14 @@ pub(crate) struct About {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) status: StatusCode,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) connection: ConnectionInfo,
 }
 
 impl About {
     /// That error, with what is known of the exchange.
     #[cold]
     fn tell(&self, error: Error) -> Error {
-        error.with_request(&self.method, &self.url).with_status(self.status).with_peer(self.peer)
+        error.with_request(&self.method, &self.url).with_status(self.status).with_peer(self.connection.peer_addr())
     }
 }
 
@@ -90,8 +90,8 @@ impl Body {
         Body { framed, about, limit: COLLECT_BYTES_MAX, labels: None }
     }
 
-    pub(crate) fn url(&self) -> &Url {
-        &self.about.url
+    pub(crate) fn about(&self) -> &About {
+        &self.about
     }
 
     /// Keeps what the head said of the content, before that goes.
