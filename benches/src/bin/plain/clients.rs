@@ -17,8 +17,10 @@ pub const NAMES: [&str; 6] = ["raw", "longwire", "ureq", "minreq", "attohttpc", 
 pub fn can(client: &str, work: &Work) -> bool {
     let takes_parsed = !matches!(client, "minreq" | "attohttpc");
     let has_buffer_size = matches!(client, "raw" | "longwire" | "ureq");
+    let has_probe_after = matches!(client, "raw" | "longwire");
     (takes_parsed || !matches!(work.act, Act::GetParsed { .. }))
         && (has_buffer_size || works::buffer_size(work).is_none())
+        && (has_probe_after || works::probe_after(work).is_none())
 }
 
 /// How many operations one sample has: fewer where one takes much longer, and where each leaves a
@@ -46,11 +48,14 @@ pub fn sample(client: &str, work: &Work, url: &str, share: usize) -> Sample {
 }
 
 fn longwire_client(work: &Work) -> longwire::Client {
-    let builder = longwire::Client::builder();
-    match works::buffer_size(work) {
-        Some(bytes) => builder.buffer_size(bytes).build(),
-        None => builder.build(),
+    let mut builder = longwire::Client::builder();
+    if let Some(bytes) = works::buffer_size(work) {
+        builder = builder.buffer_size(bytes);
     }
+    if let Some(idle) = works::probe_after(work) {
+        builder = builder.probe_after(idle);
+    }
+    builder.build()
 }
 
 fn ureq_agent(work: &Work) -> ureq::Agent {

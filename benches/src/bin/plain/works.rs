@@ -15,9 +15,10 @@ const AT_ONCE: Act = Act::Collect { deadline: None };
 const IN_TIME: Act = Act::Collect { deadline: Some(Duration::from_secs(60)) };
 
 #[rustfmt::skip] // a table
-pub const WORKS: [Work; 16] = [
+pub const WORKS: [Work; 17] = [
     work("get", "small GET", "/small", BY_8, 8000, SMALL),
     work("get-parsed", "small GET, URL parsed before", "/small", PARSED, 8000, SMALL),
+    work(UNPROBED, "small GET, URL parsed before, probe_after(1 ms)", "/small", PARSED, 8000, SMALL),
     work("fields", "25 response fields", "/fields", BY_8, 8000, FIELDS),
     work("fields-parsed", "25 response fields, URL parsed before", "/fields", PARSED, 8000, FIELDS),
     work("connect", "a new connection each time", "/close", BY_8, 2500, SMALL),
@@ -33,6 +34,14 @@ pub const WORKS: [Work; 16] = [
     work("collect", "10 MiB collected", "/length-10m", AT_ONCE, 24, 10 * MIB),
     work("collect-in-time", "10 MiB collected, with a deadline", "/length-10m", IN_TIME, 24, 10 * MIB),
 ];
+
+/// A GET by a client that does not look at a connection which was used a moment ago.
+const UNPROBED: &str = "get-unprobed";
+
+/// For how long a connection must be idle for the client to look at it, if it is told.
+pub fn probe_after(work: &Work) -> Option<Duration> {
+    (work.name == UNPROBED).then_some(Duration::from_millis(1))
+}
 
 /// Small reads out of a large buffer, by clients in which it can be set.
 const BUFFERED: &str = "length-8k-buffered";
