@@ -45,16 +45,21 @@ const TIGHT: HeadLimits = HeadLimits { bytes_max: 300, fields_max: 5 };
 /// A response head means the same however it arrives, is held to its limits, and is clean.
 pub fn head(bytes: &[u8]) {
     for limits in [LIMITS, TIGHT] {
-        let whole = receive_head(bytes, Way::Whole, limits);
-        for way in ways(bytes) {
-            let parts = receive_head(bytes, way, limits);
-            match (&whole, &parts) {
+        let strict = receive_head(bytes, Way::Whole, limits, InvalidLines::Refused);
+        let lenient = receive_head(bytes, Way::Whole, limits, InvalidLines::Skipped);
+        check_leniency(&strict, &lenient);
+        for (way, whole, invalid) in ways(bytes)
+            .into_iter()
+            .flat_map(|way| [(way, &strict, InvalidLines::Refused), (way, &lenient, InvalidLines::Skipped)])
+        {
+            let parts = receive_head(bytes, way, limits, invalid);
+            match (whole, &parts) {
                 (Ok(whole), Ok(parts)) => assert_same_head(whole, parts),
                 (Err(whole), Err(parts)) => assert_same_error(whole, parts, bytes.len(), limits),
-                _ => panic!("{way:?}: {:?}, whole: {:?}", parts.err(), whole.err()),
+                _ => panic!("{way:?} {invalid:?}: {:?}, whole: {:?}", parts.err(), whole.as_ref().err()),
             }
         }
-        if let Ok(head) = &whole {
+        if let Ok(head) = &strict {
             check_head(head, bytes, limits);
         }
     }
@@ -155,7 +160,7 @@ pub fn fields(bytes: &[u8]) {
 
 /// What a head's fields mean for the body and the connection; the second reader must agree.
 fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Persistence)> {
-    let head = receive_head(text, Way::Whole, LIMITS).expect("it is well-formed");
+    let head = receive_head(text, Way::Whole, LIMITS, InvalidLines::Refused).expect("it is well-formed");
     let second = reference::head(text).expect("it is well-formed");
     let framing = of_response(method, &head).ok();
     let second_framing = reference::framing(method.as_str(), &second);
@@ -386,8 +391,31 @@ fn ways(bytes: &[u8]) -> Vec<Way> {
     ways
 }
 
-fn receive_head(bytes: &[u8], mut way: Way, limits: HeadLimits) -> Result<Head> {
-    let (mut parser, mut shown) = (HeadParser::new(limits, InvalidLines::Refused), 0);
+/// Who skips lines takes what is taken without, and the same of it; and skips none that some reader may
+/// take for one that frames the message.
+fn check_leniency(strict: &Result<Head>, lenient: &Result<Head>) {
+    let Ok(lenient) = lenient else {
+        assert!(strict.is_err(), "only a strict reader takes it");
+        return;
+    };
+    if let Ok(strict) = strict {
+        return assert_same_head(strict, lenient);
+    }
+    let frames = |name: &[u8]| {
+        let name: Vec<u8> = name.iter().filter(|byte| is_token(&[**byte])).map(u8::to_ascii_lowercase).collect();
+        ["content-length", "transfer-encoding"]
+            .iter()
+            .any(|field| name.windows(field.len()).any(|part| part == field.as_bytes()))
+    };
+    let lines = lenient.raw().split(|byte| *byte == b'\n').skip(1);
+    let names = lines.filter(|line| !line.starts_with(b" ") && !line.starts_with(b"\t"));
+    let names = names.map(|line| line.split(|byte| *byte == b':').next().unwrap_or_default());
+    let seen = lenient.headers.iter().filter(|(name, _)| frames(name.as_bytes())).count();
+    assert_eq!(names.filter(|name| frames(name)).count(), seen, "a line that frames was skipped");
+}
+
+fn receive_head(bytes: &[u8], mut way: Way, limits: HeadLimits, invalid: InvalidLines) -> Result<Head> {
+    let (mut parser, mut shown) = (HeadParser::new(limits, invalid), 0);
     loop {
         let before = shown;
         shown = way.next(shown, bytes.len());
@@ -460,7 +488,7 @@ fn receive(bytes: &[u8], method: &Method, way: Way) -> Received {
     let mut received = Received::default();
     let mut used = 0;
     let framing = loop {
-        match receive_head(&bytes[used..], way, LIMITS) {
+        match receive_head(&bytes[used..], way, LIMITS, InvalidLines::Refused) {
             Ok(head) => {
                 used += head.bytes;
                 if head.status.is_informational() && head.status.as_u16() != 101 {
