@@ -140,9 +140,9 @@ fn frames(name: &[u8]) -> bool {
 }
 
 /// Whether some reader might take the line for a field that frames the message: by what stands before
-/// a colon, or by its first word, blanks and odd bytes left out; and each piece that a bare CR makes.
+/// a colon, blanks and odd bytes left out; of the line, and of each piece that a bare CR makes of it.
 fn names_framing(line: &[u8]) -> bool {
-    line.split(|byte| *byte == b'\r').any(|piece| {
+    line.split(|byte| *byte == b'\r').chain([line]).any(|piece| {
         let name = piece.split(|byte| *byte == b':').next().unwrap_or_default();
         let name: Vec<u8> = name.iter().copied().filter(is_tchar).map(|byte| byte.to_ascii_lowercase()).collect();
         FRAMING_FIELDS.iter().any(|framing| name.windows(framing.len()).any(|part| part == framing.as_bytes()))
@@ -334,6 +334,7 @@ mod tests {
             "Content-Length 5",
             "Content-Length: \0 5",
             "X: y\rContent-Length: 5",
+            "Cont\r\rent-Length: 5",
             "Bad Line\n Content-Length: 5",
         ] {
             let text = format!("HTTP/1.1 200 OK\nA: 1\n{line}\n\n");
