@@ -4,9 +4,14 @@
 //! probed or closed, or an observer told. No thread watches the clock: whoever comes next closes
 //! what has expired. Each host has one entry in a heap that says when to look at it again, so that
 //! expiry never scans the whole pool.
+//!
+//! Threads that wait for a place stand in a queue per host, first come first served. Each waits on
+//! a condition variable of its own, and a freed place notifies the front of its host's queue alone:
+//! so a place costs one wake-up, however many wait. None is lost, because whoever leaves the queue,
+//! served or not, notifies the new front if there is a place for it too.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
@@ -120,8 +125,6 @@ type HostId = usize;
 pub(crate) struct Pool {
     limits: PoolLimits,
     shared: Mutex<Shared>,
-    /// Rung when a place becomes free that somebody waits for; all who wait look for themselves.
-    freed: Condvar,
     observer: Option<Arc<dyn Observer>>,
     /// The process that made it, by its id.
     process: u32,
@@ -139,7 +142,6 @@ struct Shared {
     /// When to look at which host next. An entry counts if the host's `look` says the same.
     looks: BinaryHeap<Reverse<(Instant, HostId)>>,
     spares: Vec<Buffer>,
-    next_ticket: u64,
     stats: PoolStats,
 }
 
@@ -149,10 +151,17 @@ struct Host {
     /// The one that has been silent for longest first.
     idle: Vec<BoxedConn>,
     in_use: usize,
-    /// Tickets of those who wait for a place, first come first.
-    queue: Vec<u64>,
+    /// Those who wait for a place, first come first.
+    queue: VecDeque<Arc<Ticket>>,
     /// When this host is to be looked at: never later than its first idle connection retires.
     look: Option<Instant>,
+}
+
+/// One thread in a host's queue.
+#[derive(Default)]
+struct Ticket {
+    /// Notified when its holder is at the front and a place is free, and when its request is cancelled.
+    wake_up: Condvar,
 }
 
 /// What a lease is wanted for.
@@ -186,7 +195,7 @@ pub(crate) struct Return {
 
 impl Pool {
     pub(crate) fn new(limits: PoolLimits, observer: Option<Arc<dyn Observer>>) -> Pool {
-        Pool { limits, shared: Mutex::default(), freed: Condvar::new(), observer, process: process::id() }
+        Pool { limits, shared: Mutex::default(), observer, process: process::id() }
     }
 
     /// The newest idle connection of that origin that is still open and silent, else the one that
@@ -243,12 +252,12 @@ impl Pool {
 
     fn wait_in_line(self: &Arc<Pool>, waiter: &Waiter<'_>, want: &Want<'_>) -> Result<Lease> {
         // Registered before the lock is taken that the hook takes, too; and it takes the lock so
-        // that the bell does not ring between a waiter's look at the token and its wait.
-        let _bell = want.limits.token.as_ref().map(|token| {
-            let pool = self.clone();
+        // that it does not notify between the check of the token and the wait.
+        let _registration = want.limits.token.as_ref().map(|token| {
+            let (pool, ticket) = (self.clone(), waiter.ticket.clone());
             token.register(Box::new(move || {
                 drop(pool.lock());
-                pool.freed.notify_all();
+                ticket.wake_up.notify_one();
             }))
         });
         let deadline = want.deadline();
@@ -258,7 +267,7 @@ impl Pool {
             if let Some(Err(cancelled)) = want.limits.token.as_ref().map(CancelToken::check) {
                 break Err(cancelled);
             }
-            let ticket = Some(waiter.ticket);
+            let ticket = Some(&waiter.ticket);
             if let Some(held) = shared.find(waiter.host, ticket, want.fresh, &self.limits, &mut closing) {
                 break Ok(held);
             }
@@ -266,7 +275,7 @@ impl Pool {
             if left == Some(Duration::ZERO) {
                 break Err(deadline.error("waiting for a free connection"));
             }
-            shared = sync::wait(&self.freed, shared, left);
+            shared = sync::wait(&waiter.ticket.wake_up, shared, left);
         };
         drop(shared);
         let lease = held.map(|held| Lease { pool: self.clone(), host: waiter.host, held });
@@ -349,11 +358,9 @@ impl Pool {
     /// A place becomes free.
     #[inline]
     fn vacate(&self, mut shared: MutexGuard<'_, Shared>, host: HostId) {
-        let somebody_waits = shared.vacate(host);
+        let next = shared.vacate(host, &self.limits);
         drop(shared);
-        if somebody_waits {
-            self.freed.notify_all();
-        }
+        notify(next);
     }
 
     #[inline]
@@ -394,6 +401,14 @@ fn hash(origin: &str) -> u64 {
 /// Closes the connections; what is left is to be told.
 fn close(closing: Closing) -> Vec<(Option<SocketAddr>, CloseReason)> {
     closing.into_iter().map(|(conn, reason)| (conn.peer(), reason)).collect()
+}
+
+/// Wakes the one for whom there is a place. Called without the lock, which it will want.
+#[inline]
+fn notify(next: Option<Arc<Ticket>>) {
+    if let Some(ticket) = next {
+        ticket.wake_up.notify_one();
+    }
 }
 
 impl Drop for Pool {
@@ -441,19 +456,20 @@ impl Shared {
     fn find(
         &mut self,
         id: HostId,
-        ticket: Option<u64>,
+        ticket: Option<&Arc<Ticket>>,
         fresh: bool,
         limits: &PoolLimits,
         closing: &mut Closing,
     ) -> Option<Held> {
         let host = &mut self.hosts[id];
-        if host.queue.first().is_some_and(|first| Some(*first) != ticket) {
+        let front = host.queue.front().map(Arc::as_ptr);
+        if front.is_some() && front != ticket.map(Arc::as_ptr) {
             return None;
         }
         let mut held = Held::Place;
         if !fresh && !host.idle.is_empty() {
             held = self.take_newest(id, limits);
-        } else if limits.per_host_max.is_some_and(|max| host.in_use + host.idle.len() >= max) {
+        } else if !host.has_room(limits) {
             if host.idle.is_empty() {
                 return None;
             }
@@ -479,29 +495,38 @@ impl Shared {
         self.spares.pop().unwrap_or_else(|| Buffer::new(limits.buffer_size))
     }
 
-    fn queue_up(&mut self, id: HostId) -> u64 {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
+    fn queue_up(&mut self, id: HostId) -> Arc<Ticket> {
+        let ticket = Arc::new(Ticket::default());
         self.stats.waiting += 1;
-        self.hosts[id].queue.push(ticket);
+        self.hosts[id].queue.push_back(ticket.clone());
         ticket
     }
 
-    fn leave_queue(&mut self, id: HostId, ticket: u64) {
+    fn leave_queue(&mut self, id: HostId, ticket: &Arc<Ticket>) {
         self.stats.waiting -= 1;
-        self.hosts[id].queue.retain(|other| *other != ticket);
+        let queue = &mut self.hosts[id].queue;
+        if let Some(at) = queue.iter().position(|other| Arc::ptr_eq(other, ticket)) {
+            queue.remove(at); // mostly the front
+        }
         self.forget_if_unused(id);
     }
 
-    /// A place becomes free. Whether somebody waits for it.
+    /// A place becomes free: for the one that is returned, if somebody waits.
     #[inline]
-    fn vacate(&mut self, id: HostId) -> bool {
-        let host = &mut self.hosts[id];
-        host.in_use -= 1;
-        let somebody_waits = !host.queue.is_empty();
+    fn vacate(&mut self, id: HostId, limits: &PoolLimits) -> Option<Arc<Ticket>> {
+        self.hosts[id].in_use -= 1;
         self.stats.in_use -= 1;
+        let next = self.next_in_line(id, limits);
         self.forget_if_unused(id);
-        somebody_waits
+        next
+    }
+
+    /// The front of the queue, if there is a place for it.
+    #[inline]
+    fn next_in_line(&self, id: HostId, limits: &PoolLimits) -> Option<Arc<Ticket>> {
+        let host = &self.hosts[id];
+        let front = host.queue.front()?;
+        host.has_place(limits).then(|| front.clone())
     }
 
     /// Puts a connection among the idle ones, by how long it has been silent.
@@ -646,6 +671,18 @@ impl Shared {
 }
 
 impl Host {
+    /// Whether a connection more may be opened.
+    #[inline]
+    fn has_room(&self, limits: &PoolLimits) -> bool {
+        limits.per_host_max.is_none_or(|max| self.in_use + self.idle.len() < max)
+    }
+
+    /// Whether a lease may begin: on an idle connection, in the stead of one, or where there is room.
+    #[inline]
+    fn has_place(&self, limits: &PoolLimits) -> bool {
+        !self.idle.is_empty() || self.has_room(limits)
+    }
+
     /// The idle connection that retires first, and when.
     fn soonest(&self) -> Option<(usize, Instant)> {
         let retires = self.idle.iter().map(|conn| conn.retires());
@@ -660,21 +697,24 @@ impl Host {
     }
 }
 
-/// Somebody's place in the line; whoever leaves it lets the next one look.
+/// A thread's stay in the queue. However it leaves (served, late, cancelled, by a panic), it passes
+/// on what it may have been notified of: had it kept that to itself, a free place would stay empty
+/// while others wait.
 struct Waiter<'a> {
     pool: &'a Pool,
     host: HostId,
-    ticket: u64,
+    ticket: Arc<Ticket>,
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let mut closing = Closing::new();
         let mut shared = self.pool.lock();
-        shared.leave_queue(self.host, self.ticket);
+        shared.leave_queue(self.host, &self.ticket);
         shared.trim(self.host, &self.pool.limits, &mut closing);
+        let next = shared.next_in_line(self.host, &self.pool.limits);
         drop(shared);
-        self.pool.freed.notify_all();
+        notify(next);
         self.pool.close_all(closing);
     }
 }

@@ -454,6 +454,45 @@ fn whoever_came_first_is_served_first() {
     });
 }
 
+/// The front is notified of both places before it wakes up, and uses one: the other is not for its
+/// own exchange's end to give away.
+#[test]
+fn two_places_that_become_free_at_once_are_used_at_once() {
+    fn meet(world: &World) {
+        let lease = world.plain();
+        world.page().order.push(0);
+        while world.page().order.len() < 2 {
+            thread::yield_now();
+        }
+        world.carry_out(lease, End::Release);
+    }
+    explore(|| {
+        let world = World::new(limits(2));
+        let held = [world.plain(), world.plain()];
+        let waiting = [world.start(meet), world.start(meet)];
+        world.until_waiting(2);
+        held.into_iter().for_each(|lease| world.carry_out(lease, End::Release));
+        join(waiting);
+        world.settled();
+    });
+}
+
+/// Those who leave early leave their part of it to the one behind them.
+#[test]
+fn two_places_are_taken_whoever_leaves_the_queue_meanwhile() {
+    explore(|| {
+        let world = World::new(limits(2));
+        let held = [world.plain(), world.plain()];
+        let cancelled = world.start(|world| world.exchange_if(world.cancellable()));
+        let impatient = world.start(|world| world.exchange_if(world.impatient()));
+        let last = world.start(|world| world.exchange(End::Release));
+        let cancel = world.start(|world| world.token.cancel());
+        held.into_iter().for_each(|lease| world.carry_out(lease, End::Release));
+        join([cancelled, impatient, last, cancel]);
+        world.settled();
+    });
+}
+
 #[test]
 fn a_waiter_who_is_cancelled_leaves_the_place_to_the_next() {
     explore(|| {

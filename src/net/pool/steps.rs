@@ -317,15 +317,47 @@ fn eight_buffers_are_kept_for_the_next_leases_and_not_one_more() {
     assert_eq!((lease.buffer_size(), spares()), (16, SPARES_MAX - 1));
 }
 
+/// Whether that one, and no other, is to be woken.
+#[track_caller]
+fn assert_next(next: Option<Arc<Ticket>>, expected: Option<&Arc<Ticket>>) {
+    assert_eq!(next.as_ref().map(Arc::as_ptr), expected.map(Arc::as_ptr));
+}
+
 #[test]
-fn whoever_waits_has_a_ticket_of_its_own() {
-    let (pool, _) = pool(limits());
-    let mut shared = pool.lock();
+fn a_queue_is_left_by_the_one_that_leaves_it() {
+    let mut shared = Shared::default();
     let id = shared.id("a");
     let [first, second, third] = [(); 3].map(|()| shared.queue_up(id));
     assert_eq!(shared.stats.waiting, 3);
-    shared.leave_queue(id, second);
-    assert_eq!((shared.stats.waiting, &shared.hosts[id].queue), (2, &vec![first, third]));
+    shared.leave_queue(id, &second);
+    assert_eq!(shared.stats.waiting, 2);
+    let queue: Vec<_> = shared.hosts[id].queue.iter().map(Arc::as_ptr).collect();
+    assert_eq!(queue, [&first, &third].map(Arc::as_ptr));
+}
+
+#[test]
+fn a_free_place_wakes_the_front_of_its_own_hosts_queue_and_nobody_else() {
+    let limits = PoolLimits { per_host_max: Some(2), ..limits() };
+    let mut shared = Shared::default();
+    let [a, b] = ["a", "b"].map(|origin| {
+        let id = shared.id(origin);
+        [(); 2].map(|()| shared.find(id, None, false, &limits, &mut Closing::new()).expect("a place"));
+        id
+    });
+    let [first, second, third] = [(); 3].map(|()| shared.queue_up(a));
+    let elsewhere = shared.queue_up(b);
+    assert_next(shared.vacate(a, &limits), Some(&first));
+    assert_next(shared.vacate(a, &limits), Some(&first)); // it has not come yet
+    assert!(shared.find(a, Some(&second), false, &limits, &mut Closing::new()).is_none(), "it is not its turn");
+    assert!(shared.find(a, Some(&first), false, &limits, &mut Closing::new()).is_some());
+    shared.leave_queue(a, &first);
+    assert_next(shared.next_in_line(a, &limits), Some(&second)); // the other place
+    assert!(shared.find(a, Some(&second), false, &limits, &mut Closing::new()).is_some());
+    shared.leave_queue(a, &second);
+    assert_next(shared.next_in_line(a, &limits), None);
+    assert_next(shared.next_in_line(b, &limits), None);
+    assert_next(shared.vacate(a, &limits), Some(&third));
+    assert_next(shared.vacate(b, &limits), Some(&elsewhere));
 }
 
 #[test]
