@@ -67,7 +67,9 @@ fn names_are_filtered_by_what_they_stand_for() {
     let client = || Client::builder().address_filter(PublicOnly::allows);
     assert_blocked(&client().resolver(Names(vec![peer.addr()])).build(), "http://example.test/");
     assert_blocked(&client().resolve_to("example.test", peer.addr()).build(), "http://example.test/");
-    assert_blocked(&client().build(), &format!("http://localhost:{}/", peer.addr().port()));
+    for host in ["localhost", "localhost.", "foo.localhost"] {
+        assert_blocked(&client().build(), &format!("http://{host}:{}/", peer.addr().port()));
+    }
     assert_eq!(peer.connections(), 0);
 }
 

@@ -3,6 +3,9 @@
 //!
 //! The names end in `.test` and are known to the resolver of the test only.
 
+#[cfg(target_os = "linux")]
+#[path = "connecting/helpers.rs"]
+mod helpers;
 #[path = "support/silent.rs"]
 mod silent;
 mod support;
@@ -10,7 +13,7 @@ mod support;
 mod threads;
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -25,7 +28,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 const SHORT: Duration = Duration::from_millis(400);
 /// Less than `connect_timeout`, and than any limit that is not set here.
 const SOON: Duration = Duration::from_secs(6);
-const LOOK_UPS_MAX: usize = 16;
+const LOOK_UPS_MAX: usize = 64;
 
 /// The names here are the test's own, and no proxy of the environment's knows them.
 fn builder() -> ClientBuilder {
@@ -129,11 +132,74 @@ fn answer_one(listener: &TcpListener) -> String {
     String::from_utf8(head).expect("a head in ASCII")
 }
 
+const LOCALHOST_NAMES: [&str; 5] = ["localhost", "LOCALHOST", "localhost.", "foo.localhost", "a.b.Localhost."];
+
 #[test]
-fn localhost_is_found_without_a_resolver_of_ones_own() {
+fn localhost_and_what_is_below_it_is_this_machine_and_nobody_is_asked() {
     let peer = Peer::answering(ok("here"));
-    let url = format!("http://localhost:{}/", peer.addr().port());
-    assert_eq!(text(get(builder(), url)), "here");
+    let names = Names::default();
+    for host in LOCALHOST_NAMES {
+        let client = builder().resolver(names.clone()).build();
+        let response = client.get(format!("http://{host}:{}/", peer.addr().port())).send().expect("an answer");
+        assert_eq!(response.timings().resolve, Duration::ZERO);
+        assert_eq!(response.connection().peer_addr(), Some(peer.addr()));
+    }
+    assert_eq!(names.asked(), []);
+}
+
+#[test]
+fn localhost_is_found_where_it_listens_on_ipv6_alone() {
+    let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
+        return; // this machine has none
+    };
+    let port = listener.local_addr().expect("the listener's address").port();
+    let serving = thread::spawn(move || answer_one(&listener));
+    assert_eq!(text(get(builder(), format!("http://foo.localhost:{port}/"))), "six");
+    serving.join().expect("no panic");
+}
+
+#[test]
+fn what_only_looks_like_localhost_is_looked_up() {
+    let peer = Peer::answering(ok("elsewhere"));
+    let names = Names::all_at(&[peer.addr()]);
+    let hosts = ["localhost.evil.test", "evillocalhost", "localhost-", "local.host"];
+    for host in hosts {
+        assert_eq!(text(get(builder().resolver(names.clone()), format!("http://{host}:1/"))), "elsewhere");
+    }
+    assert_eq!(names.asked(), hosts.map(|host| (host.to_owned(), 1)));
+}
+
+#[test]
+fn resolve_to_stands_over_what_localhost_means() {
+    let peer = Peer::answering(ok("given"));
+    let builder = builder().resolve_to("foo.localhost", peer.addr());
+    assert_eq!(text(get(builder, "http://foo.localhost:1/")), "given");
+}
+
+#[test]
+fn resolve_to_takes_the_urls_port_for_0_and_one_more_address_for_each_call() {
+    let peer = Peer::answering(ok("second"));
+    let refusing = Refused::new();
+    let builder = builder()
+        .resolve_to("two.test", refusing.address)
+        .resolve_to("two.test", SocketAddr::from(([127, 0, 0, 1], 0)));
+    assert_eq!(text(get(builder, format!("http://two.test:{}/", peer.addr().port()))), "second");
+}
+
+#[test]
+fn a_zone_is_part_of_the_address_that_is_connected_to() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = seen.clone();
+    let builder = builder().resolve_to("printer.local", "[fe80::1%7]:0".parse().expect("an address"));
+    let builder = builder.address_filter(move |address| {
+        noted.lock().expect("no panic").push(*address);
+        false // there is no such printer
+    });
+    refused(get(builder, "http://printer.local:631/"), ErrorKind::BlockedAddress);
+    let Ok([SocketAddr::V6(address)]) = <[SocketAddr; 1]>::try_from(seen.lock().expect("no panic").clone()) else {
+        panic!("one address of IPv6: {seen:?}");
+    };
+    assert_eq!((address.scope_id(), address.port()), (7, 631));
 }
 
 #[test]
@@ -320,6 +386,33 @@ fn dead_addresses_share_one_connect_timeout() {
 }
 
 #[test]
+fn an_address_that_lost_a_race_is_tried_last_from_then_on() {
+    let refusing = Refused::new();
+    let peer = Peer::answering(ok("second"));
+    let client = builder()
+        .max_idle_per_host(0)
+        .read_timeout(SOON)
+        .resolver(Names::all_at(&[refusing.address, peer.addr()]))
+        .build();
+    assert_eq!(text(client.get("http://two.test/").send()), "second");
+    let first = TcpListener::bind(refusing.address).expect("nobody has it"); // and now it would answer
+    assert_eq!(text(client.get("http://two.test/").send()), "second");
+    first.set_nonblocking(true).expect("a listener");
+    assert!(first.accept().is_err(), "it was not even tried");
+    assert!(TcpStream::connect(refusing.address).is_ok(), "it does answer");
+}
+
+#[test]
+fn what_had_failed_is_named_when_time_runs_out() {
+    let refusing = Refused::new();
+    let names = Names::all_at(&[refusing.address, black_hole()]);
+    let error = refused(get(builder().resolver(names).connect_timeout(SHORT), "http://two.test/"), ErrorKind::Timeout);
+    let message = error.to_string();
+    let first = format!("connecting ({}: Connection refused", refusing.address);
+    assert!(message.contains(&first) && message.contains("connect_timeout"), "{message}");
+}
+
+#[test]
 fn a_refusal_after_silence_does_not_end_the_race() {
     let peer = Peer::answering(ok("here"));
     let refusing = Refused::new();
@@ -374,7 +467,7 @@ fn a_look_up_left_behind_is_joined_by_who_asks_next() {
 }
 
 #[test]
-fn no_more_than_sixteen_look_ups_hang_at_once_and_the_rest_are_told_in_time() {
+fn no_more_than_sixty_four_look_ups_hang_at_once_and_the_rest_are_told_in_time() {
     const REQUESTS: usize = LOOK_UPS_MAX + 8;
     let peer = Peer::answering(ok("here"));
     let names = HangingNames::new();
@@ -387,11 +480,17 @@ fn no_more_than_sixteen_look_ups_hang_at_once_and_the_rest_are_told_in_time() {
             let url = format!("http://host{number}.test/");
             scope.spawn(|| client.get(url).send())
         });
+        let mut in_line = 0;
         for sent in sent {
             let error = sent.join().expect("no panic").expect_err("names hang");
-            assert_eq!(error.stage(), Stage::Resolve, "{error}");
+            assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Resolve), "{error}");
             assert_eq!(error.fate(), Fate::NotSent);
+            let message = error.to_string();
+            let behind = "waiting in line to look up the name, behind 64 look-ups under way: connect_timeout";
+            in_line += usize::from(message.contains(behind));
+            assert!(message.contains(behind) || message.contains("looking up the name: connect_timeout"), "{message}");
         }
+        assert_eq!(in_line, REQUESTS - LOOK_UPS_MAX, "told what they waited for");
     });
     assert!(start.elapsed() < SOON);
     assert_eq!(names.live(), LOOK_UPS_MAX, "abandoned, and no more");

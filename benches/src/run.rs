@@ -146,16 +146,17 @@ struct Options {
 }
 
 /// The server's process: it ends when its standard input does, so with this one at the latest.
-struct Server {
+pub struct Server {
     kind: &'static str,
     process: Child,
-    port: u16,
+    pub port: u16,
     core: Option<String>,
     _output: BufReader<ChildStdout>,
 }
 
 impl Server {
-    fn start(kind: &'static str, core: Option<&str>) -> io::Result<Server> {
+    /// This program again, which is to serve if it is called with `serve` and the kind.
+    pub fn start(kind: &'static str, core: Option<&str>) -> io::Result<Server> {
         let mut command = machine::this_program(core, &["serve", kind])?;
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut output = BufReader::new(process.stdout.take().expect("a pipe"));

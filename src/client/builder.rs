@@ -17,6 +17,7 @@ use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::headers::Headers;
 use crate::message::request::{check_by_hand, stands_alone};
+use crate::net::dial::permits::Permits;
 use crate::net::dial::resolve::{Resolve, Resolver, System};
 use crate::net::dial::{AddressFilter, Connector, Dialer};
 use crate::net::pool::{Pool, PoolLimits};
@@ -104,8 +105,8 @@ impl Client {
             },
             pool: PoolLimits {
                 idle_timeout: Some(Duration::from_secs(30)),
-                idle_per_host_max: 8,
-                idle_max: 64,
+                idle_per_host_max: 32,
+                idle_max: 128,
                 per_host_max: None,
                 age_max: None,
                 buffer_size: 8 * 1024,
@@ -133,7 +134,10 @@ impl ClientBuilder {
     /// connecting, a proxy's handshake and that of TLS together. Default 10 s.
     ///
     /// The addresses of a name are tried in turn (RFC 8305), each of them beside those before it: the
-    /// next one when one fails, or after 250 ms, or after its share of what is left if that is less.
+    /// next one when one fails, or after 250 ms, or after its share of what is left if that is less. One
+    /// that lost to another is tried after the others for the next ten minutes; 256 of these are
+    /// remembered. The attempts run on helper threads (see [`Client`]); a request that waits in line for
+    /// one, or for the look-up of a name, says so in its [`ErrorKind::Timeout`].
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
         self
@@ -216,13 +220,14 @@ impl ClientBuilder {
         self
     }
 
-    /// How many idle connections are kept for one host and port. Default 8; 0 keeps none.
+    /// Sets how many idle connections are kept for one host and port. Default 32; 0 keeps none. Where
+    /// more threads than that ask one host at once, connections are closed only to be opened again.
     pub fn max_idle_per_host(mut self, count: usize) -> Self {
         self.pool.idle_per_host_max = count;
         self
     }
 
-    /// How many idle connections are kept in all. Default 64; the one that would retire first
+    /// Sets how many idle connections are kept in all. Default 128; the one that would expire first
     /// makes room for a new one.
     pub fn max_idle(mut self, count: usize) -> Self {
         self.pool.idle_max = count;
@@ -364,14 +369,34 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets a custom DNS resolver in place of the system's.
+    /// Sets what looks host names up, in place of the system. It is not asked for IP addresses, for
+    /// hosts of [`resolve_to`](ClientBuilder::resolve_to), nor for `localhost` and the names below it,
+    /// which are this machine's loopback addresses (RFC 6761 §6.3).
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
         self.resolver = Some(Arc::new(resolver));
         self
     }
 
-    /// Connects to `address` for URLs with this host, whatever their port. An HTTP proxy looks
-    /// names up itself.
+    /// Connects to `address` for URLs with this host, in place of a look-up. Port 0 stands for the
+    /// URL's port; any other is used whatever the URL says.
+    ///
+    /// Another call for the same host adds an address: all of them are tried like those of a name
+    /// (see [`connect_timeout`](ClientBuilder::connect_timeout)). An HTTP proxy looks names up itself.
+    ///
+    /// An IPv6 link-local address is reached through one interface only, its zone, which no URL can
+    /// name; here it can, by the interface's index (RFC 4007 §11):
+    ///
+    /// ```
+    /// use longwire::Client;
+    ///
+    /// let client = Client::builder()
+    ///     .resolve_to("printer.local", "[fe80::1%2]:80".parse()?)
+    ///     .resolve_to("db.internal", "10.0.0.7:0".parse()?)
+    ///     .resolve_to("db.internal", "10.0.0.8:0".parse()?)
+    ///     .build();
+    /// # drop(client);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
     pub fn resolve_to(mut self, host: &str, address: SocketAddr) -> Self {
         match (host.parse::<IpAddr>(), Host::parse(host)) {
             (Ok(ip), _) => self.fixed.push((ip.to_string(), address)),
@@ -485,6 +510,7 @@ impl ClientBuilder {
         let observer = self.settings.observer.clone();
         let dialer = Dialer {
             resolver: Resolver::new(self.resolver.unwrap_or_else(|| Arc::new(System)), self.fixed),
+            permits: Permits::default(),
             filter: self.filter,
             connector,
             user_agent: self.settings.own_user_agent().to_vec(),

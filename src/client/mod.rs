@@ -37,9 +37,20 @@ use crate::uri;
 ///
 /// Clones are cheap, share one pool, and may be used from any number of threads at once. Make one
 /// client and keep it: each has its own connections. Idle connections are closed when the last
-/// clone and the last body are dropped, or on the next call after their time. No thread runs in the
-/// background; a name look-up, a race of addresses, a connect to a unix socket and one that can be
-/// cancelled borrow one for their time.
+/// clone and the last body are dropped, or on the next call after their time.
+///
+/// # Threads
+///
+/// No thread runs in the background. What the system does not let a program interrupt runs on a helper
+/// thread, which is left behind when time is up or the request is cancelled, and ends as soon as the
+/// system has an answer: a name's look-up, and a connect where a host has several addresses, the
+/// request has a [`CancelToken`](crate::CancelToken), or the client has a unix socket.
+///
+/// Per client at most 64 threads look names up and 64 connect; of these at most 32 connect to one
+/// address, and 4 to one that has not answered yet, waited for or left behind. Requests beyond that go
+/// on to the host's next address, or wait in line within `connect_timeout`, first come first served.
+///
+/// # Time
 ///
 /// A call blocks until the response head is there, for as long as the limits allow: by default
 /// 10 s for a connection and 60 s of silence after that, without a limit for the whole

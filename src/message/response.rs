@@ -355,7 +355,7 @@ impl Read for Upgraded {
 
 impl Write for Upgraded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        self.stream.write_nosignal(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

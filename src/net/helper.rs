@@ -1,5 +1,26 @@
 //! Helper threads, for what cannot be interrupted, and the mailbox in which they leave what came of
 //! it. Whoever waits there leaves when time is up; the helper is left alone and ends by itself.
+//!
+//! # Where threads come from, and how many
+//!
+//! The standard library can neither interrupt `getaddrinfo` nor a `connect`. So a look-up always has
+//! a helper, and a connect has one where it must be left alone: when a name's addresses race, when a
+//! [`CancelToken`] may end it, and for a unix socket, which takes no timeout. One address without a
+//! token is connected to on the calling thread. Nothing else in the crate starts a thread.
+//!
+//! A helper that is left alone lives on until the system has an answer for it, so there are limits,
+//! per client:
+//!
+//! * [`LOOK_UPS_MAX`] look-ups. One name is looked up once at a time, for all who ask for it; further
+//!   names wait in line (`dial::resolve`).
+//! * [`CONNECTS_MAX`] connects, of which an address that has not answered has [`UNANSWERED_MAX`] and
+//!   any other [`ADDRESS_CONNECTS_MAX`] (`dial::permits`). A race goes on at once to another address;
+//!   a request that has nothing under way waits in line (`dial::race`).
+//!
+//! So a silent address keeps four helpers at most that nobody waits for any more, since there never
+//! are more; one that falls silent under a crowd keeps what was under way to it and, once one of these
+//! is given up, gets no new ones before fewer than four are left. Who waits in line does so no longer
+//! than its `connect_timeout`, can be cancelled, and is told in the error what it waited behind.
 
 use std::io;
 use std::sync::Weak;
@@ -10,6 +31,18 @@ use crate::error::Result;
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
 use crate::net::sync::{self, Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Look-ups of names that run at once.
+pub(crate) const LOOK_UPS_MAX: usize = 64;
+
+/// Connects that run on helpers at once.
+pub(crate) const CONNECTS_MAX: usize = 64;
+
+/// Of these, to one address: half, so that one that stops answering leaves helpers for the others.
+pub(crate) const ADDRESS_CONNECTS_MAX: usize = CONNECTS_MAX / 2;
+
+/// And to one address that none of them has found to answer.
+pub(crate) const UNANSWERED_MAX: usize = 4;
 
 /// Starts a helper.
 pub(crate) fn start(name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {

@@ -115,11 +115,11 @@ fn at_most_so_many_stay_idle_for_one_host() {
 }
 
 #[test]
-fn eight_stay_idle_for_one_host_unless_told_otherwise() {
+fn thirty_two_stay_idle_for_one_host_unless_told_otherwise() {
     let peer = Peer::answering(ok("x"));
     let client = Client::new();
-    open_and_release(&client, &peer, 9);
-    assert_eq!(client.pool_stats().idle, 8);
+    open_and_release(&client, &peer, 33);
+    assert_eq!(client.pool_stats().idle, 32);
     assert_eq!(client.pool_stats().closed.get(CloseReason::PoolFull), 1);
 }
 
@@ -150,12 +150,12 @@ fn the_one_that_was_idle_for_longest_makes_room_and_not_the_one_that_was_opened_
 }
 
 #[test]
-fn sixty_four_stay_idle_in_all_unless_told_otherwise() {
-    let peers: Vec<Peer> = (0..9).map(|_| Peer::answering(ok("x"))).collect();
+fn one_hundred_and_twenty_eight_stay_idle_in_all_unless_told_otherwise() {
+    let peers: Vec<Peer> = (0..5).map(|_| Peer::answering(ok("x"))).collect();
     let client = Client::new();
     for (index, peer) in peers.iter().enumerate() {
-        open_and_release(&client, peer, 8);
-        assert_eq!(client.pool_stats().idle, (8 * (index + 1)).min(64));
+        open_and_release(&client, peer, 32);
+        assert_eq!(client.pool_stats().idle, (32 * (index + 1)).min(128));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Unix sockets where they wait: for a place in the listener's queue, for bytes, for a reader.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
@@ -8,7 +8,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
-use longwire::{CancelToken, Client, ClientBuilder, ErrorKind, Fate, Stage};
+use longwire::{
+    CancelToken, Client, ClientBuilder, Connect, Deadline, Error, ErrorKind, Fate, Result, Stage, Stream, Target,
+};
 
 /// How long anything here waits before it gives up.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -81,17 +83,21 @@ fn connecting() -> Vec<i32> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn connects_that_hang_are_sixteen_at_most_and_there_is_room_again_when_they_end() {
-    const CONNECTS_MAX: usize = 16;
+fn connects_that_hang_are_four_at_most_and_there_is_room_again_when_they_end() {
+    const CONNECTS_MAX: usize = 4;
     const OTHERS: usize = 4; // of the tests beside
 
     let (socket, listener) = Socket::bind("hanging");
     let filling = fill(&socket);
     let client = socket.client().connect_timeout(Duration::from_millis(20)).build();
+    let mut in_line = 0;
     for _ in 0..CONNECTS_MAX + OTHERS + 4 {
         let error = client.get(URL).send().expect_err("nobody accepts");
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Connect), "{error}");
+        let behind = "waiting in line to connect, behind 4 attempts without an answer";
+        in_line += usize::from(error.to_string().contains(behind));
     }
+    assert_eq!(in_line, OTHERS + 4, "told what they waited for");
     assert!((CONNECTS_MAX..=CONNECTS_MAX + OTHERS).contains(&connecting().len()), "abandoned, and no more");
     drop((listener, socket));
     filling.join().expect("no panic");
@@ -106,10 +112,11 @@ fn connects_that_hang_are_sixteen_at_most_and_there_is_room_again_when_they_end(
 mod signals {
     #![allow(unsafe_code)]
 
+    pub(super) const SIGPIPE: i32 = 13; // whose default is to end the process
     pub(super) const SIGURG: i32 = 23; // whose default is to be ignored
 
     unsafe extern "C" {
-        fn signal(signal: i32, handler: extern "C" fn(i32)) -> usize;
+        fn signal(signal: i32, handler: usize) -> usize;
         fn siginterrupt(signal: i32, interrupts: i32) -> i32;
         fn tgkill(process: i32, thread: i32, signal: i32) -> i32;
     }
@@ -120,9 +127,16 @@ mod signals {
     pub(super) fn let_interrupt(number: i32) {
         // SAFETY: the handler touches nothing.
         unsafe {
-            signal(number, nothing);
+            signal(number, nothing as extern "C" fn(i32) as usize);
             siginterrupt(number, 1);
         }
+    }
+
+    /// From here on that signal does what it does by default. (Rust's programs ignore SIGPIPE.)
+    pub(super) fn let_be_as_by_default(number: i32) {
+        const SIG_DFL: usize = 0;
+        // SAFETY: there is no handler.
+        unsafe { signal(number, SIG_DFL) };
     }
 
     pub(super) fn send(thread: i32, number: i32) {
@@ -151,6 +165,68 @@ fn a_signal_does_not_end_a_connect() {
     assert!(error.is_timeout() && started.elapsed() >= limit, "{error} after {:?}", started.elapsed());
     drop(listener);
     filling.join().expect("no panic");
+}
+
+/// A connector that hands out what std gives it.
+struct Plain(PathBuf);
+
+impl Connect for Plain {
+    fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
+        let broken = |error| Error::from_io(ErrorKind::Connect, "unix socket", error);
+        Ok(Box::new(UnixStream::connect(&self.0).map_err(broken)?))
+    }
+}
+
+/// Answers one request after the other with 101, and closes.
+fn switch_and_close(listener: &UnixListener) {
+    for stream in listener.incoming() {
+        let mut stream = stream.expect("a connection");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        assert!(stream.read(&mut [0; 4096]).expect("a request") > 0);
+        let switching = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+        stream.write_all(switching).expect("a reader");
+    }
+}
+
+/// In a process of its own, in which SIGPIPE is what it is by default: that is the end of it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_write_to_a_peer_that_has_closed_is_an_error_and_not_the_end_of_the_process() {
+    const ALONE: &str = "LONGWIRE_TEST_SIGPIPE";
+    const NAME: &str = "unix::a_write_to_a_peer_that_has_closed_is_an_error_and_not_the_end_of_the_process";
+    if env::var_os(ALONE).is_none() {
+        let program = env::current_exe().expect("the path of this program");
+        let run = process::Command::new(program).args(["--exact", NAME]).env(ALONE, "").output();
+        let run = run.expect("this program, once more");
+        let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success() && said.contains("1 passed"), "{}: {said}", run.status);
+        return;
+    }
+    static BODY: [u8; 8 << 20] = [b'x'; 8 << 20];
+    signals::let_be_as_by_default(signals::SIGPIPE);
+    let clients = |socket: &Socket| [socket.client(), Client::builder().connector(Plain(socket.0.clone()))];
+    let (socket, listener) = Socket::bind("closes");
+    thread::spawn(move || listener.incoming().for_each(drop));
+    for client in clients(&socket) {
+        let error = client.build().post(URL).body(&BODY).send().expect_err("nobody reads it");
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    }
+    let (socket, listener) = Socket::bind("switches");
+    thread::spawn(move || switch_and_close(&listener));
+    let upgraded = |client: ClientBuilder| {
+        let request = client.build().get(URL).header("Connection", "upgrade").header("Upgrade", "echo");
+        request.send().expect("an answer").upgrade().expect("a stream")
+    };
+    let write_until_closed = |stream: &mut dyn Write| {
+        let error = loop {
+            if let Err(error) = stream.write_all(&BODY) {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    };
+    clients(&socket).map(upgraded).iter_mut().for_each(|stream| write_until_closed(stream));
+    write_until_closed(&mut upgraded(socket.client()).into_parts().0); // the bare stream, which is the client's own
 }
 
 #[test]

@@ -34,14 +34,15 @@ pub(crate) fn other_black_hole() -> SocketAddr {
     HOLE.get_or_init(FullBacklog::fill).address
 }
 
-struct FullBacklog {
-    address: SocketAddr,
-    _listener: TcpListener,
+/// One of these that can come to life.
+pub(crate) struct FullBacklog {
+    pub(crate) address: SocketAddr,
+    listener: TcpListener,
     _fillers: Vec<TcpStream>,
 }
 
 impl FullBacklog {
-    fn fill() -> FullBacklog {
+    pub(crate) fn fill() -> FullBacklog {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind to 127.0.0.1:0");
         let address = listener.local_addr().expect("the listener's address");
         let mut fillers = Vec::new();
@@ -56,7 +57,12 @@ impl FullBacklog {
                 Err(_) => unanswered += 1,
             }
         }
-        FullBacklog { address, _listener: listener, _fillers: fillers }
+        FullBacklog { address, listener, _fillers: fillers }
+    }
+
+    /// The listener, for somebody who accepts what is there. The connections that filled it are closed.
+    pub(crate) fn wake_up(self) -> TcpListener {
+        self.listener
     }
 }
 

@@ -1,7 +1,9 @@
 //! Opening a connection: the name's addresses, filtered, and a race among them (RFC 8305); to the
 //! server, or to the proxy on the way to it.
 
+pub(crate) mod permits;
 pub(crate) mod public_only;
+pub(crate) mod race;
 pub(crate) mod resolve;
 pub(crate) mod tunnel;
 
@@ -13,19 +15,17 @@ use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::CancelToken;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
+use crate::net::dial::permits::Permits;
+use crate::net::dial::race::Defeat;
 use crate::net::dial::resolve::Resolver;
 use crate::net::dial::tunnel::{Destination, Names, Outcome, Relay, Route, Speaks};
-use crate::net::helper::{self, Mailbox, Slot};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::net::transport::unix::UnixSocket;
 use crate::net::transport::{Connect, Socket, Stream, Target};
 use crate::observe::{CloseReason, Event, Observer, Timings};
 
-/// RFC 8305 §5: the Connection Attempt Delay.
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-
-/// Addresses of one name that are tried; each costs a thread for as long as it takes.
+/// Addresses of one name that are tried; each may cost a thread for as long as it takes.
 const ADDRESSES_MAX: usize = 16;
 
 pub(crate) type AddressFilter = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
@@ -33,6 +33,7 @@ pub(crate) type AddressFilter = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
 /// How a client's connections are opened.
 pub(crate) struct Dialer {
     pub(crate) resolver: Resolver,
+    pub(crate) permits: Permits<SocketAddr>,
     pub(crate) filter: Option<AddressFilter>,
     pub(crate) connector: Option<Connector>,
     /// Who asks a proxy for a tunnel; empty: it is not said.
@@ -183,7 +184,9 @@ impl Dialer {
             return blocked(format!("the address filter cannot see behind the proxy {relay:?} (Proxy::trusted)"));
         }
         match self.resolver.known(target.host, target.port) {
-            Some(address) if !allows(&address) => blocked(format!("the address filter refused {}", target.host)),
+            Some(addresses) if !addresses.iter().any(|address| allows(address)) => {
+                blocked(format!("the address filter refused {}", target.host))
+            }
             _ => Ok(()),
         }
     }
@@ -198,7 +201,7 @@ impl Dialer {
         match route {
             Route::Direct => {
                 let addresses = self.addresses(target.host, target.port, self.filter.as_ref(), opening)?;
-                tcp(&addresses, opening)
+                self.tcp(&addresses, opening)
             }
             Route::Forward { relay, .. } => self.reach_proxy(relay, opening),
             Route::Tunnel(relay) => self.reach_through(relay, target, opening),
@@ -208,7 +211,7 @@ impl Dialer {
     fn reach_proxy(&self, relay: &Relay, opening: &mut Opening<'_>) -> Result<Socket> {
         // A filter that is set lets only trusted proxies through, wherever they are.
         let addresses = self.addresses(&relay.host, relay.port, None, opening);
-        let socket = addresses.and_then(|addresses| tcp(&addresses, opening));
+        let socket = addresses.and_then(|addresses| self.tcp(&addresses, opening));
         let secured = match socket {
             Ok(socket) if relay.is_https() => self.secure(socket, &relay.host, Some(relay), opening),
             plain_or_failed => plain_or_failed,
@@ -254,7 +257,7 @@ impl Dialer {
         opening: &mut Opening<'_>,
     ) -> Result<Vec<SocketAddr>> {
         let mut addresses = match self.resolver.known(host, port) {
-            Some(address) => vec![address],
+            Some(addresses) => addresses,
             None => {
                 let started = Instant::now();
                 let addresses = self.resolver.look_up(host, port, opening.deadline, opening.token)?;
@@ -275,6 +278,25 @@ impl Dialer {
         let mut addresses = alternate(&addresses);
         addresses.truncate(ADDRESSES_MAX);
         Ok(addresses)
+    }
+
+    /// Connects to one of them. One alone that no token can cancel needs no helper.
+    fn tcp(&self, addresses: &[SocketAddr], opening: &Opening<'_>) -> Result<Socket> {
+        let deadline = opening.deadline;
+        let connected = match (addresses, opening.token) {
+            ([address], None) => match connect(address, deadline) {
+                Ok(stream) => Ok((*address, stream)),
+                Err(error) => Err(Defeat::Failed(vec![(*address, error)])),
+            },
+            (_, token) => race::run(&self.permits, addresses, connect, deadline, token),
+        };
+        // Requests leave in whole writes, so waiting for more to send would only cost time.
+        let no_delay = |(address, stream): (SocketAddr, TcpStream)| match stream.set_nodelay(true) {
+            Ok(()) => Ok(Socket::Tcp(Arc::new(stream), address)),
+            Err(error) => Err(Error::from_io(ErrorKind::Connect, "TCP_NODELAY", error)),
+        };
+        let connected = connected.map_err(|defeat| failure(defeat, addresses, deadline));
+        connected.and_then(no_delay).map_err(|error| error.at(Stage::Connect))
     }
 }
 
@@ -304,23 +326,6 @@ fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     mixed
 }
 
-fn tcp(addresses: &[SocketAddr], opening: &Opening<'_>) -> Result<Socket> {
-    let deadline = opening.deadline;
-    let connected = match (addresses, opening.token) {
-        ([address], None) => match connect(address, deadline) {
-            Ok(stream) => Ok((*address, stream)),
-            Err(error) => Err(failure(vec![(*address, error)], deadline)),
-        },
-        (_, token) => race(addresses, deadline, token),
-    };
-    // Requests leave in whole writes, so waiting for more to send would only cost time.
-    let no_delay = |(address, stream): (SocketAddr, TcpStream)| match stream.set_nodelay(true) {
-        Ok(()) => Ok(Socket::Tcp(Arc::new(stream), address)),
-        Err(error) => Err(Error::from_io(ErrorKind::Connect, "TCP_NODELAY", error)),
-    };
-    connected.and_then(no_delay).map_err(|error| error.at(Stage::Connect))
-}
-
 fn connect(address: &SocketAddr, deadline: Deadline) -> std::io::Result<TcpStream> {
     match deadline.left().unwrap_or(Duration::MAX) {
         Duration::ZERO => Err(std::io::ErrorKind::TimedOut.into()),
@@ -328,55 +333,27 @@ fn connect(address: &SocketAddr, deadline: Deadline) -> std::io::Result<TcpStrea
     }
 }
 
-type Attempt = (SocketAddr, std::io::Result<TcpStream>);
-
-/// RFC 8305 §5: one address after the other, the next one as soon as one fails or has not
-/// answered for a while, or for its share of a shorter time. Each attempt has a thread of its own,
-/// which is left alone once the race is decided and ends with its attempt.
-fn race(addresses: &[SocketAddr], deadline: Deadline, token: Option<&CancelToken>) -> Result<(SocketAddr, TcpStream)> {
-    let attempts = Mailbox::new();
-    let mut failed = Vec::new();
-    let mut started = 0;
-    loop {
-        if let Some(address) = addresses.get(started) {
-            start_attempt(*address, deadline, attempts.slot());
-            started += 1;
-        }
-        let patience = match addresses.len() - started {
-            0 => deadline,
-            untried => deadline.share(untried as u32 + 1).or_sooner(Deadline::after(ATTEMPT_DELAY)),
-        };
-        match attempts.wait(patience, token)? {
-            Some((address, Ok(stream))) => return Ok((address, stream)),
-            Some((address, Err(error))) => failed.push((address, error)),
-            None if deadline.passed() => return Err(deadline.error("connecting")),
-            None => {}
-        }
-        if failed.len() == addresses.len() {
-            return Err(failure(failed, deadline));
-        }
+/// What is said when there is no connection.
+fn failure(defeat: Defeat<SocketAddr>, addresses: &[SocketAddr], deadline: Deadline) -> Error {
+    let late = |failed: &[_], behind| {
+        let only = if let [address] = addresses { Some(*address) } else { None };
+        deadline.error(&race::late(failed, behind)).with_peer(only)
+    };
+    match defeat {
+        Defeat::Cancelled(error) => error,
+        Defeat::Late(failed, behind) => late(&failed, behind),
+        Defeat::Failed(failed) if failed.iter().any(|(_, error)| race::is_out_of_time(error)) => late(&failed, None),
+        Defeat::Failed(mut failed) => match failed.pop() {
+            None => Error::new(ErrorKind::Connect, "there is no address"),
+            Some((address, error)) if failed.is_empty() => {
+                Error::from_io(ErrorKind::Connect, "connect", error).with_peer(Some(address))
+            }
+            Some((address, last)) => {
+                let others: String = failed.iter().map(|(address, error)| format!("{address}: {error}; ")).collect();
+                Error::from_io(ErrorKind::Connect, format!("no address answered: {others}{address}"), last)
+            }
+        },
     }
-}
-
-fn start_attempt(address: SocketAddr, deadline: Deadline, slot: Slot<Attempt>) {
-    let answer = slot.clone();
-    let attempt = move || answer.put((address, connect(&address, deadline)));
-    if let Err(error) = helper::start("longwire-connect", Box::new(attempt)) {
-        slot.put((address, Err(error))); // as good as an attempt that failed
-    }
-}
-
-/// What is said when no address answered.
-fn failure(mut failed: Vec<(SocketAddr, std::io::Error)>, deadline: Deadline) -> Error {
-    let Some((address, last)) = failed.pop() else { return Error::new(ErrorKind::Connect, "there is no address") };
-    if deadline.passed() {
-        return deadline.error("connecting").with_peer(Some(address));
-    }
-    if failed.is_empty() {
-        return Error::from_io(ErrorKind::Connect, "connect", last).with_peer(Some(address));
-    }
-    let others: String = failed.iter().map(|(address, error)| format!("{address}: {error}; ")).collect();
-    Error::from_io(ErrorKind::Connect, format!("no address answered: {others}{address}"), last)
 }
 
 #[cfg(test)]

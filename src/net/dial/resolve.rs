@@ -2,27 +2,25 @@
 //!
 //! `getaddrinfo` cannot be interrupted. So a look-up runs on a helper thread, and whoever waits
 //! for it leaves when time is up; the helper ends by itself. Look-ups of one name that are under
-//! way are shared, and there are at most [`HELPERS_MAX`] helpers: further names wait in line.
+//! way are shared, and there are at most [`LOOK_UPS_MAX`] helpers: further names wait in line. A
+//! look-up that hangs keeps its helper until the system gives up on it.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
-use crate::net::helper::{self, Mailbox, Slot};
-
-/// Look-ups that may run at once; the rest wait. A look-up that hangs takes a place until the
-/// system gives up on it.
-const HELPERS_MAX: usize = 16;
+use crate::net::helper::{self, LOOK_UPS_MAX, Mailbox, Slot};
 
 /// Turns a name into addresses.
 ///
 /// It is called on a helper thread, so it may block; when the request's time is up it is left
-/// alone and its answer is thrown away. IP literals and names given to
-/// [`resolve_to`](crate::ClientBuilder::resolve_to) do not come here. Nothing is cached.
+/// alone and its answer is thrown away. Not looked up are IP addresses, names given to
+/// [`resolve_to`](crate::ClientBuilder::resolve_to), and `localhost` with all names below it, which
+/// are this machine (RFC 6761 §6.3). Nothing is cached.
 ///
 /// ```
 /// use longwire::{Client, Resolve};
@@ -85,13 +83,19 @@ impl Resolver {
         Resolver { by, fixed, lookups: Arc::default() }
     }
 
-    /// The address that needs no look-up: a literal, or one given beforehand.
-    pub(crate) fn known(&self, host: &str, port: u16) -> Option<SocketAddr> {
-        let fixed = self.fixed.iter().find(|(name, _)| name.eq_ignore_ascii_case(host));
-        match fixed {
-            Some((_, address)) => Some(*address),
-            None => host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)),
+    /// The addresses of a host that needs no look-up: those given beforehand, a literal's, or the
+    /// loopback addresses, of which RFC 6724 §2.1 puts IPv6 first.
+    pub(crate) fn known(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+        let fixed = self.fixed.iter().filter(|(name, _)| name.eq_ignore_ascii_case(host));
+        let fixed: Vec<SocketAddr> = fixed.map(|(_, address)| with_port(*address, port)).collect();
+        if !fixed.is_empty() {
+            return Some(fixed);
         }
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Some(vec![SocketAddr::new(ip, port)]);
+        }
+        let loopback = [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)];
+        is_localhost(host).then(|| loopback.map(|ip| SocketAddr::new(ip, port)).to_vec())
     }
 
     /// Looks `host` up on a helper thread.
@@ -103,14 +107,19 @@ impl Resolver {
         token: Option<&CancelToken>,
     ) -> Result<Vec<SocketAddr>> {
         let mailbox = Mailbox::new();
-        let _ticket = self.ask((host.to_owned(), port), &mailbox)?;
+        let ticket = self.ask((host.to_owned(), port), &mailbox)?;
         let answer = mailbox.wait(deadline, token);
         match answer {
             Ok(Some(Ok(addresses))) if addresses.is_empty() => {
                 Err(Error::new(ErrorKind::Resolve, format!("{host} has no address")))
             }
             Ok(Some(answer)) => answer,
-            Ok(None) => Err(deadline.error("looking up the name")),
+            Ok(None) => Err(match ticket.in_line_behind() {
+                None => deadline.error("looking up the name"),
+                Some(count) => {
+                    deadline.error(&format!("waiting in line to look up the name, behind {count} look-ups under way"))
+                }
+            }),
             Err(cancelled) => Err(cancelled),
         }
         .map_err(|error| error.at(Stage::Resolve))
@@ -125,7 +134,7 @@ impl Resolver {
             return Ok(ticket);
         }
         lookups.list.push(Lookup { name, is_under_way: false, waiting: vec![mailbox.slot()] });
-        if lookups.helpers < HELPERS_MAX {
+        if lookups.helpers < LOOK_UPS_MAX {
             lookups.helpers += 1;
             drop(lookups);
             self.start_helper()?;
@@ -146,6 +155,21 @@ impl Resolver {
         }
         Err(error)
     }
+}
+
+/// The address with that port, unless it has one of its own. Zone and flow label stay.
+fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    if address.port() == 0 {
+        address.set_port(port);
+    }
+    address
+}
+
+/// RFC 6761 §6.3: `localhost` and every name below it, with or without a dot at the end.
+fn is_localhost(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let last = name.rsplit('.').next().unwrap_or(name);
+    last.eq_ignore_ascii_case("localhost")
 }
 
 impl Lookups {
@@ -200,6 +224,15 @@ struct Ticket<'m> {
     mailbox: &'m Mailbox<Answer>,
 }
 
+impl Ticket<'_> {
+    /// The number of look-ups under way, if this one is not.
+    fn in_line_behind(&self) -> Option<usize> {
+        let lookups = lock(&self.lookups);
+        let is_in_line = lookups.find(&self.name).is_some_and(|at| !lookups.list[at].is_under_way);
+        is_in_line.then(|| lookups.list.iter().filter(|lookup| lookup.is_under_way).count())
+    }
+}
+
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let mut lookups = lock(&self.lookups);
@@ -209,5 +242,52 @@ impl Drop for Ticket<'_> {
         if lookup.waiting.is_empty() && !lookup.is_under_way {
             lookups.list.remove(at);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(fixed: &[(&str, &str)], host: &str) -> Option<Vec<String>> {
+        let fixed = fixed.iter().map(|(host, address)| ((*host).to_owned(), address.parse().unwrap()));
+        let known = Resolver::new(Arc::new(System), fixed.collect()).known(host, 8080)?;
+        Some(known.iter().map(SocketAddr::to_string).collect())
+    }
+
+    #[test]
+    fn localhost_and_what_is_below_it_is_this_machine_and_nothing_else_is() {
+        for host in ["localhost", "LocalHost", "localhost.", "a.localhost", "a.b.LOCALHOST.", "127.0.0.1.localhost"] {
+            assert!(is_localhost(host), "{host}");
+        }
+        for host in
+            ["", ".", "localhos", "evillocalhost", "localhost.evil.example", "localhost..", "local.host", "localhost-"]
+        {
+            assert!(!is_localhost(host), "{host}");
+        }
+        assert_eq!(known(&[], "a.localhost").unwrap(), ["[::1]:8080", "127.0.0.1:8080"]);
+        assert_eq!(known(&[], "a.example"), None);
+    }
+
+    #[test]
+    fn a_host_has_all_addresses_that_were_given_for_it_and_port_0_is_the_urls() {
+        let fixed = [("a.test", "10.0.0.1:0"), ("b.test", "10.0.0.2:9"), ("A.test", "[fe80::1%2]:0")];
+        assert_eq!(known(&fixed, "a.TEST").unwrap(), ["10.0.0.1:8080", "[fe80::1%2]:8080"]);
+        assert_eq!(known(&fixed, "b.test").unwrap(), ["10.0.0.2:9"]);
+        let fixed = [("localhost", "10.0.0.3:1"), ("192.0.2.7", "10.0.0.4:1")];
+        assert_eq!(known(&fixed, "localhost").unwrap(), ["10.0.0.3:1"]);
+        assert_eq!(known(&fixed, "192.0.2.7").unwrap(), ["10.0.0.4:1"]);
+        assert_eq!(known(&fixed, "192.0.2.8").unwrap(), ["192.0.2.8:8080"]);
+    }
+
+    #[test]
+    fn a_zone_comes_through() {
+        let resolver = Resolver::new(Arc::new(System), vec![("a".to_owned(), "[fe80::1%7]:0".parse().unwrap())]);
+        let Some([SocketAddr::V6(address)]) =
+            resolver.known("a", 80).as_deref().and_then(|all| all.first_chunk()).copied()
+        else {
+            panic!("one address of IPv6")
+        };
+        assert_eq!((address.scope_id(), address.port()), (7, 80));
     }
 }

@@ -5,6 +5,8 @@ pub(crate) mod unix;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+#[cfg(unix)]
+use std::os::{fd::OwnedFd, unix::net::UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +40,20 @@ pub trait Stream: Read + Write + Send + Sync {
     /// Reads what has arrived, without waiting: `WouldBlock` if that is nothing, `Ok(0)` if the
     /// peer has closed. Bytes that belong to the transport (TLS tickets) are no bytes.
     fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes as [`Write::write`] does, without raising SIGPIPE where the peer has closed: what the
+    /// client calls in its place. That signal ends a process that does not ignore it, as Rust's
+    /// programs do and those that link a Rust library may not.
+    ///
+    /// By default it is `write`. Of std's sockets `TcpStream` never raises it, and `UnixStream` did
+    /// on Unix before 2025: for that one (Rust 1.85) this is a write on a clone that is a `TcpStream`,
+    /// at two system calls more. A stream around a `UnixStream` should pass it on.
+    ///
+    /// # Errors
+    /// As `write`; `BrokenPipe` in the signal's place.
+    fn write_nosignal(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.write(buf)
+    }
 
     /// How long a read and a write may block; `None` is for ever. Never zero.
     fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()>;
@@ -165,8 +181,12 @@ impl<'a> Target<'a> {
 }
 
 macro_rules! socket_stream {
-    ($socket:ty, $inet:expr) => {
+    ($socket:ty, $write:expr, $inet:expr) => {
         impl Stream for $socket {
+            fn write_nosignal(&mut self, buf: &[u8]) -> io::Result<usize> {
+                $write(self, buf)
+            }
+
             fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
                 without_waiting(|on| self.set_nonblocking(on), || (&*self).read(buf))
             }
@@ -200,9 +220,24 @@ macro_rules! socket_stream {
     };
 }
 
-socket_stream!(TcpStream, |address: io::Result<SocketAddr>| address.ok());
+socket_stream!(TcpStream, TcpStream::write, |address: io::Result<SocketAddr>| address.ok());
 #[cfg(unix)]
-socket_stream!(std::os::unix::net::UnixStream, |_| None);
+socket_stream!(UnixStream, write_to_unix_socket, |_| None);
+
+/// A unix socket that is written to without SIGPIPE. Std sends on its `TcpStream` with MSG_NOSIGNAL, and
+/// the system does not ask of what family the socket is; its addresses are errors then.
+#[cfg(unix)]
+pub(crate) fn without_sigpipe(socket: UnixStream) -> TcpStream {
+    TcpStream::from(OwnedFd::from(socket))
+}
+
+#[cfg(unix)]
+fn write_to_unix_socket(socket: &mut UnixStream, bytes: &[u8]) -> io::Result<usize> {
+    match socket.try_clone() {
+        Ok(clone) => without_sigpipe(clone).write(bytes),
+        Err(_) => socket.write(bytes), // no descriptors are left: as std does it
+    }
+}
 
 /// One read or write in between switching a socket to non-blocking and back.
 fn without_waiting(
@@ -248,7 +283,7 @@ impl Socket {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream, _) => (&**stream).write(bytes),
-            Socket::Other(stream) => plausible(stream.write(bytes), bytes.len()),
+            Socket::Other(stream) => plausible(stream.write_nosignal(bytes), bytes.len()),
         }
     }
 

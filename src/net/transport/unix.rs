@@ -1,71 +1,55 @@
 //! A unix socket in the place of TCP: one path, whatever the URL's host.
 
+#[cfg(unix)]
+use std::io;
+#[cfg(unix)]
+use std::net::TcpStream;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+#[cfg(unix)]
+use std::{path::Path, slice};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
 #[cfg(unix)]
-use crate::net::helper::{self, Mailbox};
-use crate::net::transport::{Connect, Stream, Target};
-
-/// Connects that may be under way at once; the rest wait. One to a listener whose queue is full
-/// takes a place, and a thread, until the listener takes it or goes.
+use crate::net::dial::{
+    permits::Permits,
+    race::{self, Defeat},
+};
 #[cfg(unix)]
-const CONNECTS_MAX: usize = 16;
+use crate::net::transport::without_sigpipe;
+use crate::net::transport::{Connect, Stream, Target};
 
 pub(crate) struct UnixSocket {
     path: PathBuf,
-    /// One for each connect that may begin.
     #[cfg(unix)]
-    places: Mailbox<()>,
+    permits: Permits<PathBuf>,
 }
 
 impl UnixSocket {
-    #[cfg(unix)]
     pub(crate) fn new(path: PathBuf) -> UnixSocket {
-        let places = Mailbox::new();
-        let slot = places.slot();
-        (0..CONNECTS_MAX).for_each(|_| slot.put(()));
-        UnixSocket { path, places }
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn new(path: PathBuf) -> UnixSocket {
-        UnixSocket { path }
+        UnixSocket {
+            path,
+            #[cfg(unix)]
+            permits: Permits::default(),
+        }
     }
 }
 
 impl Connect for UnixSocket {
-    /// It waits where the listener's queue is full, and cannot be told for how long: so a helper
-    /// does it.
+    /// A connect waits where the listener's queue is full, until the listener accepts or goes, and
+    /// cannot be told for how long: so a helper does it, as in a race with one address.
     #[cfg(unix)]
     fn connect(&self, _: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
-        use std::io;
-        use std::os::unix::net::UnixStream;
-
-        let late = || deadline.error("connecting");
-        let place = self.places.slot();
-        self.places.wait(deadline, Some(token))?.ok_or_else(late)?;
-        let mailbox = Mailbox::new();
-        let (slot, path, leaving) = (mailbox.slot(), self.path.clone(), place.clone());
-        let connect = move || {
-            let connected = loop {
-                match UnixStream::connect(&path) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // a signal: once more
-                    connected => break connected,
-                }
-            };
-            leaving.put(());
-            slot.put(connected);
-        };
-        helper::start("longwire-connect", Box::new(connect)).map_err(|error| {
-            place.put(());
-            Error::from_io(ErrorKind::Connect, "no thread for the attempt", error)
-        })?;
-        match mailbox.wait(deadline, Some(token))?.ok_or_else(late)? {
-            Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => {
+        let open = |path: &PathBuf, _| open(path);
+        match race::run(&self.permits, slice::from_ref(&self.path), open, deadline, Some(token)) {
+            Ok((_, stream)) => Ok(Box::new(stream)),
+            Err(Defeat::Cancelled(error)) => Err(error),
+            Err(Defeat::Late(_, behind)) => Err(deadline.error(&race::late::<&str>(&[], behind))),
+            Err(Defeat::Failed(mut failed)) => {
+                let error = failed.pop().map_or(io::ErrorKind::NotFound.into(), |(_, error)| error);
                 Err(Error::from_io(ErrorKind::Connect, format!("unix socket {}", self.path.display()), error))
             }
         }
@@ -75,5 +59,15 @@ impl Connect for UnixSocket {
     fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
         let what = format!("unix socket {}: this system has none", self.path.display());
         Err(Error::new(ErrorKind::Connect, what))
+    }
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<TcpStream> {
+    loop {
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // a signal: once more
+            connected => return connected.map(without_sigpipe),
+        }
     }
 }
