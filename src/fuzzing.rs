@@ -407,6 +407,16 @@ fn check_leniency(strict: &Result<Head>, lenient: &Result<Head>) {
             .iter()
             .any(|field| name.windows(field.len()).any(|part| part == field.as_bytes()))
     };
+    // Nor is one folded.
+    let mut unfolded: &[u8] = &[];
+    for line in lenient.raw().split(|byte| *byte == b'\n').skip(1) {
+        let is_fold = line.starts_with(b" ") || line.starts_with(b"\t");
+        let name = unfolded.split(|byte| *byte == b':').next().unwrap_or_default();
+        let is_framing =
+            ["content-length", "transfer-encoding"].iter().any(|field| field.as_bytes().eq_ignore_ascii_case(name));
+        assert!(!(is_fold && is_framing), "a fold of a line that frames");
+        unfolded = if is_fold { unfolded } else { line };
+    }
     let lines = lenient.raw().split(|byte| *byte == b'\n').skip(1);
     let names = lines.filter(|line| !line.starts_with(b" ") && !line.starts_with(b"\t"));
     let names = names.map(|line| line.split(|byte| *byte == b':').next().unwrap_or_default());

@@ -33,7 +33,7 @@ pub trait Observer: Send + Sync {
 }
 
 /// One thing that happened. Secrets (`Authorization`, `Proxy-Authorization`, `Cookie`,
-/// `Set-Cookie`) are shown as `***`.
+/// `Set-Cookie`, and fields with a word like key, token or session in their name) are shown as `***`.
 ///
 /// ```
 /// # use longwire::Event;
@@ -106,9 +106,10 @@ pub enum Event<'a> {
         /// The URL that is asked next.
         to: &'a Url,
     },
-    /// A reused connection turned out to be dead, and the request is sent once more.
+    /// The request is sent once more: a reused connection turned out to be dead, or the server answered
+    /// 417 to `Expect: 100-continue`.
     Retry {
-        /// What the dead connection said.
+        /// Why: the dead connection's error, or one of [`ErrorKind::Status`](crate::ErrorKind::Status).
         error: &'a Error,
     },
     /// A connection went into the pool.

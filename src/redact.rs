@@ -82,28 +82,31 @@ pub(crate) fn head_text_without(head: &[u8], hides: impl Fn(&str) -> bool) -> St
     let text = String::from_utf8_lossy(head);
     let mut shown = String::with_capacity(text.len());
     let (mut in_secret, mut mark) = (false, "://");
-    for (number, line) in text.split_inclusive('\n').enumerate() {
+    for whole in text.split_inclusive('\n') {
+        let line = whole.strip_suffix('\n').unwrap_or(whole);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let end = &whole[line.len()..];
         if !line.starts_with([' ', '\t']) {
             let name = line.split_once(':').map_or(line, |(name, _)| name).trim_ascii_end();
-            in_secret = names_secret(line.as_bytes()).is_some() || hides(name);
             mark = mark_of(name);
-            if in_secret {
-                shown.push_str(&escape_controls(name));
+            let secret = secret_end(line.as_bytes()).or(hides(name).then_some(name.len()));
+            in_secret = secret.is_some();
+            if let Some(at) = secret {
+                shown.push_str(&escape_controls(&line[..at]));
                 shown.push_str(": ***\r\n");
             }
         }
-        match (in_secret, number) {
-            (true, _) => {}
-            (false, 0) => shown.push_str(&escape_controls(line)), // a target has no userinfo
-            (false, _) => shown.push_str(&escape_controls(&hide_userinfo(line, mark))),
+        if !in_secret {
+            shown.push_str(&escape_controls(&hide_userinfo(line, mark)));
+            shown.push_str(end);
         }
     }
     shown
 }
 
-/// Control characters as `\x1b`: they could say anything to a terminal. Line ends and HTAB stay.
+/// Control characters but HTAB as `\x1b`: they could say anything to a terminal.
 fn escape_controls(text: &str) -> Cow<'_, str> {
-    let is_odd = |c: char| c.is_control() && !matches!(c, '\r' | '\n' | '\t');
+    let is_odd = |c: char| c.is_control() && c != '\t';
     if !text.contains(is_odd) {
         return text.into();
     }
@@ -111,31 +114,63 @@ fn escape_controls(text: &str) -> Cow<'_, str> {
     text.chars().map(escaped).collect::<String>().into()
 }
 
-/// Where in `line`, in what may be its field's name, the name of a secret field ends.
-fn names_secret(line: &[u8]) -> Option<usize> {
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-    let mut end = 0;
-    for word in name.split(|byte| !is_inside(byte)) {
-        end += word.len();
-        if std::str::from_utf8(word).is_ok_and(is_secret) {
-            return Some(end);
-        }
-        end += 1;
-    }
-    None
+/// The first characters of a peer's text, fit for a message.
+pub(crate) fn text_excerpt(text: &str) -> String {
+    const CHARS_MAX: usize = 80;
+    let shown: String = text.chars().take(CHARS_MAX).collect();
+    let more = if shown.len() < text.len() { "..." } else { "" };
+    format!("{}{more}", escape_controls(&shown))
 }
 
-/// One field line of a peer, well formed or not, fit for a message: the value of a secret field is
-/// not in it, nor a password in a URL.
-pub(crate) fn line_excerpt(line: &[u8]) -> String {
-    if let Some(end) = names_secret(line) {
-        return format!("{} ***", excerpt(&line[..end]));
+/// Whether the line is, or may be taken for, one of a field that holds a secret.
+pub(crate) fn holds_secret(line: &[u8]) -> bool {
+    secret_end(line).is_some()
+}
+
+/// How much of a line may be shown if it may be taken for one of a field that holds a secret: up to
+/// the end of that name. The line may be broken in any way: a secret field's name counts wherever it
+/// stands, a telling word of one before the colon; and odd bytes inside a name are overlooked.
+fn secret_end(line: &[u8]) -> Option<usize> {
+    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    let name_end = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+    let mut start = 0;
+    for word in line.split(|byte| !is_inside(byte)) {
+        let name = std::str::from_utf8(word).unwrap_or_default();
+        if is_among(&SECRET_FIELDS, name) || start < name_end && is_secret(name) {
+            return Some(start + word.len());
+        }
+        start += word.len() + 1;
     }
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
-    let mark = std::str::from_utf8(name).map_or("//", mark_of);
+    let joined: Vec<u8> = line[..name_end].iter().copied().filter(is_inside).collect();
+    std::str::from_utf8(&joined).is_ok_and(is_secret).then_some(0)
+}
+
+/// One line of a peer, well formed or not, fit for a message: the value of a secret field is not in
+/// it, nor a password or a query in a URL that it leads to.
+pub(crate) fn line_excerpt(line: &[u8]) -> String {
+    if let Some(end) = secret_end(line) {
+        return format!("{} ***", excerpt(&line[..end])).trim_start().to_owned();
+    }
     // Hidden before it is cut: half a URL may end before the `@`.
-    excerpt(hide_userinfo(&String::from_utf8_lossy(line), mark).as_bytes())
+    let hidden = hide_userinfo(&String::from_utf8_lossy(line), "//").into_owned();
+    let is_location = hidden.to_ascii_lowercase().contains("location");
+    match hidden.split_once('?') {
+        Some((before, _)) if is_location => excerpt(before.as_bytes()) + "?...",
+        _ => excerpt(hidden.as_bytes()),
+    }
+}
+
+/// A Location, fit to be shown: without its query, which may be a secret, and without userinfo; where
+/// what may be a password stands in none of the usual places, not at all.
+pub(crate) fn location_excerpt(location: &[u8]) -> String {
+    let text = String::from_utf8_lossy(location);
+    let hidden = hide_userinfo(&text, "//");
+    let before_at = hidden.split_once('@').map_or("", |(before, _)| before);
+    match (before_at.rsplit('/').next(), hidden.split_once('?')) {
+        (Some(segment), _) if segment.contains(':') => "(with userinfo)".to_owned(),
+        (_, Some((before, _))) => format!("\"{}?...\"", excerpt(before.as_bytes())),
+        (_, None) => format!("\"{}\"", excerpt(hidden.as_bytes())),
+    }
 }
 
 /// The beginning of what a peer said, fit for a message.
@@ -150,20 +185,33 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
 /// stands before an authority: `://`, or `//` where the text is one reference, which may be without
 /// a scheme and have raw blanks.
 pub(crate) fn hide_userinfo<'t>(text: &'t str, mark: &str) -> Cow<'t, str> {
-    let ends: &[u8] = if mark == "//" { b"/?#\r\n" } else { b"/?#\r\n\t " };
+    let ends: &[u8] = if mark == "//" { b"/\\?#\r\n" } else { b"/?#\r\n\t " };
     if !text.as_bytes().contains(&b'@') {
         return text.into();
     }
+    // Browsers take a backslash for a slash there.
+    let is_mark =
+        |bytes: &[u8]| bytes.iter().zip(mark.bytes()).all(|(byte, of)| *byte == of || (of, *byte) == (b'/', b'\\'));
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.as_bytes().windows(mark.len()).position(|bytes| bytes == mark.as_bytes()) {
+    while let Some(at) = rest.as_bytes().windows(mark.len()).position(is_mark) {
         let (before, authority) = rest.split_at(at + mark.len());
         let end = authority.bytes().position(|byte| ends.contains(&byte)).unwrap_or(authority.len());
         shown.push_str(before);
-        rest = match authority[..end].rsplit_once('@') {
-            Some((userinfo, _)) => {
+        let userinfo_end = match authority[..end].rsplit_once('@') {
+            Some((userinfo, _)) => Some(userinfo.len()),
+            // What is no port may be a password with a slash in it.
+            None => match authority[..end].rsplit_once(':') {
+                Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit() || byte == b']') => {
+                    authority.find('@')
+                }
+                _ => None,
+            },
+        };
+        rest = match userinfo_end {
+            Some(at) => {
                 shown.push_str("***");
-                &authority[userinfo.len()..]
+                &authority[at..]
             }
             None => authority,
         };
@@ -194,15 +242,24 @@ mod tests {
 
     #[test]
     fn a_line_is_shown_without_its_secret_however_it_is_broken() {
-        let cases: [(&[u8], &str); 9] = [
+        let cases: [(&[u8], &str); 18] = [
             (b"Set-Cookie: s3cret", "Set-Cookie ***"),
             (b"Set-Cookie s3cret", "Set-Cookie ***"),
             (b"Set-Cookie\x01: s3cret", "Set-Cookie ***"),
+            (b": Set-Cookie: s3cret", ": Set-Cookie ***"),
+            (b"X: y\rSet-Cookie: s3cret", "X: y\\rSet-Cookie ***"),
+            (b"HTTP/1.1 200 OK\rSet-Cookie: s3cret", "HTTP/1.1 200 OK\\rSet-Cookie ***"),
+            (b"Set\x01-Cookie: s3cret", "***"),
+            (b"Author\xc2\xadization: Bearer s3cret", "***"),
             (b"\x01 x-api-key : s3cret", "\\x01 x-api-key ***"),
             (b"AUTHORIZATION=s3cret: x", "AUTHORIZATION ***"),
             (b"Location: http://u:s3cret@h/x", "Location: http://***@h/x"),
-            (b"Location: //u:s3cret@h/x", "Location: //***@h/x"),
+            (b"Location: http://u:s3cret/x@h/", "Location: http://***@h/"),
+            (b"Location: http:\\\\u:s3cret@h/", "Location: http:\\\\\\\\***@h/"),
+            (b"Location\x01: //u:s3cret@h/x?s3cret", "Location\\x01: //***@h/x?..."),
             (b"X: http://u:s3cret@h/x", "X: http://***@h/x"),
+            (b"X: http://h:80/img@2x.png", "X: http://h:80/img@2x.png"),
+            (b"X: http://[::1]/img@2x.png", "X: http://[::1]/img@2x.png"),
             (b"Wed, 01 Jan", "Wed, 01 Jan"),
         ];
         for (line, want) in cases {
@@ -210,6 +267,25 @@ mod tests {
         }
         let long = format!("X: http://u:{}@h/", "s3cret".repeat(40));
         assert_eq!(line_excerpt(long.as_bytes()), "X: http://***@h/");
+    }
+
+    #[test]
+    fn a_shown_head_has_no_secrets_in_lines_that_are_none() {
+        let head = b"HTTP/1.1 302 http://u:s3cret@h/\r\nSet-Cookie sid=s3cret\r\n s3cret\r\nA: \x1b\rSet-Cookie: s3cret\r\n\r\n";
+        let want = "HTTP/1.1 302 http://***@h/\r\nSet-Cookie: ***\r\nA: \\u{1b}\\rSet-Cookie: ***\r\n\r\n";
+        assert_eq!(head_text(head), want);
+    }
+
+    #[test]
+    fn a_location_is_shown_without_its_query_and_userinfo() {
+        for (location, want) in [
+            ("/u?sig=s3cret", "\"/u?...\""),
+            ("ftp://me:s3cret@h/x", "\"ftp://***@h/x\""),
+            ("http:/img@2x.png", "\"http:/img@2x.png\""),
+            ("http:/me:s3cret@h/", "(with userinfo)"),
+        ] {
+            assert_eq!(location_excerpt(location.as_bytes()), want);
+        }
     }
 
     #[test]

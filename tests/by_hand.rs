@@ -200,6 +200,56 @@ fn a_417_is_repeated_once_and_only_where_the_body_can_be() {
     assert_eq!((unasked.status().as_u16(), peer.connections()), (417, 5), "nothing was expected");
 }
 
+/// A 417 after the 100, or to a body that was sent since nothing came in time, is about the body.
+#[test]
+fn a_417_to_a_body_that_was_sent_is_the_response() {
+    let peer = Peer::start(|mut conn, _| {
+        let head = conn.head().expect("a request");
+        if head.target == "/continue" {
+            conn.send("HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        let body = conn.body(&head).expect("a body");
+        conn.note(format!("{} {}", head.target, body.len()));
+        conn.send(EXPECTATION_FAILED_CLOSE);
+    });
+    let client = Client::new();
+    for (target, patience) in [("/continue", LIMIT), ("/late", Duration::from_millis(10))] {
+        let request = client.post(peer.url(target)).body(vec![7; 300_000]).expect_continue(patience);
+        let response = request.send().expect("the 417");
+        assert_eq!((response.status().as_u16(), response.is_request_complete()), (417, true));
+        assert!(peer.wait_until(|events| events.contains(&support::peer::Event::Closed(peer_count(target)))));
+    }
+    assert_eq!(peer.notes(), ["/continue 300000", "/late 300000"], "each once");
+}
+
+fn peer_count(target: &str) -> usize {
+    usize::from(target == "/late")
+}
+
+#[test]
+fn a_417_behind_a_dead_connection_is_repeated_too() {
+    let peer = Peer::start(|mut conn, index| match index {
+        0 => {
+            conn.request();
+            conn.send(ok("warm"));
+            conn.head(); // and it dies without a word
+            conn.reset();
+        }
+        1 => {
+            conn.head();
+            conn.send(EXPECTATION_FAILED_CLOSE);
+        }
+        _ => {
+            conn.request();
+            conn.send(ok("at last"));
+        }
+    });
+    let client = Client::new();
+    assert_eq!(text(client.get(peer.url("/")).send()), "warm");
+    assert_eq!(text(client.put(peer.url("/")).body("x").expect_continue(LIMIT).send()), "at last");
+    assert_eq!(peer.connections(), 3);
+}
+
 struct Watching<F>(F);
 
 impl<F: Fn(&Event<'_>) + Send + Sync> longwire::Observer for Watching<F> {
@@ -331,6 +381,14 @@ fn a_body_that_comes_too_slowly_is_a_timeout_though_it_never_stalls() {
         assert!(error.is_timeout() && error.to_string().contains("fewer than 10000 (min_speed)"), "{error}");
     }
     let none = client.get(dripping.url("/")).min_speed(0, PER).send().expect("a head");
+    // What frames the content is none.
+    let framed = Peer::start(|mut conn, _| {
+        conn.request();
+        conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while conn.drip(format!("1;{}\r\nx\r\n", "x".repeat(4_000)), Duration::from_micros(50)) {}
+    });
+    let error = client.get(framed.url("/")).send().and_then(|response| response.bytes()).expect_err("too slow");
+    assert!(error.is_timeout() && error.to_string().contains("(min_speed)"), "{error}");
     let mut some = [0; 40];
     none.into_body().read_exact(&mut some).expect("40 drips take longer than the time");
 }

@@ -11,7 +11,8 @@ mod support;
 #[path = "streams/unix.rs"]
 mod unix;
 
-use std::io::{Cursor, ErrorKind as IoKind, Read};
+use std::io::{self, Cursor, ErrorKind as IoKind, Read, Write};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +20,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use double::{By, Double, copy, over};
-use longwire::{CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
+use longwire::{
+    CancelToken, Client, ClientBuilder, CloseReason, Connect, Deadline, Error, ErrorKind, Fate, Result, SendBody,
+    Stage, Stream, Target,
+};
 use support::peer::{answer, ok};
 
 const URL: &str = "http://double.test/";
@@ -38,6 +42,62 @@ fn taking(bytes: usize, mut double: Double, then: impl Fn() -> IoKind + Send + S
         }
     });
     double
+}
+
+/// A stream whose plain write would raise SIGPIPE.
+struct Signalling(Double);
+
+impl Read for Signalling {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Signalling {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        panic!("write_nosignal is there");
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Stream for Signalling {
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+
+    fn write_nosignal(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_nosignal(bytes)
+    }
+
+    fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        self.0.set_timeouts(read, write)
+    }
+
+    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        self.0.canceller()
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.peer_addr()
+    }
+}
+
+impl Connect for Signalling {
+    fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
+        const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+        Ok(Box::new(Signalling(Double::giving([SWITCHING]))))
+    }
+}
+
+#[test]
+fn a_stream_is_written_to_without_a_signal_before_and_after_an_upgrade() {
+    let client = Client::builder().connector(Signalling(Double::giving([""; 0]))).build();
+    let request = client.post(URL).header("Connection", "upgrade").header("Upgrade", "echo").body(BODY);
+    let mut upgraded = request.send().expect("an answer").upgrade().expect("a stream");
+    upgraded.write_all(b"x").expect("it takes all");
 }
 
 /// The answer's text, its connection closed for this reason.

@@ -27,7 +27,7 @@ use crate::net::tls::Tls;
 use crate::net::transport::Connect;
 use crate::net::transport::unix::UnixSocket;
 use crate::observe::Observer;
-use crate::token::is_token;
+use crate::token::{field_name_error, is_token};
 use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
 
@@ -337,7 +337,7 @@ impl ClientBuilder {
     pub fn follow_header(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         if !is_token(name.as_bytes()) {
-            self.mistake(format!("follow_header: {name:?} is no field name"));
+            self.mistake(format!("follow_header: {}", field_name_error(name.as_bytes())));
         }
         self.settings.followed.push(name);
         self

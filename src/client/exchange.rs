@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::client::answer::Answers;
 use crate::client::settings::Settings;
-use crate::client::upload::{Upload, send};
+use crate::client::upload::send;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
 use crate::message::body::framed::Afterwards;
 use crate::message::request::Request;
 use crate::message::response::{Met, ResponseParts};
+use crate::message::send_body::Upload;
 use crate::net::conn::Conn;
 use crate::net::pool::{Lease, Return};
 use crate::observe::{CloseReason, Event};
@@ -70,7 +71,7 @@ fn converse(
     }
     let content_length = framing::told_length(&request.method, &head, framing);
     let afterwards = afterwards(&head, framing, request, upload);
-    Ok(Met { head, content_length, framing, afterwards, sent, received })
+    Ok(Met { head, content_length, framing, afterwards, upload, sent, received })
 }
 
 /// Writes the request's head, piece by piece.
@@ -102,7 +103,7 @@ pub(crate) fn encode(
 
 /// What becomes of the connection once the body is complete.
 fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, upload: Upload) -> Afterwards {
-    if upload == Upload::CutShort {
+    if upload != Upload::Complete {
         return Err(CloseReason::UploadUnfinished);
     }
     match framing::persists(head, framing, request.says_close()) {

@@ -217,7 +217,10 @@ impl Client {
         let lease = self.lease(request, route, deadline, now, false)?;
         let was_reused = lease.exchanges > 1;
         let mut outcome = exchange::run(lease, request, hop, settings);
-        if let Some(why) = why_repeat(request, &outcome, was_reused) {
+        // Twice at most: a dead connection, whose successor is fresh, and a refused Expect, which is gone.
+        let mut may_be_dead = was_reused;
+        while let Some(why) = why_repeat(request, &outcome, may_be_dead) {
+            may_be_dead = false;
             drop(outcome.map(ResponseParts::into_framed));
             request.options.expect_continue =
                 request.options.expect_continue.filter(|_| why.kind() != ErrorKind::Status);

@@ -8,7 +8,7 @@ use crate::message::request::Request;
 use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::observe::Event;
-use crate::redact::{excerpt, hide_userinfo};
+use crate::redact::location_excerpt;
 use crate::uri;
 use crate::wire::head::Head;
 
@@ -55,7 +55,7 @@ impl Redirects {
             return Err(answered(ErrorKind::TooManyRedirects, what));
         }
         let next = uri::resolve_location(&request.url, location)
-            .map_err(|why| malformed(format!("Location {}: {why}", shown(location))))?;
+            .map_err(|why| malformed(format!("Location {}: {why}", location_excerpt(location))))?;
         if request.url.scheme() == "https" && next.scheme() == "http" && !settings.allow_https_downgrade {
             return Err(malformed("a redirect from https to http".to_owned()));
         }
@@ -66,7 +66,7 @@ impl Redirects {
             return Err(malformed(format!(
                 "{} to {}: the request's body was a reader, and cannot be sent again",
                 head.status,
-                shown(location)
+                location_excerpt(location)
             )));
         }
         if uri::origin(&next) != uri::origin(&request.url) {
@@ -86,26 +86,14 @@ fn malformed(what: String) -> Error {
     answered(ErrorKind::Redirect, what)
 }
 
-/// A Location, fit to be shown: without userinfo; where what may be a password stands in none of the
-/// usual places, not at all.
-fn shown(location: &[u8]) -> String {
-    let text = String::from_utf8_lossy(location);
-    let hidden = hide_userinfo(&text, "//");
-    let before_at = hidden.split_once('@').map_or("", |(before, _)| before);
-    match before_at.rsplit('/').next() {
-        Some(segment) if segment.contains(':') => "(with userinfo)".to_owned(),
-        _ => format!("\"{}\"", excerpt(hidden.as_bytes())),
-    }
-}
-
 /// The Location, if there is one; several must be alike. An empty one leads nowhere: followed, it
 /// would ask the same again.
 fn location(head: &Head) -> Result<Option<&[u8]>> {
-    let mut all = head.headers.get_all("location");
+    let mut all = head.headers.get_all("location").filter(|location| !location.trim_ascii().is_empty());
     let first = all.next();
     match all.find(|other| Some(*other) != first) {
         Some(_) => Err(malformed("two different Location fields".to_owned())),
-        None => Ok(first.filter(|location| !location.trim_ascii().is_empty())),
+        None => Ok(first),
     }
 }
 

@@ -165,7 +165,8 @@ impl<'b> RequestBuilder<'b> {
 
     /// Sends `Expect: 100-continue` and waits for the server's go-ahead before the body, but no
     /// longer than `patience` (RFC 9110 §10.1.1). A final answer instead is the response, and the
-    /// body is not sent. Nothing of this happens without a body.
+    /// body is not sent; but a 417, which refuses the expectation alone, and the request is repeated
+    /// once without it, on a new connection. Nothing of this happens without a body.
     pub fn expect_continue(self, patience: Duration) -> Self {
         self.step(|request| {
             request.options.expect_continue = check_limit(Some(patience))?;

@@ -6,6 +6,7 @@
 use crate::error::{Error, ErrorKind, Fate, Result};
 use crate::message::request::Request;
 use crate::message::response::ResponseParts;
+use crate::message::send_body::Upload;
 use crate::status::StatusCode;
 
 /// Whether the request may go to a fresh connection after `error`.
@@ -38,8 +39,9 @@ pub(crate) fn why_repeat(request: &Request<'_>, outcome: &Result<ResponseParts>,
     match outcome {
         Err(error) => may_retry(request, error, was_reused).then(|| error.clone()),
         Ok(parts) if parts.met.head.status != StatusCode::EXPECTATION_FAILED => None,
+        // After a 100, or once the wait for it was over, the 417 is about what was sent.
         Ok(parts) => {
-            let is_meant = request.expectation().is_some() && request.body.is_replayable();
+            let is_meant = request.expectation().is_some() && parts.met.upload == Upload::Withheld;
             let refused = Error::new(ErrorKind::Status, "the server does not know Expect: 100-continue");
             is_meant.then(|| refused.with_status(parts.met.head.status).with_fate(Fate::ResponseStarted))
         }

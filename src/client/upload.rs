@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::answer::Answers;
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::message::send_body::{Kind, SendBody, read_at};
+use crate::message::send_body::{Kind, SendBody, Upload, read_at};
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
@@ -39,15 +39,6 @@ const READER_BLOCK_BYTES: usize = 16 * 1024;
 /// Bytes that are read from a file at a time.
 const FILE_BLOCK_BYTES: usize = 64 * 1024;
 
-/// How the sending ended.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Upload {
-    /// All was sent.
-    Complete,
-    /// The final head came first, and the rest of the body was not sent.
-    CutShort,
-}
-
 /// Sends the head that was put into the connection's buffer, and the body.
 #[inline]
 pub(crate) fn send(
@@ -74,7 +65,7 @@ pub(crate) fn send(
     if let Some(patience) = expect {
         let patience = Deadline::of("expect_continue", Some(patience), Instant::now());
         if !answers.may_send_body(conn, patience)? || answers.head().is_some_and(says_stop) {
-            return Ok(Upload::CutShort);
+            return Ok(Upload::Withheld);
         }
     }
     match &mut body.0 {

@@ -13,11 +13,12 @@ use crate::headers::Headers;
 use crate::message::body::framed::{Afterwards, Framed};
 use crate::message::body::{About, Body};
 use crate::message::connection_info::ConnectionInfo;
+use crate::message::send_body::Upload;
 use crate::method::Method;
 use crate::net::pool::Lease;
 use crate::net::transport::Stream;
-use crate::observe::{CloseReason, Timings};
-use crate::redact::excerpt;
+use crate::observe::Timings;
+use crate::redact::text_excerpt;
 use crate::status::{StatusCode, Version};
 use crate::wire::framing::Framing;
 use crate::wire::head::Head;
@@ -69,6 +70,7 @@ pub(crate) struct Met {
     pub(crate) content_length: Option<u64>,
     pub(crate) framing: Framing,
     pub(crate) afterwards: Afterwards,
+    pub(crate) upload: Upload,
     /// When the request was sent, and when the head had come.
     pub(crate) sent: Instant,
     pub(crate) received: Instant,
@@ -84,10 +86,11 @@ impl ResponseParts {
 impl Response {
     #[inline]
     pub(crate) fn new(parts: ResponseParts, method: Method, url: Url, redirects: Vec<Url>) -> Response {
-        let ResponseParts { lease, met: Met { head, content_length, framing, afterwards, sent, received } } = parts;
+        let ResponseParts { lease, met: Met { head, content_length, framing, afterwards, upload, sent, received } } =
+            parts;
         let connection = ConnectionInfo::new(lease.opened.clone(), lease.exchanges, received);
         let begun = lease.begun();
-        let is_request_complete = !matches!(afterwards, Err(CloseReason::UploadUnfinished));
+        let is_request_complete = upload == Upload::Complete;
         let about = About { method, url, status: head.status, connection };
         let body = Body::new(Framed::new(lease, head.status, framing, afterwards), about);
         Response { head, content_length, is_request_complete, body, begun, sent, redirects }
@@ -228,11 +231,12 @@ impl Response {
     ///
     /// The first 8 KiB of the body go along as [`Error::body`]: what comes within one second, and
     /// within the limits of the request, so this may block for a second. A body that was read to its
-    /// end so does not cost the connection; of a longer or slower one the rest is left, and the
-    /// connection closed.
+    /// end so does not cost the connection; of a longer or slower one the rest is left, as when a body
+    /// is dropped.
     ///
     /// # Errors
-    /// [`ErrorKind::Status`], with the code in [`Error::status`].
+    /// [`ErrorKind::Status`], with the code in [`Error::status`]; [`ErrorKind::Cancelled`] after a
+    /// cancel.
     ///
     /// ```no_run
     /// let error = longwire::get("http://example.com/missing")?.error_for_status().unwrap_err();
@@ -244,8 +248,8 @@ impl Response {
         if status.as_u16() < 400 {
             return Ok(self);
         }
-        let reason = excerpt(self.reason().as_bytes());
-        let page = self.body.read_within(ERROR_PAGE_BYTES_MAX, ERROR_PAGE_WAIT);
+        let reason = text_excerpt(self.reason());
+        let page = self.body.read_within(ERROR_PAGE_BYTES_MAX, ERROR_PAGE_WAIT)?;
         let said = format!("the server answered {status} {reason}").trim_end().to_owned();
         Err(self.error(ErrorKind::Status, said).with_body(page))
     }

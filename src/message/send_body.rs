@@ -12,8 +12,8 @@ use crate::wire::head::Announced;
 ///
 /// Bodies may be borrowed (`'b`), because sending blocks. Text and bytes are sent with their
 /// length; so is a [`File`], from its current position to its end. A reader is sent with the
-/// length that you give, or in chunks. All but readers can be sent again, for a redirect (307,
-/// 308) or a retry.
+/// length that you give, or in chunks. All can be sent again, for a redirect (307,
+/// 308) or a retry, but readers that were read from.
 ///
 /// ```
 /// use longwire::SendBody;
@@ -25,6 +25,17 @@ use crate::wire::head::Announced;
 /// # drop((bodies, stream, sized));
 /// ```
 pub struct SendBody<'b>(pub(crate) Kind<'b>);
+
+/// How the sending of a body ended.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Upload {
+    /// All was sent.
+    Complete,
+    /// The final head came first, and the rest of the body was not sent.
+    CutShort,
+    /// The final head came in the place of 100 (Continue), and nothing of the body was sent.
+    Withheld,
+}
 
 pub(crate) enum Kind<'b> {
     Empty,

@@ -45,19 +45,27 @@ impl SpeedMeter {
         Deadline::of("min_speed", Some(self.min.per.saturating_sub(self.waited)), now)
     }
 
-    /// A read waited that long, for so many bytes. The error: that was too slow.
-    pub(crate) fn note(&mut self, waited: Duration, count: usize) -> Result<(), Error> {
+    /// A read waited that long.
+    pub(crate) fn add_wait(&mut self, waited: Duration) {
         self.waited += waited;
+    }
+
+    /// So many bytes of content have come.
+    pub(crate) fn add_content(&mut self, count: usize) {
         self.came += count as u64;
         if self.came >= self.min.bytes {
             (self.waited, self.came) = (Duration::ZERO, 0);
-        } else if self.waited >= self.min.per {
-            let MinSpeed { bytes, per } = self.min;
-            let what =
-                format!("reading from the server: {} bytes in {per:?}, fewer than {bytes} (min_speed)", self.came);
-            return Err(Error::new(ErrorKind::Timeout, what));
         }
-        Ok(())
+    }
+
+    /// An error if too little came in the time.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.waited < self.min.per {
+            return Ok(());
+        }
+        let MinSpeed { bytes, per } = self.min;
+        let what = format!("reading from the server: {} bytes in {per:?}, fewer than {bytes} (min_speed)", self.came);
+        Err(Error::new(ErrorKind::Timeout, what))
     }
 }
 
@@ -75,8 +83,12 @@ mod tests {
     fn what_comes_in_time_begins_a_new_span() {
         let mut meter = meter();
         for _ in 0..5 {
-            assert!(meter.note(9 * SECOND, 99).is_ok());
-            assert!(meter.note(SECOND, 1).is_ok(), "just in time");
+            meter.add_wait(9 * SECOND);
+            meter.add_content(99);
+            assert!(meter.check().is_ok());
+            meter.add_wait(SECOND);
+            meter.add_content(1);
+            assert!(meter.check().is_ok(), "just in time");
         }
         let now = Instant::now();
         assert_eq!(meter.deadline(now).left_at(now), Some(10 * SECOND));
@@ -85,10 +97,12 @@ mod tests {
     #[test]
     fn too_little_in_the_time_is_an_error_that_says_how_much() {
         let mut meter = meter();
-        assert!(meter.note(9 * SECOND, 98).is_ok());
+        meter.add_wait(9 * SECOND);
+        meter.add_content(99);
         let now = Instant::now();
         assert_eq!(meter.deadline(now).left_at(now), Some(SECOND));
-        let error = meter.note(SECOND, 1).unwrap_err();
+        meter.add_wait(SECOND);
+        let error = meter.check().unwrap_err();
         let want = "reading from the server: 99 bytes in 10s, fewer than 100 (min_speed)";
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Timeout, want));
     }

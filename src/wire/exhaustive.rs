@@ -570,6 +570,10 @@ mod abnf {
         }
         let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         for line in &lines[1..] {
+            let frames = |field: &(Vec<u8>, _)| is(&field.0, "content-length") || is(&field.0, "transfer-encoding");
+            if is_blank(line[0]) && fields.last().is_some_and(frames) {
+                return Err(ErrorKind::Framing);
+            }
             if line.iter().any(|byte| [b'\0', b'\r'].contains(byte)) {
                 return Err(ErrorKind::Head);
             }
@@ -577,10 +581,7 @@ mod abnf {
                 fields.push(field_line(line).map_err(|_| ErrorKind::Head)?);
                 continue;
             }
-            let (name, value) = fields.last_mut().expect("the first field is ours");
-            if is(name, "content-length") || is(name, "transfer-encoding") {
-                return Err(ErrorKind::Framing);
-            }
+            let (_, value) = fields.last_mut().expect("the first field is ours");
             *value = without_blanks(&[value, &b" "[..], without_blanks(line)].concat()).to_vec();
         }
         Ok(Head { fields, used })

@@ -8,7 +8,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::TrimBlanks;
-use crate::redact::{excerpt, is_secret, line_excerpt};
+use crate::redact::{holds_secret, line_excerpt};
 use crate::status::{StatusCode, Version};
 use crate::token::{is_tchar, is_token};
 use crate::wire::head::{Head, Parts, Piece};
@@ -30,10 +30,12 @@ pub(crate) fn parse(bytes: &[u8], fields_max: usize, invalid: InvalidLines) -> R
     let mut fields: Vec<FieldLine<'_>> = Vec::new();
     let mut latest = Latest::StatusLine;
     let mut at = status_line.length;
+    let mut unfolded: &[u8] = &[]; // the line that a fold goes on with
     for number in 2.. {
         let Some(length) = bytes[at..].iter().position(|byte| *byte == b'\n') else { break };
         let line = bytes[at..at + length].strip_suffix(b"\r").unwrap_or(&bytes[at..at + length]);
         at += length + 1;
+        unfolded = if is_fold(line) { unfolded } else { line };
         if line.is_empty() {
             return Ok(Some(status_line.into_head(&bytes[..at], fields)));
         }
@@ -42,10 +44,7 @@ pub(crate) fn parse(bytes: &[u8], fields_max: usize, invalid: InvalidLines) -> R
             (Err(Mistake::Framing(error)), _) => return Err(error),
             (Err(Mistake::Line(_)), InvalidLines::Skipped) if !names_framing(line) => Latest::Skipped,
             (Err(Mistake::Line(why)), _) => {
-                let shown = match is_fold(line) && fields.last().is_some_and(|field| is_secret(field.name)) {
-                    true => "***".to_owned(),
-                    false => line_excerpt(line),
-                };
+                let shown = if is_fold(line) && holds_secret(unfolded) { "***".to_owned() } else { line_excerpt(line) };
                 return Err(malformed(format!("response head: line {number} {why}: \"{shown}\"")));
             }
         };
@@ -95,6 +94,12 @@ fn is_fold(line: &[u8]) -> bool {
 
 /// `field-name ":" OWS field-value OWS` (RFC 9112 §5), or a fold of the field before (§5.2).
 fn read_line<'h>(line: &'h [u8], latest: Latest, fields: &mut Vec<FieldLine<'h>>) -> Result<Latest, Mistake> {
+    if let (true, Latest::Field, Some(field)) = (is_fold(line), latest, fields.last()) {
+        if frames(field.name.as_bytes()) {
+            let what = format!("response head: {} is folded over two lines", field.name);
+            return Err(Mistake::Framing(Error::new(ErrorKind::Framing, what)));
+        }
+    }
     let value = if is_fold(line) { line } else { field_value(line)? };
     if value.contains(&0) {
         return Err("has a NUL in its value".into());
@@ -108,10 +113,6 @@ fn read_line<'h>(line: &'h [u8], latest: Latest, fields: &mut Vec<FieldLine<'h>>
         return Ok(Latest::Field);
     }
     match (latest, fields.last_mut()) {
-        (Latest::Field, Some(field)) if frames(field.name.as_bytes()) => {
-            let what = format!("response head: {} is folded over two lines", field.name);
-            Err(Mistake::Framing(Error::new(ErrorKind::Framing, what)))
-        }
         (Latest::Field, Some(field)) => {
             field.folds.push(line.trim_ascii_blanks());
             Ok(Latest::Field)
@@ -175,7 +176,7 @@ impl<'h> StatusLine<'h> {
             Ok(httparse::Status::Partial) => return Ok(None),
             Ok(httparse::Status::Complete(_)) => {}
             Err(error) => {
-                let shown = excerpt(line.trim_ascii_end());
+                let shown = line_excerpt(line.trim_ascii_end());
                 return Err(malformed(format!("response head: {error} in the status line: \"{shown}\"")));
             }
         }
@@ -226,7 +227,7 @@ fn version(bytes: &[u8]) -> Result<Option<(Version, bool, usize)>> {
         _ => {}
     }
     match foreign_protocol(bytes) {
-        Foreign::No => Err(malformed(format!("response head: not HTTP/1.x but \"{}\"", excerpt(bytes)))),
+        Foreign::No => Err(malformed(format!("response head: not HTTP/1.x but \"{}\"", line_excerpt(bytes)))),
         Foreign::Partial => Ok(None),
         Foreign::Is(words) => Err(malformed(words.to_owned())),
     }
@@ -296,6 +297,7 @@ mod tests {
             ("X: a\rb", "line 3 has a CR that ends no line: \"X: a\\rb\""),
             ("Set-Cookie : s3cret", "line 3 has a blank before its colon: \"Set-Cookie ***\""),
             ("Cookie: a\n s3cret\0", "line 4 has a NUL in its value: \"***\""),
+            ("X: y\rSet-Cookie: s3cret", "line 3 has a CR that ends no line: \"X: y\\rSet-Cookie ***\""),
         ];
         for (line, want) in cases {
             let text = format!("HTTP/1.1 200 OK\nA: 1\n{line}\nB: 2\n\n");
@@ -340,7 +342,7 @@ mod tests {
             let text = format!("HTTP/1.1 200 OK\nA: 1\n{line}\n\n");
             assert_eq!(refused(&text, InvalidLines::Skipped).0, ErrorKind::Head, "{line:?}");
         }
-        for length in ["\n 5", "5\n ", " \n\t5"] {
+        for length in ["\n 5", "5\n ", " \n\t5", "5\n 0\0", "5\n 0\r1"] {
             let text = format!("HTTP/1.1 200 OK\nContent-Length:{length}\n\n");
             assert_eq!(refused(&text, InvalidLines::Skipped).0, ErrorKind::Framing, "{length:?}");
         }

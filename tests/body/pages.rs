@@ -1,9 +1,10 @@
 //! Texts and error pages: what of a body gets into a `String` or an error, and what becomes of the
 //! connection.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::{Client, ErrorKind, Method, Side};
+use longwire::{CancelToken, Client, ErrorKind, Method, Side};
 
 use super::get;
 use crate::support::peer::{LIMIT, Peer, answer};
@@ -103,6 +104,34 @@ fn an_error_page_is_waited_for_no_longer_than_a_second_nor_past_the_limits() {
         assert!(took < Duration::from_secs(most), "{took:?} with {limit:?}");
         assert!(peer.saw_close(0));
     }
+}
+
+#[test]
+fn a_cancel_counts_before_an_error_page() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.request();
+        conn.send(format!("{HEAD_404}half"));
+        conn.note("half is sent");
+        conn.wait_closed(LIMIT);
+    });
+    let token = CancelToken::new();
+    let response = Client::new().get(peer.url("/")).cancel(&token).send().expect("a head");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            assert!(peer.noted(0, "half is sent"));
+            token.cancel();
+        });
+        let error = response.error_for_status().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+    });
+}
+
+#[test]
+fn an_error_page_obeys_the_limit_and_its_reason_is_text() {
+    let peer = Peer::answering(answer("404 N\u{e4}h \u{1f}", "", &"x".repeat(100)).replace('\u{1f}', "there"));
+    let error = get(&peer).limit(10).error_for_status().unwrap_err();
+    assert_eq!(error.body().map(<[u8]>::len), Some(10));
+    assert!(error.to_string().starts_with("the server answered 404 N\u{e4}h there (GET "), "{error}");
 }
 
 #[test]

@@ -169,7 +169,7 @@ impl Framed {
     fn take(&mut self, count: usize) {
         let State::Open(open) = &mut self.0 else { return };
         open.lease.consume(count);
-        open.decoder.advance(count);
+        open.advance(count);
         // Where the length is known there is no more to see; a chunk's end may have come already.
         match open.decoder.remaining() {
             Some(0) => self.finish(),
@@ -247,6 +247,14 @@ enum Found {
 }
 
 impl Open {
+    /// So many bytes of content were taken.
+    fn advance(&mut self, count: usize) {
+        self.decoder.advance(count);
+        if let Some(meter) = &mut self.meter {
+            meter.add_content(count);
+        }
+    }
+
     /// Takes framing out of the front of what has arrived.
     fn look(&mut self) -> Result<Found> {
         let (skip, found) = match self.decoder.step(self.lease.arrived())? {
@@ -286,12 +294,12 @@ impl Open {
     /// the last.
     fn unframe(&mut self, bytes: &mut [u8]) -> (usize, Result<bool>) {
         if let Decoder::Length { left } = &mut self.decoder {
-            let count = at_most(*left, bytes.len());
-            *left -= count as u64;
+            let (count, is_last) = (at_most(*left, bytes.len()), *left <= bytes.len() as u64);
             if count < bytes.len() {
                 self.lease.mark_stray();
             }
-            return (count, Ok(*left == 0));
+            self.advance(count);
+            return (count, Ok(is_last));
         }
         let (mut from, mut to) = (0, 0);
         loop {
@@ -303,7 +311,7 @@ impl Open {
                     }
                     from += len;
                     to += len;
-                    self.decoder.advance(len);
+                    self.advance(len);
                 }
                 Ok(Step::More { .. }) => return (to, Ok(false)),
                 Ok(Step::End { skip }) => {
@@ -357,15 +365,14 @@ fn metered(
     until: &Deadline,
     read: impl FnOnce(&Deadline, Instant) -> Result<usize>,
 ) -> Result<usize> {
+    meter.check()?; // what came with the last read is counted by now
     let now = Instant::now();
     let read = read(&until.or_sooner(meter.deadline(now)), now);
-    match &read {
-        Ok(0) => {} // an end is no drip
-        Ok(count) => meter.note(now.elapsed(), *count)?,
-        Err(error) if error.is_timeout() => meter.note(now.elapsed(), 0)?,
-        Err(_) => {}
+    meter.add_wait(now.elapsed());
+    match read {
+        Err(error) if error.is_timeout() => Err(meter.check().err().unwrap_or(error)),
+        read => read,
     }
-    read
 }
 
 impl Drop for Framed {

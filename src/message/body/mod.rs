@@ -27,6 +27,7 @@ use crate::net::deadline::Deadline;
 use crate::net::transport::Stream;
 use crate::observe::BodyEnd;
 use crate::status::StatusCode;
+use crate::wire::step::at_most;
 
 /// A response body, read from the connection as you ask for it.
 ///
@@ -217,20 +218,23 @@ impl Body {
         self.framed.pull(into).map_err(|error| self.about.tell(error))
     }
 
-    /// Reads what comes within that time, up to `bytes_max` bytes; an error ends it, as the end does.
-    pub(crate) fn read_within(&mut self, bytes_max: usize, time: Duration) -> Vec<u8> {
+    /// Reads what comes within that time, up to `bytes_max` bytes or the limit; an error ends it, as the
+    /// end does, but for a cancel.
+    pub(crate) fn read_within(&mut self, bytes_max: usize, time: Duration) -> Result<Vec<u8>> {
+        let bytes_max = at_most(self.limit, bytes_max);
         let until = Deadline::of("the wait for an error's page", Some(time), Instant::now());
         let mut page = Vec::new();
         while page.len() < bytes_max {
             let ready = match self.framed.ready_until(&until) {
                 Ok(ready) if !ready.is_empty() => ready,
+                Err(error) if error.is_cancelled() => return Err(self.about.tell(error)),
                 Ok(_) | Err(_) => break,
             };
             let count = ready.len().min(bytes_max - page.len());
             page.extend_from_slice(&ready[..count]);
             self.framed.consume(count);
         }
-        page
+        Ok(page)
     }
 }
 

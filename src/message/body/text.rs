@@ -20,7 +20,8 @@ impl ContentLabels {
     /// `None` if it says nothing.
     pub(crate) fn of(headers: &Headers) -> Option<ContentLabels> {
         let charset = headers.get_bytes("content-type").and_then(media_type::charset);
-        let coding = headers.get_bytes("content-encoding").map(excerpt);
+        let coding = headers.get_bytes("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        let coding = coding.map(excerpt);
         (charset.is_some() || coding.is_some()).then_some(ContentLabels { charset, coding })
     }
 }

@@ -45,9 +45,10 @@ pub trait Stream: Read + Write + Send + Sync {
     /// client calls in its place. That signal ends a process that does not ignore it, as Rust's
     /// programs do and those that link a Rust library may not.
     ///
-    /// By default it is `write`. Of std's sockets `TcpStream` never raises it, and `UnixStream` did
-    /// on Unix before 2025: for that one (Rust 1.85) this is a write on a clone that is a `TcpStream`,
-    /// at two system calls more. A stream around a `UnixStream` should pass it on.
+    /// By default it is `write`. A stream around another should pass it on, above all around a
+    /// `UnixStream`: std's `write` to that raises the signal on Rust 1.85 and for some versions after
+    /// (rust-lang/rust#140005), so for it this is a write to a clone that std takes for a TCP socket, at
+    /// two system calls more.
     ///
     /// # Errors
     /// As `write`; `BrokenPipe` in the signal's place.
