@@ -27,6 +27,10 @@ const BYTE_BY_BYTE_MAX: usize = 4096;
 const PIECE_BYTES: usize = 1000;
 /// So many bytes at the end of a large reply go one by one.
 const TAIL_BYTES: usize = 64;
+/// How long a server of Windows waits before it resets, so that its client waits for more by then:
+/// Windows may throw away what was not read yet (RFC 9112 §9.6), and Wine tells of a reset only
+/// whoever is waiting (`todo_wine` in `test_tcp_reset` of its dlls/ws2_32/tests/sock.c).
+const RESET_PAUSE: Duration = Duration::from_millis(500);
 /// How many fixtures are played at a time.
 const PLAYERS: usize = 8;
 
@@ -197,8 +201,10 @@ fn serve(port: &TcpListener, fixture: &Fixture, play: Play, has_begun: &AtomicBo
         has_begun.store(true, Ordering::SeqCst);
         // A client that has seen enough hangs up in the middle: that is its right.
         let sent = send(&mut stream, fixture, play);
-        if sent.is_ok() && fixture.expect.then == Then::Hold {
-            while stream.read(&mut [0; 256]).is_ok_and(|count| count > 0) {}
+        match fixture.expect.then {
+            Then::Hold if sent.is_ok() => while stream.read(&mut [0; 256]).is_ok_and(|count| count > 0) {},
+            Then::Reset if cfg!(windows) => thread::sleep(RESET_PAUSE),
+            _ => {}
         }
         return;
     }

@@ -23,11 +23,6 @@ const TICK_BLIND: Duration = Duration::from_millis(100);
 /// A tick longer than this need not be switched off where there is no limit at all.
 pub(crate) const TICK_HARMLESS: Duration = Duration::from_secs(1);
 
-/// After a timeout on Windows "an application has no guarantees as to how much data was actually
-/// sent or received" (Microsoft, SO_SNDTIMEO): so there, time is armed whole, and its passing is
-/// the end of the connection.
-const TICKS_LOSE_NOTHING: bool = !cfg!(windows);
-
 /// What is being done when a read takes too long.
 const READING: &str = "reading from the server";
 
@@ -228,7 +223,7 @@ impl Line {
                 return Err(self.failure(until.error(SENDING)));
             }
             // Armed with half of twice the tick.
-            let left = if TICKS_LOSE_NOTHING { sooner(left, Some(tick * 2)) } else { left };
+            let left = sooner(left, Some(tick * 2));
             let passed_on = self.socket.passed_on();
             match self.try_write(left, &mut write)? {
                 Some(count) => return Ok(Some(count)),
@@ -337,7 +332,7 @@ impl Line {
         let tick = match (is, left) {
             (Some(is), Some(left)) if is <= left && is >= left / 4 => Some(is),
             (Some(is), None) if is >= TICK_HARMLESS => Some(is),
-            (_, left) => left.map(|left| (left / if TICKS_LOSE_NOTHING { 2 } else { 1 }).max(TICK_MIN)),
+            (_, left) => left.map(|left| (left / 2).max(TICK_MIN)),
         };
         if self.is_blind { Some(tick.map_or(TICK_BLIND, |tick| tick.min(TICK_BLIND))) } else { tick }
     }

@@ -5,7 +5,6 @@
 //! is of addresses, no thread can be started. So the program runs itself once more as a child.
 
 use std::env;
-use std::process::Command;
 use std::thread;
 
 use longwire::{CancelToken, Client, ErrorKind, Fate, Stage};
@@ -14,7 +13,6 @@ use super::support::peer::{Peer, ok};
 use super::{refused, text};
 
 const PORT_VARIABLE: &str = "LONGWIRE_TEST_PORT";
-const CHILD: &str = "threads::what_needs_a_thread_succeeds_or_says_so";
 
 /// By itself with threads; as the child of the test below without.
 #[test]
@@ -54,8 +52,10 @@ fn what_needs_a_thread_succeeds_or_says_so() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_system_that_refuses_threads_fails_the_request_that_needs_one() {
+    const CHILD: &str = "threads::what_needs_a_thread_succeeds_or_says_so";
+
     let peer = Peer::answering(ok("here"));
-    let output = Command::new(env::current_exe().expect("the path of this program"))
+    let output = std::process::Command::new(env::current_exe().expect("the path of this program"))
         .args(["--exact", CHILD])
         .env(PORT_VARIABLE, peer.addr().port().to_string())
         .env("RUST_MIN_STACK", (usize::MAX / 4).to_string())

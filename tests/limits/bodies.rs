@@ -183,7 +183,6 @@ fn an_announced_length_costs_no_memory() {
 }
 
 const URL_VARIABLE: &str = "LONGWIRE_TEST_BODY_URL";
-const CHILD: &str = "bodies::a_body_is_collected_or_there_is_no_memory_for_it";
 
 /// By itself with memory enough; as the child of the test below with too little.
 #[test]
@@ -207,6 +206,8 @@ fn a_body_is_collected_or_there_is_no_memory_for_it() {
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[test]
 fn a_body_larger_than_memory_is_an_error_and_not_the_end_of_the_process() {
+    const CHILD: &str = "bodies::a_body_is_collected_or_there_is_no_memory_for_it";
+
     let peer = peer_with(Coding::Length, 512 * MIB);
     let output = std::process::Command::new("sh")
         .args(["-c", "ulimit -v 400000 && exec \"$0\" --exact \"$1\""])

@@ -26,6 +26,15 @@ use std::time::{Duration, Instant};
 /// How long a read, a write or a wait of a script may take before it gives up.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
+/// How often a script that reads looks whether the peer was dropped, where `shutdown` does not wake
+/// it (Windows).
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a reset waits on Windows, so that the client waits for more by then: Windows may throw away
+/// what was not read yet (RFC 9112 §9.6), and Wine tells of a reset only whoever is waiting
+/// (`todo_wine` in `test_tcp_reset` of its dlls/ws2_32/tests/sock.c).
+const RESET_PAUSE: Duration = Duration::from_millis(500);
+
 /// How long a free port is waited for: a little more than TIME_WAIT.
 const PORT_LIMIT: Duration = Duration::from_secs(70);
 
@@ -315,6 +324,8 @@ pub struct Conn {
     received: Vec<u8>,
     /// Whether the last byte of what was received still lies in the kernel.
     byte_held: bool,
+    /// How long a read waits.
+    patience: Duration,
     close_noted: bool,
     /// Closed by [`Conn::reset`].
     reset: bool,
@@ -323,17 +334,25 @@ pub struct Conn {
 impl Conn {
     fn new(stream: TcpStream, index: usize, shared: Arc<Shared>) -> Conn {
         stream.set_nodelay(true).expect("TCP_NODELAY");
-        stream.set_read_timeout(Some(LIMIT)).expect("a read timeout");
         stream.set_write_timeout(Some(LIMIT)).expect("a write timeout");
-        Conn {
+        let mut conn = Conn {
             stream: Some(stream),
             index,
             shared,
             received: Vec::new(),
             byte_held: false,
+            patience: LIMIT,
             close_noted: false,
             reset: false,
-        }
+        };
+        conn.set_patience(LIMIT);
+        conn
+    }
+
+    fn set_patience(&mut self, time: Duration) {
+        self.patience = time;
+        let tick = if cfg!(windows) { time.min(LOOK_EVERY) } else { time };
+        let _ = self.stream().set_read_timeout(Some(tick));
     }
 
     /// Reads one whole request, its body by Content-Length or chunked.
@@ -453,12 +472,15 @@ impl Conn {
         let _ = self.stream().shutdown(Shutdown::Write);
     }
 
-    /// Closes with RST, at once. Std has no SO_LINGER, so this closes the socket while a received
+    /// Closes with RST, at once (but for Windows). Std has no SO_LINGER, so this closes the socket while a received
     /// byte lies unread in the kernel, which makes the kernel (of Linux, the BSDs, Windows) say
     /// RST in place of FIN. So something must have been read or have arrived before.
     pub fn reset(mut self) {
         if !self.byte_held {
             assert!(self.peek(&mut [0; 1]) == 1, "to reset, something must have been received");
+        }
+        if cfg!(windows) {
+            self.pause(RESET_PAUSE);
         }
         self.reset = true; // the byte stays in the kernel: `drop` must not take it
     }
@@ -471,11 +493,11 @@ impl Conn {
             if left.is_zero() || self.shared.lock().stopping {
                 break;
             }
-            let _ = self.stream().set_read_timeout(Some(left));
+            self.set_patience(left);
             self.fill();
             self.received.clear();
         }
-        let _ = self.stream().set_read_timeout(Some(LIMIT));
+        self.set_patience(LIMIT);
         self.close_noted
     }
 
@@ -534,9 +556,9 @@ impl Conn {
 
     /// Whether the client sends nothing, and does not close, for so long.
     pub fn is_quiet(&mut self, time: Duration) -> bool {
-        let _ = self.stream().set_read_timeout(Some(time));
+        self.set_patience(time);
         let quiet = self.received.is_empty() && self.fill() == 0 && !self.close_noted;
-        let _ = self.stream().set_read_timeout(Some(LIMIT));
+        self.set_patience(LIMIT);
         quiet
     }
 
@@ -570,11 +592,13 @@ impl Conn {
     }
 
     fn peek(&mut self, bytes: &mut [u8]) -> usize {
+        let end = Instant::now() + self.patience;
         loop {
             match self.stream().peek(bytes) {
                 Ok(0) => self.note_close(),
                 Ok(length) => return length,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if is_timeout(&error) && Instant::now() < end && !self.shared.lock().stopping => continue,
                 Err(error) if is_timeout(&error) => {}
                 Err(_) => self.note_close(),
             }

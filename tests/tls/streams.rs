@@ -8,15 +8,23 @@ use std::os::unix::net::{UnixListener, UnixStream};
 #[cfg(unix)]
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread;
+#[cfg(unix)]
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use longwire::ClientBuilder;
 use longwire::rustls::ALL_VERSIONS;
 use longwire::rustls::version::TLS13;
-use longwire::{BodyEnd, CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
+use longwire::{BodyEnd, CancelToken, Client, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
 
-use crate::certificates::{Authority, NAME};
-use crate::session::{Session, answering, serve};
+use crate::certificates::Authority;
+#[cfg(unix)]
+use crate::certificates::NAME;
+#[cfg(unix)]
+use crate::session::answering;
+use crate::session::{Session, serve};
 use crate::support::peer::{LIMIT, Peer, ok};
 use crate::{builder, client, pattern, text, url};
 

@@ -2,6 +2,7 @@
 //! that a stream may say it needs none.
 
 pub(crate) mod unix;
+mod windows;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -110,6 +111,13 @@ pub trait Stream: Read + Write + Send + Sync {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    /// Itself, if it is a TCP socket and no more, whose timeouts we then see to: on Windows they
+    /// lose bytes.
+    #[doc(hidden)]
+    fn as_tcp(&self) -> Option<&TcpStream> {
+        None
+    }
 }
 
 /// Opens connections: put a bound or tuned socket, a tunnel, a TLS library or a test double under a
@@ -182,7 +190,7 @@ impl<'a> Target<'a> {
 }
 
 macro_rules! socket_stream {
-    ($socket:ty, $write:expr, $inet:expr) => {
+    ($socket:ty, $write:expr, $inet:expr, $tcp:expr) => {
         impl Stream for $socket {
             fn write_nosignal(&mut self, buf: &[u8]) -> io::Result<usize> {
                 $write(self, buf)
@@ -217,13 +225,17 @@ macro_rules! socket_stream {
             fn shutdown_write(&mut self) -> io::Result<()> {
                 self.shutdown(Shutdown::Write)
             }
+
+            fn as_tcp(&self) -> Option<&TcpStream> {
+                $tcp(self)
+            }
         }
     };
 }
 
-socket_stream!(TcpStream, TcpStream::write, |address: io::Result<SocketAddr>| address.ok());
+socket_stream!(TcpStream, TcpStream::write, |address: io::Result<SocketAddr>| address.ok(), Some);
 #[cfg(unix)]
-socket_stream!(UnixStream, write_to_unix_socket, |_| None);
+socket_stream!(UnixStream, write_to_unix_socket, |_| None, |_| None);
 
 /// A unix socket that is written to without SIGPIPE. Std sends on its `TcpStream` with MSG_NOSIGNAL, and
 /// the system does not ask of what family the socket is; its addresses are errors then.
@@ -262,8 +274,12 @@ impl Socket {
     #[inline]
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
+            Socket::Tcp(stream, _) if cfg!(windows) => windows::read(stream, buf),
             Socket::Tcp(stream, _) => (&**stream).read(buf),
-            Socket::Other(stream) => plausible(stream.read(buf), buf.len()),
+            Socket::Other(stream) => match stream.as_tcp() {
+                Some(stream) if cfg!(windows) => windows::read(stream, buf),
+                _ => plausible(stream.read(buf), buf.len()),
+            },
         }
     }
 
@@ -283,8 +299,12 @@ impl Socket {
     #[inline]
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
+            Socket::Tcp(stream, _) if cfg!(windows) => windows::write(stream, bytes),
             Socket::Tcp(stream, _) => (&**stream).write(bytes),
-            Socket::Other(stream) => plausible(stream.write_nosignal(bytes), bytes.len()),
+            Socket::Other(stream) => match stream.as_tcp() {
+                Some(stream) if cfg!(windows) => windows::write(stream, bytes),
+                _ => plausible(stream.write_nosignal(bytes), bytes.len()),
+            },
         }
     }
 
