@@ -75,8 +75,8 @@ use crate::uri;
 /// used [`longwire::get`](crate::get) and its like). Neither that nor the child's exit costs the parent
 /// a connection: the child's copies are closed without a word to the server. The child may drop a body
 /// that was open at the fork, and must not read or cancel it. If another thread was inside a call of
-/// the client at the fork, the child's copy is unusable: a lock that this thread held is never released
-/// there.
+/// the client at the fork, or a look-up or a connect had outlived its request, the child's copy is
+/// unusable: locks of threads that are not there are never released, and their places never free.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 

@@ -38,7 +38,8 @@ pub(crate) const LOOK_UPS_MAX: usize = 64;
 /// Connects that run on helpers at once.
 pub(crate) const CONNECTS_MAX: usize = 64;
 
-/// Of these, to one address: half, so that one that stops answering leaves helpers for the others.
+/// Of these, to one address: half, so that one that stops answering leaves helpers for the others. (A
+/// name with many silent addresses may still take them all, four for each.)
 pub(crate) const ADDRESS_CONNECTS_MAX: usize = CONNECTS_MAX / 2;
 
 /// And to one address that none of them has found to answer.

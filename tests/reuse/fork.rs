@@ -19,5 +19,5 @@ fn a_child_costs_its_parent_no_connection_and_no_byte() {
         }
     });
     forked::start_parent("fork::a_child_costs_its_parent_no_connection_and_no_byte", &peer.url(""), &[]);
-    assert_eq!(peer.connections(), 2, "the parent's, and the one of the child that asks");
+    assert_eq!(peer.connections(), 3, "the parent's, and one of each child that asks");
 }

@@ -103,6 +103,17 @@ pub(crate) fn run_parent(client: Client, url: &str) {
     open.take().expect("ours").read_to_string(&mut body).expect("the rest of the body");
     assert!(body == "x".repeat(LARGE_BYTES), "{} bytes", body.len());
     parent(&client, "/6", 6);
+
+    // The whole of a small body lies in both copies' buffers: the connection is the parent's.
+    let small = client.as_ref().expect("ours").get(format!("{url}/small")).send().expect("a head");
+    let mut small = Some(small);
+    in_child(|| {
+        client.as_ref().expect("a copy").close_idle();
+        drop(small.take());
+        parent(&client, "/child/3", 1);
+    });
+    assert_eq!(small.take().expect("ours").text().expect("a body"), "/small");
+    parent(&client, "/8", 8);
 }
 
 fn open_body(client: &Client, url: &str) -> Response {

@@ -338,6 +338,10 @@ impl Open {
         if let Err(reason) = self.afterwards {
             return self.lease.close(reason);
         }
+        if self.lease.is_inherited() {
+            // After fork() the parent reads it to its end, and goes on with the connection.
+            return self.lease.close(CloseReason::Unfinished);
+        }
         let mut budget = DROP_BYTES_MAX.saturating_sub(self.lease.arrived().len());
         while self.decoder.remaining().is_none_or(|left| left <= DROP_BYTES_MAX as u64) {
             match self.look() {
@@ -346,7 +350,7 @@ impl Open {
                     self.lease.consume(count);
                     self.decoder.advance(count);
                 }
-                Ok(Found::Nothing) if budget == 0 || self.lease.is_inherited() => break,
+                Ok(Found::Nothing) if budget == 0 => break,
                 Ok(Found::Nothing) => match self.lease.try_fill() {
                     Ok(Some(count)) if count > 0 => budget = budget.saturating_sub(count),
                     Ok(_) => break,
