@@ -82,11 +82,12 @@ pub(crate) fn head_text_without(head: &[u8], hides: impl Fn(&str) -> bool) -> St
     let text = String::from_utf8_lossy(head);
     let mut shown = String::with_capacity(text.len());
     let (mut in_secret, mut mark) = (false, "://");
-    for whole in text.split_inclusive('\n') {
+    for (number, whole) in text.split_inclusive('\n').enumerate() {
         let line = whole.strip_suffix('\n').unwrap_or(whole);
         let line = line.strip_suffix('\r').unwrap_or(line);
         let end = &whole[line.len()..];
-        if !line.starts_with([' ', '\t']) {
+        // The first line is no field: a target may well be called `/token`.
+        if number > 0 && !line.starts_with([' ', '\t']) {
             let name = line.split_once(':').map_or(line, |(name, _)| name).trim_ascii_end();
             mark = mark_of(name);
             let secret = secret_end(line.as_bytes()).or(hides(name).then_some(name.len()));
@@ -274,6 +275,8 @@ mod tests {
         let head = b"HTTP/1.1 302 http://u:s3cret@h/\r\nSet-Cookie sid=s3cret\r\n s3cret\r\nA: \x1b\rSet-Cookie: s3cret\r\n\r\n";
         let want = "HTTP/1.1 302 http://***@h/\r\nSet-Cookie: ***\r\nA: \\u{1b}\\rSet-Cookie: ***\r\n\r\n";
         assert_eq!(head_text(head), want);
+        let request = "GET /token/cookie?key HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert_eq!(head_text(request.as_bytes()), request);
     }
 
     #[test]
