@@ -2,12 +2,15 @@
 //! (RFC 9110 §10.1.1, RFC 9112 §9.5).
 
 use std::io::{self, Read};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::{Client, CloseReason, Error, ErrorKind, Response, SendBody};
+use longwire::{
+    CancelToken, Client, CloseReason, Connect, Deadline, Error, ErrorKind, Response, Result, SendBody, Stream, Target,
+};
 
 use crate::double::{Double, over};
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
@@ -192,6 +195,39 @@ fn an_early_2xx_from_a_server_that_pauses_does_not_stop_the_upload() {
     assert!(response.is_request_complete());
     assert_eq!(response.text().unwrap(), "all");
     assert_eq!(client.pool_stats().closed.get(CloseReason::ServerClose), 1);
+}
+
+/// Hands out a plain socket, as a connector does that only tunes it.
+struct Plain(SocketAddr);
+
+impl Connect for Plain {
+    fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect(self.0);
+        Ok(Box::new(stream.map_err(|error| Error::from_io(ErrorKind::Connect, "plain", error))?))
+    }
+}
+
+/// Ticks pass in the midst of writes, and none of them takes a byte or sends one twice.
+#[test]
+fn an_upload_past_pauses_arrives_byte_for_byte_whoever_opened_the_socket() {
+    const PARTS: usize = 2;
+    const PAUSE: Duration = Duration::from_millis(400);
+
+    let body: Vec<u8> = (0..251).cycle().take(LARGE).collect();
+    let want = body.clone();
+    let peer = Peer::start(move |mut conn, _| {
+        conn.head();
+        for part in want.chunks(LARGE / PARTS) {
+            conn.pause(PAUSE);
+            let came = conn.exactly(part.len());
+            conn.note(if came.as_deref() == Some(part) { "same" } else { "other" });
+        }
+        conn.send(ok(""));
+    });
+    for client in [Client::new(), Client::builder().connector(Plain(peer.addr())).build()] {
+        assert_eq!(client.post(peer.url("/")).body(&body).send().unwrap().status(), 200);
+    }
+    assert_eq!(peer.notes(), ["same"; PARTS * 2]);
 }
 
 #[test]

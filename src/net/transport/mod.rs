@@ -25,7 +25,8 @@ use crate::net::deadline::Deadline;
 /// Dropping the stream closes it, without waiting.
 ///
 /// It is implemented for [`TcpStream`] and, on Unix, for `UnixStream`, so a connector that only
-/// tunes sockets hands those out.
+/// tunes sockets hands those out. (On Windows a socket's own timeouts do lose bytes. One that is
+/// handed out as it is is read and written without them; a stream that wraps one must see to that.)
 ///
 /// ```
 /// use longwire::Stream;
@@ -112,8 +113,8 @@ pub trait Stream: Read + Write + Send + Sync {
         Ok(())
     }
 
-    /// Itself, if it is a TCP socket and no more, whose timeouts we then see to: on Windows they
-    /// lose bytes.
+    /// Returns the TCP socket that this is, if it is no more: on Windows it is then not read and
+    /// written through this trait, since its timeouts lose bytes.
     #[doc(hidden)]
     fn as_tcp(&self) -> Option<&TcpStream> {
         None
@@ -419,5 +420,18 @@ fn plausible(count: io::Result<usize>, room: usize) -> io::Result<usize> {
     match count {
         Ok(count) if count > room => Err(io::Error::other("the stream claims more bytes than there was room for")),
         count => count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_socket_in_a_box_is_known_for_what_it_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream: Box<dyn Stream> = Box::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        assert_eq!(stream.as_tcp().unwrap().local_addr().ok(), stream.local_addr());
     }
 }
