@@ -99,7 +99,7 @@ fn an_address_that_the_proxy_cannot_reach_makes_way_for_the_next() {
         let asked = request(&mut conn, rest);
         conn.note(format!("{asked:?}"));
         if index < 2 {
-            conn.send([5, 3 + index as u8, 0, 1, 0, 0, 0, 0, 0, 0]); // network, host unreachable
+            conn.send([5, 2 + 2 * index as u8, 0, 1, 0, 0, 0, 0, 0, 0]); // not allowed, host unreachable
         } else {
             conn.send(GRANTED);
             serve(&mut conn);

@@ -381,8 +381,9 @@ fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Login>) -> Result
     check_version(version)?;
     if reply != 0 {
         let what = format!("the proxy refused a tunnel to {}: {}", authority(to), reply_text(reply));
-        // Network or host unreachable, connection refused, TTL expired, address type not supported.
-        return if matches!(reply, 3..=6 | 8) { Ok(Some(refused(what))) } else { Err(refused(what)) };
+        // Not allowed (its rules may be about this address), network or host unreachable, connection
+        // refused, TTL expired, address type not supported.
+        return if matches!(reply, 2..=6 | 8) { Ok(Some(refused(what))) } else { Err(refused(what)) };
     }
     skip_bound_address(line, kind)?;
     check_silence(line, &[]).map(|()| None)
