@@ -348,10 +348,11 @@ fn clones_of_a_file_may_be_sent_at_the_same_time() {
         ));
     });
     let client = Client::new();
+    let clone = |_| client.put(peer.url("/")).body(file.try_clone().expect("a clone"));
+    let requests: Vec<_> = (0..4).map(clone).collect();
     thread::scope(|scope| {
-        for _ in 0..4 {
-            let (client, file, url) = (&client, file.try_clone().expect("a clone"), peer.url("/"));
-            scope.spawn(move || client.put(url).body(file).send().expect("an answer"));
+        for request in requests {
+            scope.spawn(move || request.send().expect("an answer"));
         }
     });
     let is_note = |event: &&support::peer::Event| matches!(event, support::peer::Event::Note(..));

@@ -180,8 +180,9 @@ impl From<String> for SendBody<'_> {
 
 impl From<File> for SendBody<'_> {
     /// A regular file is sent from its current position, with the length that it has now. It is read
-    /// by position and not by its cursor, so clones of it may be sent at the same time. A directory is
-    /// refused before anything is sent ([`ErrorKind::Body`]).
+    /// by position and not by its cursor, so clones of it may be sent at the same time. On Windows such
+    /// a read moves the cursor that clones share, too: there, make all of the bodies before the first is
+    /// sent. A directory is refused before anything is sent ([`ErrorKind::Body`]).
     /// Anything else that opens as a file (a pipe, a device, what is in /proc) is read in chunks to
     /// its end.
     fn from(file: File) -> Self {
