@@ -222,8 +222,9 @@ impl Client {
         while let Some(why) = why_repeat(request, &outcome, may_be_dead) {
             may_be_dead = false;
             drop(outcome.map(ResponseParts::into_framed));
-            request.options.expect_continue =
-                request.options.expect_continue.filter(|_| why.kind() != ErrorKind::Status);
+            if why.kind() == ErrorKind::Status {
+                request.options.expect_continue = None;
+            }
             settings.observe(|| Event::Retry { error: &why });
             // On a new connection: a server that said 417 may go on to discard the body that was announced.
             let again = self.lease(request, route, deadline, Instant::now(), true);

@@ -13,6 +13,7 @@ use url::{Host, Url};
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::message::request::{basic_credentials, percent_decode};
+use crate::net::dial::resolve::is_localhost;
 use crate::net::dial::tunnel::{Login, Names, Relay, Route, Speaks};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
@@ -391,10 +392,7 @@ fn variable_called(name: &str) -> String {
 /// Whether the URL's host is a loopback address, or a name for one (RFC 6761 §6.3).
 fn is_this_machine(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            name.strip_suffix("localhost").is_some_and(|above| above.is_empty() || above.ends_with('.'))
-        }
+        Some(Host::Domain(name)) => is_localhost(name),
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip).to_canonical().is_loopback(),
         None => false,

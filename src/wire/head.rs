@@ -231,17 +231,7 @@ impl RequestHead<'_> {
         let by_proxy = matches!(self.next_hop, NextHop::Proxy { fields } if fields.contains(name));
         by_proxy || self.headers.contains(name)
     }
-}
 
-/// Writes a field line behind the end of the line before.
-fn put_field(name: &str, value: &[u8], put: &mut impl FnMut(&[u8])) {
-    put(b"\r\n");
-    put(name.as_bytes());
-    put(b": ");
-    put(value);
-}
-
-impl RequestHead<'_> {
     /// Whether the caller's field is written already, or not to be written.
     fn stands_elsewhere(&self, name: &str, value: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
@@ -254,6 +244,14 @@ impl RequestHead<'_> {
             _ => false,
         }
     }
+}
+
+/// Writes a field line behind the end of the line before.
+fn put_field(name: &str, value: &[u8], put: &mut impl FnMut(&[u8])) {
+    put(b"\r\n");
+    put(name.as_bytes());
+    put(b": ");
+    put(value);
 }
 
 /// A number in decimal digits, without an allocation.

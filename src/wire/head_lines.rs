@@ -49,11 +49,14 @@ pub(crate) fn parse(bytes: &[u8], fields_max: usize, invalid: InvalidLines) -> R
             }
         };
         if fields.len() > fields_max {
-            let what = format!("response head: over {fields_max} fields (max_headers)");
-            return Err(Error::new(ErrorKind::HeadTooLarge, what));
+            return Err(too_many_fields(fields_max));
         }
     }
     Ok(None)
+}
+
+pub(crate) fn too_many_fields(fields_max: usize) -> Error {
+    Error::new(ErrorKind::HeadTooLarge, format!("response head: over {fields_max} fields (max_headers)"))
 }
 
 fn malformed(what: String) -> Error {

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::TrimBlanks;
 use crate::status::Version;
 use crate::wire::head::{Head, HeadLimits, Parts, Piece};
-use crate::wire::head_lines::{self, InvalidLines, reason_piece, status};
+use crate::wire::head_lines::{self, InvalidLines, reason_piece, status, too_many_fields};
 
 /// Empty lines before a status line that are passed over (RFC 9112 §2.2 asks for one).
 const EMPTY_LINES_MAX: usize = 4;
@@ -146,8 +146,7 @@ impl HeadParser {
     fn parse_lines(&self, bytes: &[u8], error: httparse::Error) -> Result<Option<Head>> {
         let fields_max = self.limits.fields_max;
         if error == httparse::Error::TooManyHeaders {
-            let what = format!("response head: over {fields_max} fields (max_headers)");
-            return Err(Error::new(ErrorKind::HeadTooLarge, what));
+            return Err(too_many_fields(fields_max));
         }
         head_lines::parse(bytes, fields_max, self.invalid)
     }

@@ -166,7 +166,7 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
 }
 
 /// RFC 6761 §6.3: `localhost` and every name below it, with or without a dot at the end.
-fn is_localhost(host: &str) -> bool {
+pub(crate) fn is_localhost(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     let last = name.rsplit('.').next().unwrap_or(name);
     last.eq_ignore_ascii_case("localhost")
