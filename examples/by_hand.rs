@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             io::stdout().write_all(&buffer[..n])?;
         }
-        println!("request {} on this connection", response.connection().exchange());
+        println!("request {} on this connection", response.connection().nth());
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ fn serve() -> io::Result<String> {
     Ok(url)
 }
 
-/// Answers on one connection, in HTTP/1.0, for as long as the client asks for more.
+/// ResponseReader on one connection, in HTTP/1.0, for as long as the client asks for more.
 fn answer_all(mut stream: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {

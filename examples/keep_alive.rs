@@ -111,7 +111,7 @@ fn tell(asked: &str, response: &Response, length: usize, took: Duration) {
     let status = response.status();
     let end = response.body().ended().map(|end| format!("{end:?}"));
     let port = connection.local_addr().map_or(0, |local| local.port());
-    let exchange = connection.exchange();
+    let exchange = connection.nth();
     let life = if connection.reused() { "reused" } else { "new" };
     say!(
         "  {asked:<12} {status}  {length:>6} bytes, end: {:<9}  \

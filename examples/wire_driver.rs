@@ -77,7 +77,7 @@ fn client_of(settings: &Value) -> Result<Client, Error> {
         builder = builder.no_proxy(); // what the environment says is not the rig's
     }
     if let Some(url) = settings["proxy"].as_str() {
-        let proxy = Proxy::new(url)?.except(settings["no_proxy"].as_str().unwrap_or_default())?;
+        let proxy = Proxy::new(url)?.bypass(settings["no_proxy"].as_str().unwrap_or_default())?;
         builder = builder.proxy(if settings["tunnel"] == true { proxy.tunnel_http() } else { proxy });
     }
     if let Some(limit) = millis(&settings["connect_timeout_ms"]) {
@@ -95,7 +95,7 @@ fn operate(client: &Client, settings: &Value, op: &Value) -> Report {
     match request_of(client, settings, op).and_then(|request| Ok(request.send()?)) {
         Err(failure) => report.error = Some(failure),
         Ok(mut response) => {
-            report.take_head(&response);
+            report.read_head(&response);
             report.error = report.take_body(&mut response, wanted(op)).err().map(Failure::from);
             report.trailers = pairs(response.body().trailers());
         }
@@ -204,7 +204,7 @@ struct Body {
 }
 
 impl Report {
-    fn take_head(&mut self, response: &Response) {
+    fn read_head(&mut self, response: &Response) {
         self.status = Some(response.status().as_u16());
         self.version = Some(response.version().to_string());
         self.headers = pairs(response.headers());

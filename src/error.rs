@@ -141,7 +141,7 @@ pub enum Stage {
     Pool,
     /// Looking up the host's name.
     Resolve,
-    /// Opening the connection.
+    /// ConnectAttempt the connection.
     Connect,
     /// The TLS handshake.
     Tls,
@@ -396,7 +396,7 @@ impl Error {
     }
 
     /// The same, seen from further away: of that kind, and `doing` says what was being done.
-    pub(crate) fn recast(mut self, kind: ErrorKind, doing: &str) -> Error {
+    pub(crate) fn context(mut self, kind: ErrorKind, doing: &str) -> Error {
         self.0.kind = kind;
         self.0.message = format!("{doing}: {}", self.0.message).into();
         self

@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, is_field_byte};
 use crate::method::Method;
 use crate::net::deadline::Deadline;
-use crate::net::dial::tunnel::{self, Destination, Login, Names, Outcome, Relay, Speaks};
+use crate::net::dial::tunnel::{self, Credentials, Destination, Dns, Outcome, ProxyProtocol, ProxyServer};
 use crate::net::transport::{Socket, Stream};
 use crate::redact::hide_userinfo;
 use crate::token::is_token;
@@ -237,7 +237,7 @@ fn check_host(text: &str, url: &Url) {
 /// Whatever a proxy says comes to an end: in a tunnel where a second reader sees that it agreed and
 /// said no more; else in an error that blames the proxy.
 pub fn tunnel(bytes: &[u8]) {
-    let http = || Speaks::Http { is_https: false, fields: Headers::new() };
+    let http = || ProxyProtocol::Http { is_https: false, fields: Headers::new() };
     let whole = shake_hands(bytes, Way::Whole, http());
     let head = reference::final_head(bytes);
     let is_agreed = head.is_some_and(|head| (200..300).contains(&head.status) && head.end == bytes.len());
@@ -248,9 +248,9 @@ pub fn tunnel(bytes: &[u8]) {
     for login in [false, true] {
         let end = socks5_end(bytes, login);
         for way in ways(bytes).into_iter().chain([Way::Whole]) {
-            let speaks = Speaks::Socks5 {
-                names: Names::ByProxy,
-                login: login.then(|| Login { user: b"me".to_vec(), password: b"secret".to_vec() }),
+            let speaks = ProxyProtocol::Socks5 {
+                names: Dns::Remote,
+                login: login.then(|| Credentials { user: b"me".to_vec(), password: b"secret".to_vec() }),
             };
             assert_eq!(shake_hands(bytes, way, speaks), end, "{way:?}");
         }
@@ -258,10 +258,10 @@ pub fn tunnel(bytes: &[u8]) {
 }
 
 /// How many bytes were read of what the proxy says when the tunnel was there, if it came to that.
-fn shake_hands(bytes: &[u8], way: Way, speaks: Speaks) -> Option<usize> {
+fn shake_hands(bytes: &[u8], way: Way, speaks: ProxyProtocol) -> Option<usize> {
     let read = Arc::new(AtomicUsize::new(0));
     let said = Said { bytes: bytes.to_vec(), way, shown: 0, read: Arc::clone(&read) };
-    let relay = Relay {
+    let relay = ProxyServer {
         name: String::new(),
         host: String::new(),
         port: 1,
@@ -338,7 +338,7 @@ impl Stream for Said {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
         None
     }
 

@@ -30,6 +30,13 @@ mod client;
 #[doc(hidden)]
 pub mod fuzzing;
 
+/// Transports: what a client connects by, and what it reads from and writes to.
+pub mod transport {
+    pub use crate::net::deadline::Deadline;
+    pub use crate::net::dial::resolve::Resolve;
+    pub use crate::net::transport::{Connect, Stream, Target};
+}
+
 pub use client::Client;
 pub use client::builder::ClientBuilder;
 pub use client::proxy::Proxy;
@@ -43,11 +50,8 @@ pub use message::response::{Response, Upgraded};
 pub use message::send_body::SendBody;
 pub use method::Method;
 pub use net::cancel::CancelToken;
-pub use net::deadline::Deadline;
 pub use net::dial::public_only::PublicOnly;
-pub use net::dial::resolve::Resolve;
-pub use net::pool::{Closed, PoolStats};
-pub use net::transport::{Connect, Stream, Target};
+pub use net::pool::{CloseCounts, PoolStats};
 pub use observe::{BodyEnd, CloseReason, Event, Observer, Timings};
 /// The TLS library, as [`ClientBuilder::tls_config`] takes its types. Only with the feature `tls`
 /// or `tls-webpki-roots`.

@@ -14,7 +14,7 @@ const SECRET_FIELDS: [&str; 4] = ["authorization", "proxy-authorization", "cooki
 const SECRET_WORDS: [&str; 7] = ["key", "token", "secret", "password", "session", "signature", "auth"];
 
 /// Fields whose value `Debug` may show: they describe the message and hold no secret.
-const SHOWN_FIELDS: [&str; 34] = [
+const SHOWN_IN_DEBUG: [&str; 34] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -62,7 +62,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
 
 /// A field's value as `Debug` shows it: `None` if only its length may be seen.
 pub(crate) fn debug_value(name: &str, value: &[u8]) -> Option<String> {
-    let shown = is_among(&SHOWN_FIELDS, name);
+    let shown = is_among(&SHOWN_IN_DEBUG, name);
     shown.then(|| hide_userinfo(&value.escape_ascii().to_string(), mark_of(name)).into_owned())
 }
 

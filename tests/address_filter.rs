@@ -8,7 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use longwire::{Client, ClientBuilder, ErrorKind, Fate, Proxy, PublicOnly, Resolve, Stage};
+use longwire::transport::Resolve;
+use longwire::{Client, ClientBuilder, ErrorKind, Fate, Proxy, PublicOnly, Stage};
 use support::peer::{Peer, answer, ok};
 
 /// A resolver that has the same list for every name.
@@ -147,7 +148,7 @@ fn a_proxy_is_refused_unless_it_is_trusted() {
 #[test]
 fn an_untrusted_proxy_does_not_stand_in_the_way_of_its_exceptions() {
     let server = Peer::answering(ok("direct"));
-    let proxy = Proxy::new("http://192.0.2.1").unwrap().except("127.0.0.1").unwrap();
+    let proxy = Proxy::new("http://192.0.2.1").unwrap().bypass("127.0.0.1").unwrap();
     let client = only(server.addr()).proxy(proxy).build();
     assert_eq!(client.get(server.url("/")).send().unwrap().text().unwrap(), "direct");
 }

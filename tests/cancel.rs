@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use longwire::transport::{Connect, Deadline, Stream, Target};
 use longwire::{
-    CancelToken, Client, ClientBuilder, CloseReason, Connect, Deadline, Error, ErrorKind, Fate, Response, Result,
-    SendBody, Stage, Stream, Target,
+    CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Fate, Response, Result, SendBody, Stage,
 };
 use silent::{Gate, HangingNames, black_hole};
 use support::peer::{self, Event, LIMIT, Peer};
@@ -80,7 +80,7 @@ fn drain(body: &mut impl Read) -> Result<Vec<u8>> {
     }
 }
 
-/// Answers each request with this, and then waits for the client to go.
+/// ResponseReader each request with this, and then waits for the client to go.
 fn silent_after(said: &'static str) -> Peer {
     Peer::start(move |mut conn, _| {
         if conn.request().is_some() && conn.send(said) {
@@ -169,8 +169,8 @@ impl Stream for WatchedStream {
         self.0.set_timeouts(read, write)
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        self.0.canceller().filter(|_| self.1.wakes)
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        self.0.shutdown_handle().filter(|_| self.1.wakes)
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
@@ -186,7 +186,7 @@ fn a_token_already_cancelled_sends_nothing() {
     let client = Client::new();
     let token = CancelToken::new();
     token.cancel();
-    let error = client.get(peer.url("/")).cancel(&token).send();
+    let error = client.get(peer.url("/")).cancel_token(&token).send();
     let error = error.expect_err("cancelled before it began");
     assert_cancelled(&error);
     assert_eq!(error.fate(), Fate::NotSent);
@@ -201,11 +201,11 @@ fn a_token_already_cancelled_leaves_the_pool_as_it_was() {
     get().send().expect("an answer").bytes().expect("its body");
     let token = CancelToken::new();
     token.cancel();
-    let error = get().cancel(&token).send().expect_err("cancelled");
+    let error = get().cancel_token(&token).send().expect_err("cancelled");
     assert_eq!(error.fate(), Fate::NotSent);
     assert_eq!(client.pool_stats().idle, 1);
     let next = get().send().expect("an answer");
-    assert_eq!(next.connection().exchange(), 2);
+    assert_eq!(next.connection().nth(), 2);
     assert_eq!(peer.request_lines().len(), 2);
 }
 
@@ -217,7 +217,7 @@ fn cancel_ends_the_wait_for_a_place_in_the_pool() {
     let token = CancelToken::new();
     let error = cancelled(
         &token,
-        || client.get(peer.url("/second")).cancel(&token).send(),
+        || client.get(peer.url("/second")).cancel_token(&token).send(),
         || poll_until(|| client.pool_stats().waiting == 1),
     );
     assert_eq!(error.stage(), Stage::Pool);
@@ -232,7 +232,7 @@ fn cancel_ends_resolving() {
     let names = HangingNames::new();
     let client = Client::builder().no_proxy().connect_timeout(None).resolver(names.resolver(black_hole())).build();
     let token = CancelToken::new();
-    let error = cancelled(&token, || client.get("http://slow.test/").cancel(&token).send(), || names.gate.saw(1));
+    let error = cancelled(&token, || client.get("http://slow.test/").cancel_token(&token).send(), || names.gate.saw(1));
     assert_eq!(error.stage(), Stage::Resolve);
     assert_eq!(error.fate(), Fate::NotSent);
 }
@@ -244,7 +244,7 @@ fn cancel_ends_connecting() {
     let token = CancelToken::new();
     let error = cancelled(
         &token,
-        || client.get(url).cancel(&token).send(),
+        || client.get(url).cancel_token(&token).send(),
         || {
             // A connect that waits cannot be seen from outside.
             thread::sleep(Duration::from_millis(200));
@@ -262,7 +262,7 @@ fn cancel_ends_a_race_of_addresses() {
     let token = CancelToken::new();
     let error = cancelled(
         &token,
-        || client.get("http://dead.test/").cancel(&token).send(),
+        || client.get("http://dead.test/").cancel_token(&token).send(),
         || {
             // Long enough for the second address to be tried as well.
             thread::sleep(Duration::from_millis(500));
@@ -274,7 +274,7 @@ fn cancel_ends_a_race_of_addresses() {
 
 struct TwoDeadAddresses([SocketAddr; 2]);
 
-impl longwire::Resolve for TwoDeadAddresses {
+impl longwire::transport::Resolve for TwoDeadAddresses {
     fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok(self.0.to_vec())
     }
@@ -292,7 +292,7 @@ fn cancel_ends_sending_to_a_peer_that_never_reads_the_body() {
     let token = CancelToken::new();
     let error = cancelled(
         &token,
-        || client.post(peer.url("/")).body(body).cancel(&token).send(),
+        || client.post(peer.url("/")).body(body).cancel_token(&token).send(),
         || peer.wait_until(|events| requests_came(events, 1)),
     );
     assert_eq!(error.stage(), Stage::Send);
@@ -328,7 +328,7 @@ fn a_body_that_breaks_off_because_of_the_cancel_is_a_cancelled_request() {
                 Some(length) => SendBody::sized_reader(reader, length),
                 None => SendBody::reader(reader),
             };
-            let error = Client::new().post(peer.url("/")).body(body).cancel(&token).send().unwrap_err();
+            let error = Client::new().post(peer.url("/")).body(body).cancel_token(&token).send().unwrap_err();
             assert_cancelled(&error);
             assert_eq!((error.stage(), error.fate()), (Stage::Send, Fate::MaybeProcessed), "{length:?}");
         }
@@ -341,7 +341,8 @@ fn cancel_ends_the_wait_for_the_head() {
     let watched = Watched::new(&peer);
     let client = watched.client().build();
     let token = CancelToken::new();
-    let error = cancelled(&token, || client.get(peer.url("/")).cancel(&token).send(), || watched.saw_wait(&peer, 1));
+    let error =
+        cancelled(&token, || client.get(peer.url("/")).cancel_token(&token).send(), || watched.saw_wait(&peer, 1));
     assert_eq!(error.stage(), Stage::Wait);
     assert_eq!(error.fate(), Fate::MaybeProcessed);
     assert!(error.peer_addr() == Some(peer.addr()), "{error}");
@@ -353,7 +354,8 @@ fn cancel_ends_a_wait_that_has_no_limit_at_all() {
     let watched = Watched::new(&peer);
     let client = watched.client().read_timeout(None).build();
     let token = CancelToken::new();
-    let error = cancelled(&token, || client.get(peer.url("/")).cancel(&token).send(), || watched.saw_wait(&peer, 1));
+    let error =
+        cancelled(&token, || client.get(peer.url("/")).cancel_token(&token).send(), || watched.saw_wait(&peer, 1));
     assert_eq!(error.stage(), Stage::Wait);
 }
 
@@ -370,7 +372,7 @@ fn cancel_ends_a_head_that_has_begun() {
     let token = CancelToken::new();
     let error = cancelled(
         &token,
-        || client.get(peer.url("/")).cancel(&token).send(),
+        || client.get(peer.url("/")).cancel_token(&token).send(),
         || peer.saw(&Event::Note(0, "begun".to_owned())),
     );
     assert_eq!(error.stage(), Stage::Head);
@@ -389,7 +391,8 @@ fn cancel_covers_the_hops_of_a_redirect() {
     let watched = Watched::new(&peer);
     let client = watched.client().build();
     let token = CancelToken::new();
-    let error = cancelled(&token, || client.get(peer.url("/")).cancel(&token).send(), || watched.saw_wait(&peer, 2));
+    let error =
+        cancelled(&token, || client.get(peer.url("/")).cancel_token(&token).send(), || watched.saw_wait(&peer, 2));
     assert_eq!(error.stage(), Stage::Wait);
 }
 
@@ -402,7 +405,8 @@ fn cancel_ends_the_wait_for_100_continue() {
     let client = Client::new();
     let token = CancelToken::new();
     let post = client.post(peer.url("/")).body("not yet").expect_continue(LIMIT);
-    let error = cancelled(&token, || post.cancel(&token).send(), || peer.wait_until(|events| requests_came(events, 1)));
+    let error =
+        cancelled(&token, || post.cancel_token(&token).send(), || peer.wait_until(|events| requests_came(events, 1)));
     assert_eq!(error.fate(), Fate::MaybeProcessed);
 }
 
@@ -419,7 +423,8 @@ fn a_cancelled_request_on_a_kept_connection_is_not_tried_again() {
     let first = client.get(peer.url("/1")).send().expect("an answer");
     first.bytes().expect("its body");
     let token = CancelToken::new();
-    let error = cancelled(&token, || client.get(peer.url("/2")).cancel(&token).send(), || watched.saw_wait(&peer, 2));
+    let error =
+        cancelled(&token, || client.get(peer.url("/2")).cancel_token(&token).send(), || watched.saw_wait(&peer, 2));
     assert_eq!(error.stage(), Stage::Wait);
     assert!(peer.saw_close(0));
     assert_eq!(peer.connections(), 1);
@@ -431,7 +436,8 @@ fn cancel_ends_a_wait_on_a_stream_that_nobody_can_wake() {
     let watched = Watched { wakes: false, ..Watched::new(&peer) };
     let client = watched.client().build();
     let token = CancelToken::new();
-    let error = cancelled(&token, || client.get(peer.url("/")).cancel(&token).send(), || watched.saw_wait(&peer, 1));
+    let error =
+        cancelled(&token, || client.get(peer.url("/")).cancel_token(&token).send(), || watched.saw_wait(&peer, 1));
     assert_eq!(error.stage(), Stage::Wait);
     assert!(peer.saw_close(0));
 }
@@ -451,7 +457,7 @@ impl Connect for CancelledConnector {
 fn what_a_connector_says_after_a_cancel_is_the_cancel() {
     let token = CancelToken::new();
     let client = Client::builder().connector(CancelledConnector(token.clone())).build();
-    let error = client.get("http://a.test/").cancel(&token).send().unwrap_err();
+    let error = client.get("http://a.test/").cancel_token(&token).send().unwrap_err();
     assert_cancelled(&error);
     assert_eq!((error.stage(), error.fate()), (Stage::Connect, Fate::NotSent));
 }
@@ -463,7 +469,7 @@ fn assert_cancel_ends_body(said: &'static str, read: Way) {
     let peer = silent_after(said);
     let client = Client::new();
     let token = CancelToken::new();
-    let response = client.get(peer.url("/")).cancel(&token).send();
+    let response = client.get(peer.url("/")).cancel_token(&token).send();
     let response = response.expect("the head");
     let error = cancelled(
         &token,
@@ -511,7 +517,7 @@ fn a_close_delimited_body_read_after_the_cancel_is_no_clean_end() {
     for head in [CLOSE_HEAD, LENGTH_HEAD, CHUNKED_HEAD] {
         let peer = silent_after(head);
         let token = CancelToken::new();
-        let response = Client::new().get(peer.url("/")).cancel(&token).send();
+        let response = Client::new().get(peer.url("/")).cancel_token(&token).send();
         let mut response = response.expect("the head");
         token.cancel();
         let error = drain(&mut response).expect_err("it was cancelled");
@@ -526,7 +532,7 @@ fn a_cancelled_error_is_final_and_is_an_aborted_connection_to_std() {
     let peer = silent_after("HTTP/1.1 200 OK\r\n\r\nhalf");
     let client = Client::new();
     let token = CancelToken::new();
-    let response = client.get(peer.url("/")).cancel(&token).send();
+    let response = client.get(peer.url("/")).cancel_token(&token).send();
     let mut response = response.expect("the head");
     let mut half = [0; 4];
     response.read_exact(&mut half).expect("the first half");
@@ -564,7 +570,7 @@ fn one_token_cancels_requests_on_several_threads() {
         let get = |path: &str| client.get(peer.url(path));
         let waiting = [(); REQUESTS].map(|()| {
             let token = token.clone();
-            scope.spawn(move || get("/held").cancel(&token).send())
+            scope.spawn(move || get("/held").cancel_token(&token).send())
         });
         assert!(peer.wait_until(|events| requests_came(events, REQUESTS)));
         let free = get("/free").send().expect("it has no token");
@@ -598,7 +604,7 @@ fn a_cancel_after_the_last_byte_does_not_hit_the_next_request_of_the_connection(
     let peer = second_answer_behind(&gate);
     let client = Client::new();
     let token = CancelToken::new();
-    let first = client.get(peer.url("/1")).cancel(&token).send();
+    let first = client.get(peer.url("/1")).cancel_token(&token).send();
     let mut first = first.expect("an answer");
     let mut content = [0; 5];
     first.read_exact(&mut content).expect("the whole body");
@@ -609,7 +615,7 @@ fn a_cancel_after_the_last_byte_does_not_hit_the_next_request_of_the_connection(
             gate.open();
         });
         let second = client.get(peer.url("/2")).send().expect("not its token");
-        assert_eq!(second.connection().exchange(), 2);
+        assert_eq!(second.connection().nth(), 2);
         second.text().expect("not its token")
     });
     assert_eq!(text, "second");
@@ -623,7 +629,7 @@ fn many_late_cancels_never_hit_a_request_that_is_not_theirs() {
     let client = Client::new();
     for round in 0..300 {
         let token = CancelToken::new();
-        let mine = client.get(peer.url("/mine")).cancel(&token).send();
+        let mine = client.get(peer.url("/mine")).cancel_token(&token).send();
         let mine = mine.expect("an answer");
         thread::scope(|scope| {
             let cancelling = scope.spawn(|| token.cancel());
@@ -649,7 +655,7 @@ fn a_token_once_cancelled_stays_cancelled_for_all_its_clones() {
     assert!(clone.is_cancelled());
     let peer = Peer::answering(peer::ok("x"));
     for _ in 0..2 {
-        let sent = Client::new().get(peer.url("/")).cancel(&clone).send();
+        let sent = Client::new().get(peer.url("/")).cancel_token(&clone).send();
         assert_cancelled(&sent.expect_err("for ever"));
     }
     assert_eq!(peer.connections(), 0);
@@ -661,12 +667,12 @@ fn a_token_that_is_not_cancelled_changes_nothing() {
     let client = Client::new();
     let token = CancelToken::new();
     for exchange in 1..=3 {
-        let response = client.get(peer.url("/")).cancel(&token).send();
+        let response = client.get(peer.url("/")).cancel_token(&token).send();
         let response = response.expect("an answer");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.text().expect("text"), "x");
     }
     drop(token);
     let after = client.get(peer.url("/")).send().expect("an answer");
-    assert_eq!(after.connection().exchange(), 4);
+    assert_eq!(after.connection().nth(), 4);
 }

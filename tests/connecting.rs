@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Resolve, Response, Result, Stage};
+use longwire::transport::Resolve;
+use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Response, Result, Stage};
 use silent::{HangingNames, Refused, black_hole, other_black_hole};
 use support::peer::{Peer, answer, ok};
 

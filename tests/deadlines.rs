@@ -16,10 +16,8 @@ use std::io::{self, BufRead, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use longwire::{
-    CancelToken, Client, CloseReason, Connect, Deadline, Error, ErrorKind, Fate, Response, Result, SendBody, Stage,
-    Stream, Target,
-};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Fate, Response, Result, SendBody, Stage};
 use silent::{Gate, HangingNames, black_hole};
 use support::peer::{self, Event, LIMIT, Peer};
 
@@ -90,7 +88,7 @@ fn our_error(error: io::Error) -> Error {
     Error::try_from(error).expect("an error of this crate inside the io::Error")
 }
 
-/// Answers every request with `first`, then repeats `unit` byte by byte until the client goes.
+/// ResponseReader every request with `first`, then repeats `unit` byte by byte until the client goes.
 fn dripping(first: &'static str, unit: &'static str) -> Peer {
     Peer::start(move |mut conn, _| {
         if conn.request().is_some() && conn.send(first) {
@@ -349,7 +347,7 @@ struct Punctual(SocketAddr);
 
 impl Connect for Punctual {
     fn connect(&self, _: &Target<'_>, deadline: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
-        let left = deadline.left().expect("there is a limit");
+        let left = deadline.remaining().expect("there is a limit");
         match TcpStream::connect_timeout(&self.0, left) {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(Error::from_io(ErrorKind::Connect, "in my own way", error)),
@@ -586,7 +584,7 @@ fn an_answer_that_comes_after_the_timeout_never_reaches_the_next_request() {
     assert_eq!(peer.connections(), 2);
 }
 
-/// Answers each request of a connection after so long.
+/// ResponseReader each request of a connection after so long.
 fn answering_after(pauses: &'static [u64]) -> Peer {
     Peer::start(move |mut conn, _| {
         for &pause in pauses {
@@ -606,10 +604,10 @@ fn the_deadline_of_one_request_is_not_inherited_by_the_next_on_its_connection() 
     let first = client.get(peer.url("/1")).timeout(ms(1000));
     first.send().expect("in time").bytes().expect("its body");
     let second = client.get(peer.url("/2")).send().expect("it may be late");
-    assert_eq!(second.connection().exchange(), 2);
+    assert_eq!(second.connection().nth(), 2);
     second.bytes().expect("its body");
     let third = client.get(peer.url("/3")).read_timeout(LIMIT).send();
-    assert_eq!(third.expect("it may be late").connection().exchange(), 3);
+    assert_eq!(third.expect("it may be late").connection().nth(), 3);
 }
 
 #[test]
@@ -619,7 +617,7 @@ fn a_read_timeout_of_one_request_is_not_inherited_by_the_next_on_its_connection(
     let first = client.get(peer.url("/1")).read_timeout(ms(1000));
     first.send().expect("in time").bytes().expect("its body");
     let second = client.get(peer.url("/2")).send().expect("it may be late");
-    assert_eq!(second.connection().exchange(), 2);
+    assert_eq!(second.connection().nth(), 2);
 }
 
 #[test]
@@ -687,7 +685,7 @@ fn a_limit_that_overflows_the_clock_means_none() {
     for exchange in [1, 2] {
         let get = client.get(peer.url("/")).timeout(max).read_timeout(max);
         let response = get.send().expect("no limit");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.text().expect("text"), "here");
     }
 }

@@ -245,7 +245,7 @@ fn several_gets_share_one_connection(kind: Kind) {
         let response = get(&client, &server, "/small.txt");
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.version(), Version::Http11);
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.connection().reused(), exchange > 1);
         own_addresses.push(response.connection().local_addr());
         assert_eq!(response.text().expect("the body"), SMALL);
@@ -330,7 +330,7 @@ fn the_last_of_the_requests_a_connection_may_carry_closes_it(kind: Kind) {
     let (server, client) = (start(kind), client());
     for request in 0..9 {
         let response = get(&client, &server, "/three.txt");
-        assert_eq!(response.connection().exchange(), request % 3 + 1);
+        assert_eq!(response.connection().nth(), request % 3 + 1);
         assert_eq!(response.text().expect("the body"), SMALL);
     }
     assert_eq!(client.pool_stats().closed.get(CloseReason::ServerClose), 3);
@@ -343,7 +343,7 @@ fn http10_without_keep_alive_is_one_connection_per_request(kind: Kind) {
         let response = send(client.request(method.clone(), server.url("/small.txt")));
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.version(), Version::Http10);
-        assert_eq!(response.connection().exchange(), 1);
+        assert_eq!(response.connection().nth(), 1);
         let body = response.text().expect("the body");
         assert_eq!(body, if method == Method::HEAD { "" } else { SMALL });
     }
@@ -364,7 +364,7 @@ fn a_chunked_response_is_read_to_its_last_chunk(kind: Kind) {
         let mut response = get(&client, &server, "/backend/stream");
         assert_eq!(response.header("transfer-encoding"), Some("chunked"));
         assert_eq!(response.content_length(), None);
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_eq!(read_pattern(&mut response), STREAM_BYTES as u64);
         assert_eq!(response.body().ended(), Some(BodyEnd::LastChunk));
     }
@@ -447,7 +447,7 @@ fn a_large_head_is_read_whole(kind: Kind) {
     let (server, client) = (start(kind), client());
     for exchange in 1..=2 {
         let response = get(&client, &server, "/large-head.txt");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         for n in 0..servers::LARGE_FIELDS {
             let name = format!("X-Large-{n}");
             assert_eq!(response.header(&name), Some(&*servers::large_value(n)));
@@ -477,7 +477,7 @@ fn follow_to_folder(client: &Client, server: &Server) -> u32 {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.url().as_str(), server.url("/dir/"));
     assert_eq!(response.redirects().len(), 1);
-    let exchange = response.connection().exchange();
+    let exchange = response.connection().nth();
     assert_eq!(response.text().expect("the body"), INDEX);
     exchange
 }
@@ -544,7 +544,7 @@ fn a_sized_upload_comes_back_whole(kind: Kind) {
     assert_echoed(response, &body);
     // A POST on the same connection, of a few bytes.
     let response = send(client.post(server.url("/backend/echo")).body("a=1&b=2"));
-    assert_eq!(response.connection().exchange(), 2);
+    assert_eq!(response.connection().nth(), 2);
     assert_echoed(response, b"a=1&b=2");
 }
 
@@ -555,7 +555,7 @@ fn a_streamed_upload_comes_back_whole(kind: Kind) {
         let reader = Dribble { rest: &body, turn: 0 };
         let request = client.post(server.url("/backend/echo"));
         let response = send(request.body(SendBody::reader(reader)));
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_echoed(response, &body);
     }
 }

@@ -11,10 +11,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use longwire::{
-    BodyEnd, CancelToken, Client, CloseReason, Connect, Deadline, Error, ErrorKind, Response, SendBody, Stage, Stream,
-    Target,
-};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{BodyEnd, CancelToken, Client, CloseReason, Error, ErrorKind, Response, SendBody, Stage};
 
 const FOUR_GIB: u64 = 1 << 32;
 
@@ -35,7 +33,7 @@ enum Piece {
     Zeros(u64),
 }
 
-/// Answers every request with the same reply, once all that it announced has come. Behind the
+/// ResponseReader every request with the same reply, once all that it announced has come. Behind the
 /// reply comes the end of the connection.
 #[derive(Clone)]
 struct Server {
@@ -202,7 +200,7 @@ impl Stream for Wire {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
         None
     }
 

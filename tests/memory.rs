@@ -139,7 +139,7 @@ fn a_tight_loop_of_gets_stays_on_one_connection() {
         let mut response = client.get(&url).send().expect("an answer");
         assert_eq!(response.read(&mut buffer).expect("a body"), 5);
         assert!(response.body().is_complete());
-        assert_eq!(response.connection().exchange(), number);
+        assert_eq!(response.connection().nth(), number);
     }
     assert_eq!(client.pool_stats().opened, 1);
     drop(own);

@@ -146,7 +146,7 @@ fn two_servers_share_a_connection_to_it(kind: Kind) {
     let client = by(proxy);
     for (exchange, server) in [&one, &two, &one].into_iter().enumerate() {
         let response = client.get(server.url("/")).send().expect("a response");
-        assert_eq!(response.connection().exchange() as usize, exchange + 1);
+        assert_eq!(response.connection().nth() as usize, exchange + 1);
         response.bytes().expect("a body");
     }
 }
@@ -157,7 +157,7 @@ fn a_tunnel_carries_several_exchanges(kind: Kind) {
     let client = by(proxy.tunnel_http());
     for exchange in 1..=3 {
         let response = client.post(server.url("/")).body("hello").send().expect("a response");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.text().expect("a body"), "hello");
     }
     assert_eq!(server.connections(), 1);

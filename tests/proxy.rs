@@ -21,7 +21,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use double::Trace;
-use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Proxy, Resolve, Response, Stage};
+use longwire::transport::Resolve;
+use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Proxy, Response, Stage};
 use silent::Refused;
 use support::peer::{Peer, Req, answer, ok};
 
@@ -115,7 +116,7 @@ fn proxy_authorization_by_hand_goes_to_a_proxy_that_is_asked_and_not_past_it() {
         let request = client.get(url).header("Proxy-Authorization", "Bearer mine");
         request.send().unwrap().text().unwrap()
     };
-    let proxy = at("http", &peer).basic_auth("me", "secret").unwrap().except("127.0.0.1").unwrap();
+    let proxy = at("http", &peer).basic_auth("me", "secret").unwrap().bypass("127.0.0.1").unwrap();
     let client = by(proxy);
     let head = sent(&client, "http://example.test/");
     assert!(head.contains("\r\nProxy-Authorization: Bearer mine\r\n") && !head.contains("Basic"), "{head}");
@@ -141,7 +142,7 @@ fn what_is_for_the_proxy_alone_goes_to_it_and_to_no_server() {
             };
         }
     });
-    let with_token = at("http", &proxy).except("127.0.0.1").unwrap().header("X-Token", "hunter2").unwrap();
+    let with_token = at("http", &proxy).bypass("127.0.0.1").unwrap().header("X-Token", "hunter2").unwrap();
     let trace = Trace::default();
     let client = Client::builder().observer(trace.clone()).proxy(with_token.clone()).build();
     let sent = |client: &Client, url: &str| client.get(url).send().unwrap().text().unwrap();
@@ -169,7 +170,7 @@ fn servers_asked_through_one_proxy_share_its_connections() {
     let client = by(at("http", &proxy));
     for (number, url) in ["http://one.test/", "http://two.test:81/", "http://one.test/again"].iter().enumerate() {
         let response = client.get(*url).send().unwrap();
-        assert_eq!(response.connection().exchange() as usize, number + 1);
+        assert_eq!(response.connection().nth() as usize, number + 1);
         assert_eq!(response.connection().peer_addr(), Some(proxy.addr()));
         response.bytes().unwrap();
     }
@@ -179,11 +180,11 @@ fn servers_asked_through_one_proxy_share_its_connections() {
 #[test]
 fn a_connection_to_a_proxy_is_none_to_a_server_at_the_same_address() {
     let peer = echoing();
-    let client = by(at("http", &peer).except("127.0.0.1").unwrap());
+    let client = by(at("http", &peer).bypass("127.0.0.1").unwrap());
     for want in [1, 2] {
         client.get("http://example.test/").send().unwrap().bytes().unwrap();
         let response = client.get(peer.url("/")).send().unwrap();
-        assert_eq!(response.connection().exchange(), want);
+        assert_eq!(response.connection().nth(), want);
         assert!(response.text().unwrap().starts_with("GET / "));
     }
     assert_eq!(peer.connections(), 2);
@@ -226,7 +227,7 @@ fn a_redirect_chooses_its_proxy_anew_and_takes_no_credentials_along() {
             };
         }
     });
-    let client = by(at("http", &proxy).basic_auth("me", "secret").unwrap().except("127.0.0.1").unwrap());
+    let client = by(at("http", &proxy).basic_auth("me", "secret").unwrap().bypass("127.0.0.1").unwrap());
     let response = client.get("http://one.test/").bearer_auth("token").send().unwrap();
     assert_eq!(response.redirects().len(), 2);
     assert_eq!(response.connection().peer_addr(), Some(server.addr()));
@@ -240,7 +241,7 @@ fn a_redirect_chooses_its_proxy_anew_and_takes_no_credentials_along() {
 fn a_redirect_may_lead_from_a_direct_hop_to_a_proxied_one() {
     let proxy = echoing();
     let server = Peer::answering(answer("302 Found", "Location: http://example.test/far\r\n", ""));
-    let client = by(at("http", &proxy).except("127.0.0.1").unwrap());
+    let client = by(at("http", &proxy).bypass("127.0.0.1").unwrap());
     let head = client.get(server.url("/")).send().unwrap().text().unwrap();
     assert!(head.starts_with("GET http://example.test/far HTTP/1.1\r\nHost: example.test\r\n"), "{head}");
 }

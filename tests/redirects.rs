@@ -602,7 +602,7 @@ fn the_connection_of_a_redirect_with_a_whole_body_is_used_for_the_next_hop() {
     });
     let client = Client::builder().max_connections_per_host(1).build();
     let response = client.get(site.url("/")).send().expect("followed");
-    assert_eq!(response.connection().exchange(), 2);
+    assert_eq!(response.connection().nth(), 2);
     assert_eq!(site.peer.connections(), 1);
 }
 

@@ -524,7 +524,7 @@ fn a_reused_connection_says_so() {
     for exchange in 1..=3 {
         let response = client.get(peer.url("/")).send().unwrap();
         let connection = response.connection().clone();
-        assert_eq!(connection.exchange(), exchange);
+        assert_eq!(connection.nth(), exchange);
         assert_eq!(connection.reused(), exchange > 1);
         assert_eq!(connection.peer_addr(), Some(peer.addr()));
         assert!(connection.local_addr().is_some_and(|local| local.ip().is_loopback()));

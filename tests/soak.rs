@@ -286,7 +286,7 @@ impl Asking<'_> {
         }
         let token = CancelToken::new();
         if matches!(plan.reading, Reading::Cancel(_)) {
-            request = request.cancel(&token);
+            request = request.cancel_token(&token);
         }
         let response = request.send()?;
         let status = response.status().as_u16();

@@ -20,10 +20,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use double::{By, Double, copy, over};
-use longwire::{
-    CancelToken, Client, ClientBuilder, CloseReason, Connect, Deadline, Error, ErrorKind, Fate, Result, SendBody,
-    Stage, Stream, Target,
-};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Fate, Result, SendBody, Stage};
 use support::peer::{answer, ok};
 
 const URL: &str = "http://double.test/";
@@ -76,8 +74,8 @@ impl Stream for Signalling {
         self.0.set_timeouts(read, write)
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        self.0.canceller()
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        self.0.shutdown_handle()
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
@@ -262,7 +260,7 @@ fn a_cancel_ends_an_upload_over_a_stream_that_nothing_wakes_and_that_never_waits
     let client = over(|| Double::giving([ok("never")]));
     let (token, blocks) = (CancelToken::new(), Arc::new(AtomicUsize::new(0)));
     let body = SendBody::reader(Cancelling { token: token.clone(), blocks: blocks.clone() });
-    let error = client.post(URL).body(body).cancel(&token).send().expect_err("it was cancelled");
+    let error = client.post(URL).body(body).cancel_token(&token).send().expect_err("it was cancelled");
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Cancelled, Stage::Send), "{error}");
     assert_eq!(blocks.load(Ordering::SeqCst), 2, "blocks were read");
 }

@@ -16,7 +16,7 @@ use crate::client::proxy::{Proxies, Proxy};
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::headers::Headers;
-use crate::message::request::{check_by_hand, stands_alone};
+use crate::message::request::{check_user_header, is_singleton};
 use crate::net::dial::permits::Permits;
 use crate::net::dial::resolve::{Resolve, Resolver, System};
 use crate::net::dial::{AddressFilter, Connector, Dialer};
@@ -99,9 +99,9 @@ impl Client {
                 allow_https_downgrade: false,
                 user_agent: concat!("longwire/", env!("CARGO_PKG_VERSION")).to_owned(),
                 default_headers: Headers::new(),
-                followed: Vec::new(),
+                cross_origin_allowed: Vec::new(),
                 observer: None,
-                mistake: None,
+                deferred_error: None,
             },
             pool: PoolLimits {
                 idle_timeout: Some(Duration::from_secs(30)),
@@ -186,7 +186,7 @@ impl ClientBuilder {
     /// ```
     pub fn min_speed(mut self, bytes: u64, per: Duration) -> Self {
         self.settings.min_speed = MinSpeed::checked(bytes, per).unwrap_or_else(|mistake| {
-            self.settings.mistake.get_or_insert(mistake);
+            self.settings.deferred_error.get_or_insert(mistake);
             None
         });
         self
@@ -283,7 +283,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How many redirects are followed, [`ErrorKind::TooManyRedirects`] beyond. Default 10; with 0
+    /// How many redirects are cross_origin_allowed, [`ErrorKind::TooManyRedirects`] beyond. Default 10; with 0
     /// the 3xx itself is the response.
     pub fn max_redirects(mut self, count: u32) -> Self {
         self.settings.max_redirects = count;
@@ -309,7 +309,7 @@ impl ClientBuilder {
     /// one of a single request is for the server alone, since its tunnel is for all requests.
     pub fn user_agent(mut self, name: &str) -> Self {
         if let Err(mistake) = Headers::new().append("User-Agent", name) {
-            self.settings.mistake.get_or_insert(mistake);
+            self.settings.deferred_error.get_or_insert(mistake);
         }
         self.settings.user_agent = name.to_owned();
         self
@@ -320,13 +320,13 @@ impl ClientBuilder {
     pub fn default_header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         let (name, value) = (name.as_ref(), value.as_ref());
         let headers = &mut self.settings.default_headers;
-        let is_single = name.eq_ignore_ascii_case("host") || stands_alone(name);
-        let added = check_by_hand(name, value).and_then(|()| match is_single {
+        let is_single = name.eq_ignore_ascii_case("host") || is_singleton(name);
+        let added = check_user_header(name, value).and_then(|()| match is_single {
             true => headers.insert(name, value), // there can be only one
             false => headers.append(name, value),
         });
         if let Err(mistake) = added {
-            self.settings.mistake.get_or_insert(mistake);
+            self.settings.deferred_error.get_or_insert(mistake);
         }
         self
     }
@@ -334,23 +334,23 @@ impl ClientBuilder {
     /// Lets a field of that name go along on redirects to another origin. Only harmless ones do
     /// by default (`Accept`, `User-Agent`, `Range` and their like, and the body's own); all others
     /// may be secrets.
-    pub fn follow_header(mut self, name: impl Into<String>) -> Self {
+    pub fn allow_cross_origin_header(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         if !is_token(name.as_bytes()) {
-            self.mistake(format!("follow_header: {}", field_name_error(name.as_bytes())));
+            self.mistake(format!("allow_cross_origin_header: {}", field_name_error(name.as_bytes())));
         }
-        self.settings.followed.push(name);
+        self.settings.cross_origin_allowed.push(name);
         self
     }
 
     /// Sends requests through this proxy, those to this machine included; hosts of
-    /// [`Proxy::except`] alone are asked directly.
+    /// [`Proxy::bypass`] alone are asked directly.
     ///
     /// Without this and without [`no_proxy`](ClientBuilder::no_proxy) the environment decides, as
     /// it is when the client is built: `http_proxy` and `https_proxy` for URLs with that scheme,
     /// `all_proxy` where that one is not set, and `no_proxy` for the exceptions; each in capitals,
     /// too. Their values are as [`Proxy::new`] takes them, and the list is one for
-    /// [`Proxy::except`], where entries that make no sense are passed over. `localhost`, names below
+    /// [`Proxy::bypass`], where entries that make no sense are passed over. `localhost`, names below
     /// it and loopback addresses are asked directly in any case. `HTTP_PROXY` does not count where
     /// `REQUEST_METHOD` is set, because in a CGI program it is whatever a visitor says.
     /// A proxy that makes no sense is an [`ErrorKind::InvalidRequest`] of each request that would
@@ -432,7 +432,7 @@ impl ClientBuilder {
     /// [`unix_socket`](ClientBuilder::unix_socket) counts.
     ///
     /// For an `https` URL the client does TLS over the connector's stream, unless the stream says
-    /// that it is secure itself ([`Stream::is_secure`](crate::Stream::is_secure)). In a build without
+    /// that it is secure itself ([`Stream::is_secure`](crate::transport::Stream::is_secure)). In a build without
     /// TLS a stream that is not secure is closed before a byte is sent, and the request fails with
     /// [`ErrorKind::UnsupportedScheme`]. The connector is called on the request's own thread, which
     /// blocks for as long as it does; a stream that comes after `connect_timeout`, or after a cancel,
@@ -455,7 +455,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Speaks TLS in your own way: with a client certificate, private root certificates, another
+    /// ProxyProtocol TLS in your own way: with a client certificate, private root certificates, another
     /// provider of cryptography, or none of our defaults. Only with the feature `tls` or
     /// `tls-webpki-roots`; the types are those of [`longwire::rustls`](crate::rustls).
     ///
@@ -504,7 +504,7 @@ impl ClientBuilder {
         }
         let asks_environment = self.proxies.is_none() && connector.is_none() && self.filter.is_none();
         self.settings.proxies = match asks_environment {
-            true => Proxies::of_environment(),
+            true => Proxies::from_env(),
             false => self.proxies.take().unwrap_or_default(),
         };
         let observer = self.settings.observer.clone();
@@ -549,7 +549,7 @@ impl ClientBuilder {
     }
 
     fn mistake(&mut self, what: String) {
-        self.settings.mistake.get_or_insert(Error::new(ErrorKind::InvalidRequest, what));
+        self.settings.deferred_error.get_or_insert(Error::new(ErrorKind::InvalidRequest, what));
     }
 }
 

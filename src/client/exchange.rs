@@ -3,14 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::answer::Answers;
+use crate::client::response_reader::ResponseReader;
 use crate::client::settings::Settings;
 use crate::client::upload::send;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
 use crate::message::body::framed::Afterwards;
 use crate::message::request::Request;
-use crate::message::response::{Met, ResponseParts};
+use crate::message::response::{ReceivedHead, ResponseParts};
 use crate::message::send_body::Upload;
 use crate::net::conn::Conn;
 use crate::net::pool::{Lease, Return};
@@ -27,9 +27,9 @@ pub(crate) fn run(
     next_hop: NextHop<'_>,
     settings: &Settings,
 ) -> Result<ResponseParts> {
-    let mut answers = Answers::new(settings, request.headers.contains("upgrade"));
+    let mut answers = ResponseReader::new(settings, request.headers.contains("upgrade"));
     match converse(&mut lease, request, next_hop, settings, &mut answers) {
-        Ok(met) => Ok(ResponseParts { lease, met }),
+        Ok(received) => Ok(ResponseParts { lease, received }),
         Err(error) => {
             let fate = match (answers.has_begun(), lease.sent()) {
                 (true, _) => Fate::ResponseStarted,
@@ -51,8 +51,8 @@ fn converse(
     request: &mut Request<'_>,
     next_hop: NextHop<'_>,
     settings: &Settings,
-    answers: &mut Answers<'_>,
-) -> Result<Met> {
+    answers: &mut ResponseReader<'_>,
+) -> Result<ReceivedHead> {
     encode(request, &request.headers, next_hop, settings, &mut |bytes| conn.put(bytes));
     settings.observe_request(conn.arrived(), next_hop);
     let expect = request.expectation();
@@ -61,7 +61,7 @@ fn converse(
         _ => error,
     })?;
     let sent = Instant::now();
-    let head = answers.take_head(conn, sent)?;
+    let head = answers.read_head(conn, sent)?;
     let received = Instant::now();
     conn.heard_by(received);
     let framing = framing::of_response(&request.method, &head).map_err(|error| error.at(Stage::Head))?;
@@ -69,9 +69,9 @@ fn converse(
         let what = "the body's end is not announced (require_framing)";
         return Err(Error::new(ErrorKind::Framing, what).at(Stage::Head));
     }
-    let content_length = framing::told_length(&request.method, &head, framing);
+    let content_length = framing::advertised_length(&request.method, &head, framing);
     let afterwards = afterwards(&head, framing, request, upload);
-    Ok(Met { head, content_length, framing, afterwards, upload, sent, received })
+    Ok(ReceivedHead { head, content_length, framing, afterwards, upload, sent, received })
 }
 
 /// Writes the request's head, piece by piece.

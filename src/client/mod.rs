@@ -1,11 +1,11 @@
 //! The client: the order of things for one request, from its deadline to its response.
 
-mod answer;
 pub(crate) mod builder;
 mod exchange;
 pub(crate) mod proxy;
 mod redirect;
 pub(crate) mod request_builder;
+mod response_reader;
 mod retry;
 mod settings;
 mod upload;
@@ -26,7 +26,7 @@ use crate::message::request::{Request, check_upgrade};
 use crate::message::response::{Response, ResponseParts};
 use crate::net::deadline::Deadline;
 use crate::net::dial::Dialer;
-use crate::net::dial::tunnel::{Relay, Route};
+use crate::net::dial::tunnel::{ProxyServer, Route};
 use crate::net::line::Limits;
 use crate::net::pool::{Lease, Pool, PoolStats, Want};
 use crate::net::transport::Target;
@@ -43,7 +43,7 @@ use crate::uri;
 ///
 /// No thread runs in the background. What the system does not let a program interrupt runs on a helper
 /// thread, which is left behind when time is up or the request is cancelled, and ends as soon as the
-/// system has an answer: a name's look-up, and a connect where a host has several addresses, the
+/// system has an response_reader: a name's look-up, and a connect where a host has several addresses, the
 /// request has a [`CancelToken`](crate::CancelToken), or the client has a unix socket.
 ///
 /// Per client at most 64 threads look names up and 64 connect; of these at most 32 connect to one
@@ -111,7 +111,7 @@ impl Client {
                     return Err(error.with_fate_at_least(redirects.fate()));
                 }
             };
-            let follows = redirects.follow(&mut request, &parts.met.head, settings);
+            let follows = redirects.follow(&mut request, &parts.received.head, settings);
             if let Ok(false) = follows {
                 return Ok(Response::new(parts, request.method, request.url, redirects.into_trail()));
             }
@@ -168,7 +168,7 @@ impl Client {
     }
 
     fn check(&self, request: &Request<'_>, headers: &Headers) -> Result<()> {
-        if let Some(mistake) = &self.0.settings.mistake {
+        if let Some(mistake) = &self.0.settings.deferred_error {
             return Err(mistake.clone());
         }
         self.check_scheme(request)?;
@@ -185,12 +185,12 @@ impl Client {
     }
 
     /// Nor for a proxy that is spoken to through TLS.
-    fn check_relay(&self, relay: &Relay, target: &Target<'_>) -> Result<()> {
+    fn check_relay(&self, relay: &ProxyServer, target: &Target<'_>) -> Result<()> {
         if relay.is_https() && !Dialer::SPEAKS_TLS {
             let what = format!("the proxy {relay:?} is spoken to through TLS, which this build does not have");
             return Err(Error::new(ErrorKind::UnsupportedScheme, what));
         }
-        self.0.dialer.admits(relay, target)
+        self.0.dialer.check_proxy_allowed(relay, target)
     }
 
     /// The request's fields behind those defaults that it does not override; `None` if there are
@@ -255,7 +255,7 @@ impl Client {
         if let Some(token) = &options.token {
             token.check().map_err(|error| error.at(Stage::Pool))?;
         }
-        if deadline.passed() {
+        if deadline.has_passed() {
             return Err(deadline.error("before the request was sent").at(Stage::Pool));
         }
         let url = &request.url;

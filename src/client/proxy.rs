@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::message::request::{basic_credentials, percent_decode};
 use crate::net::dial::resolve::is_localhost;
-use crate::net::dial::tunnel::{Login, Names, Relay, Route, Speaks};
+use crate::net::dial::tunnel::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::uri;
@@ -55,15 +55,15 @@ const FOR_SERVERS: [&str; 2] = ["authorization", "cookie"];
 /// ```
 /// use longwire::{Client, Proxy};
 ///
-/// let proxy = Proxy::new("http://proxy.example:3128")?.basic_auth("me", "secret")?.except("10.0.0.0/8, .example")?;
+/// let proxy = Proxy::new("http://proxy.example:3128")?.basic_auth("me", "secret")?.bypass("10.0.0.0/8, .example")?;
 /// let client = Client::builder().proxy(proxy).build();
 /// # drop(client);
 /// # Ok::<(), longwire::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Proxy {
-    relay: Relay,
-    except: Exceptions,
+    relay: ProxyServer,
+    except: NoProxy,
     tunnels_http: bool,
 }
 
@@ -89,7 +89,7 @@ impl Proxy {
         if port == 0 {
             return Err(invalid("has port 0"));
         }
-        let relay = Relay {
+        let relay = ProxyServer {
             name: format!("{scheme}://{}:{port}", parsed.host_str().unwrap_or_default()),
             host: uri::bare_host(&parsed).to_owned(),
             port,
@@ -98,7 +98,7 @@ impl Proxy {
             #[cfg(feature = "__rustls")]
             tls: None,
         };
-        let proxy = Proxy { relay, except: Exceptions::default(), tunnels_http: false };
+        let proxy = Proxy { relay, except: NoProxy::default(), tunnels_http: false };
         match uri::has_userinfo(&parsed) {
             false => Ok(proxy),
             true => {
@@ -116,13 +116,15 @@ impl Proxy {
     pub fn basic_auth(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Proxy> {
         let (user, password) = (user.as_ref(), password.as_ref());
         match &mut self.relay.speaks {
-            Speaks::Http { fields, .. } => fields.insert("Proxy-Authorization", basic_credentials(user, password)?)?,
-            Speaks::Socks5 { login, .. } => {
+            ProxyProtocol::Http { fields, .. } => {
+                fields.insert("Proxy-Authorization", basic_credentials(user, password)?)?
+            }
+            ProxyProtocol::Socks5 { login, .. } => {
                 if [user, password].iter().any(|part| part.is_empty() || part.len() > 255) {
                     let what = "user and password for a SOCKS5 proxy have 1 to 255 bytes each (RFC 1929 §2)";
                     return Err(Error::new(ErrorKind::InvalidRequest, what));
                 }
-                *login = Some(Login { user: user.to_vec(), password: password.to_vec() });
+                *login = Some(Credentials { user: user.to_vec(), password: password.to_vec() });
             }
         }
         Ok(self)
@@ -156,16 +158,16 @@ impl Proxy {
         let name = name.as_ref();
         let is_in = |names: &[&str]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
         match &mut self.relay.speaks {
-            Speaks::Socks5 { .. } => {
+            ProxyProtocol::Socks5 { .. } => {
                 refused("a SOCKS5 proxy takes no header fields; its login is Proxy::basic_auth".to_owned())
             }
-            Speaks::Http { .. } if is_in(&FRAMING_OR_ROUTING) => {
+            ProxyProtocol::Http { .. } if is_in(&FRAMING_OR_ROUTING) => {
                 refused(format!("{name} is longwire's to set, for a proxy, too"))
             }
-            Speaks::Http { .. } if is_in(&FOR_SERVERS) => {
+            ProxyProtocol::Http { .. } if is_in(&FOR_SERVERS) => {
                 refused(format!("{name} is for servers, and would go to all; a proxy's is Proxy-Authorization"))
             }
-            Speaks::Http { fields, .. } => fields.insert(name, value).map(|()| self),
+            ProxyProtocol::Http { fields, .. } => fields.insert(name, value).map(|()| self),
         }
     }
 
@@ -181,12 +183,12 @@ impl Proxy {
     /// | `*` | everything |
     ///
     /// A name or an address may have a port (`example.com:8080`, `[2001:db8::7]:8080`) and stands
-    /// for no other port then. Names are not looked up for this.
+    /// for no other port then. Dns are not looked up for this.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for an entry that could never match.
-    pub fn except(mut self, hosts: &str) -> Result<Proxy> {
-        self.except = Exceptions::parse(hosts)?;
+    pub fn bypass(mut self, hosts: &str) -> Result<Proxy> {
+        self.except = NoProxy::parse(hosts)?;
         Ok(self)
     }
 
@@ -210,7 +212,7 @@ impl Proxy {
         self
     }
 
-    /// Speaks TLS with an `https` proxy in a way of its own: its root certificates, and its client
+    /// ProxyProtocol TLS with an `https` proxy in a way of its own: its root certificates, and its client
     /// certificate. Without this
     /// [`ClientBuilder::tls_config`](crate::ClientBuilder::tls_config) counts for the proxy, too.
     /// Servers are never spoken to by this one, not through the proxy's tunnels either.
@@ -227,10 +229,10 @@ impl Proxy {
             return Route::Direct;
         }
         match &self.relay.speaks {
-            Speaks::Http { fields, .. } if url.scheme() == "http" && !self.tunnels_http => {
+            ProxyProtocol::Http { fields, .. } if url.scheme() == "http" && !self.tunnels_http => {
                 Route::Forward { relay: &self.relay, fields }
             }
-            Speaks::Http { .. } | Speaks::Socks5 { .. } => Route::Tunnel(&self.relay),
+            ProxyProtocol::Http { .. } | ProxyProtocol::Socks5 { .. } => Route::Tunnel(&self.relay),
         }
     }
 }
@@ -280,14 +282,14 @@ fn scheme_and_authority(url: &str) -> Result<(&str, &str)> {
 }
 
 /// What a proxy with that scheme speaks: the scheme's own name, the protocol, and its port.
-fn speaks(scheme: &str) -> Result<(&'static str, Speaks, u16)> {
-    let http = |is_https| Speaks::Http { is_https, fields: Headers::new() };
-    let socks5 = |names| Speaks::Socks5 { names, login: None };
+fn speaks(scheme: &str) -> Result<(&'static str, ProxyProtocol, u16)> {
+    let http = |is_https| ProxyProtocol::Http { is_https, fields: Headers::new() };
+    let socks5 = |names| ProxyProtocol::Socks5 { names, login: None };
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok(("http", http(false), 80)),
         "https" => Ok(("https", http(true), 443)),
-        "socks5" => Ok(("socks5", socks5(Names::ByUs), 1080)),
-        "socks5h" | "socks" => Ok(("socks5h", socks5(Names::ByProxy), 1080)),
+        "socks5" => Ok(("socks5", socks5(Dns::Local), 1080)),
+        "socks5h" | "socks" => Ok(("socks5h", socks5(Dns::Remote), 1080)),
         other if !other.is_empty() && other.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
             let what = format!("a proxy is http, https, socks5 or socks5h (which socks stands for), and not {other}");
             Err(Error::new(ErrorKind::UnsupportedScheme, what))
@@ -309,7 +311,7 @@ pub(crate) enum Proxies {
 
 impl Proxies {
     /// Those of this process's environment.
-    pub(crate) fn of_environment() -> Proxies {
+    pub(crate) fn from_env() -> Proxies {
         let environment = Environment::of(|name| env::var_os(name));
         let is_any = environment.http.is_some() || environment.https.is_some();
         if is_any { Proxies::Environment(environment) } else { Proxies::None }
@@ -340,7 +342,7 @@ impl Proxies {
 pub(crate) struct Environment {
     http: Option<Result<Proxy>>,
     https: Option<Result<Proxy>>,
-    except: Result<Exceptions>,
+    except: Result<NoProxy>,
 }
 
 impl Environment {
@@ -357,8 +359,8 @@ impl Environment {
         };
         let proxy = |name| either(name).or_else(|| either("all_proxy")).map(|(name, value)| named(name, &value));
         let except = match either("no_proxy") {
-            None => Ok(Exceptions::default()),
-            Some((name, value)) => text(name, &value).map(Exceptions::parse_known),
+            None => Ok(NoProxy::default()),
+            Some((name, value)) => text(name, &value).map(NoProxy::parse_known),
         };
         Environment { http: proxy("http_proxy"), https: proxy("https_proxy"), except }
     }
@@ -377,7 +379,7 @@ impl Environment {
 /// The proxy that a variable names.
 fn named(name: &str, value: &OsString) -> Result<Proxy> {
     let proxy = Proxy::new(text(name, value)?.trim_ascii());
-    proxy.map_err(|error| error.recast(ErrorKind::InvalidRequest, &variable_called(name)))
+    proxy.map_err(|error| error.context(ErrorKind::InvalidRequest, &variable_called(name)))
 }
 
 fn text<'v>(name: &str, value: &'v OsString) -> Result<&'v str> {
@@ -403,7 +405,7 @@ fn is_this_machine(url: &Url) -> bool {
 
 /// The hosts that are asked without a proxy.
 #[derive(Clone, Debug, Default)]
-struct Exceptions(Vec<Exception>);
+struct NoProxy(Vec<Exception>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Exception {
@@ -425,26 +427,26 @@ enum Exception {
     },
 }
 
-impl Exceptions {
+impl NoProxy {
     fn entries(list: &str) -> impl Iterator<Item = &str> {
         list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty())
     }
 
     /// Those that have a meaning: a variable is for many programs, and some know more forms. As in
     /// Go and curl the others mean nothing.
-    fn parse_known(list: &str) -> Exceptions {
-        Exceptions(Exceptions::entries(list).filter_map(Exception::parse).collect())
+    fn parse_known(list: &str) -> NoProxy {
+        NoProxy(NoProxy::entries(list).filter_map(Exception::parse).collect())
     }
 
-    fn parse(list: &str) -> Result<Exceptions> {
+    fn parse(list: &str) -> Result<NoProxy> {
         let mut exceptions = Vec::new();
-        for entry in Exceptions::entries(list) {
+        for entry in NoProxy::entries(list) {
             exceptions.push(Exception::parse(entry).ok_or_else(|| {
                 let what = format!("{entry:?} is no host, address or prefix that goes without a proxy");
                 Error::new(ErrorKind::InvalidRequest, what)
             })?);
         }
-        Ok(Exceptions(exceptions))
+        Ok(NoProxy(exceptions))
     }
 
     fn contain(&self, url: &Url) -> bool {
@@ -622,7 +624,7 @@ mod tests {
             let all = environment(&[("http_proxy", "p:1"), ("no_proxy", &list)]);
             assert_eq!(chosen(&all, "http://10.0.0.1/"), "http://p:1", "{entry}");
             assert_eq!(chosen(&all, "http://spared.example/"), "direct", "{entry}");
-            let error = Proxy::new("http://p:1").unwrap().except(&list).unwrap_err();
+            let error = Proxy::new("http://p:1").unwrap().bypass(&list).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{entry}");
         }
     }
@@ -688,7 +690,7 @@ mod tests {
             ("a, b\t,,c", &["http://a/", "http://b/", "http://c/"], &["http://d/"]),
         ];
         for (list, spared, others) in table {
-            let given = Proxies::Given(Proxy::new("http://p:1").unwrap().except(list).unwrap());
+            let given = Proxies::Given(Proxy::new("http://p:1").unwrap().bypass(list).unwrap());
             let is_direct = |url: &str| given.route(&Url::parse(url).unwrap()).unwrap().relay().is_none();
             let from_environment = environment(&[("all_proxy", "p:1"), ("no_proxy", list)]);
             for url in spared {
@@ -738,7 +740,7 @@ mod tests {
             assert_eq!((relay.name.as_str(), relay.host.as_str()), (name, host), "{url}");
         }
         let relay = Proxy::new("socks://u:p@p").unwrap().relay;
-        assert!(matches!(relay.speaks, Speaks::Socks5 { names: Names::ByProxy, login: Some(_) }));
+        assert!(matches!(relay.speaks, ProxyProtocol::Socks5 { names: Dns::Remote, login: Some(_) }));
     }
 
     #[test]
@@ -816,7 +818,7 @@ mod tests {
         assert_eq!(shown, r#"Proxy(http://p:80, ["Proxy-Authorization"])"#);
         assert_eq!(format!("{:?}", Proxy::new("p").unwrap()), "Proxy(http://p:80)");
         let proxy = Proxy::new("socks5://u%00:%ff@p").unwrap();
-        let Speaks::Socks5 { login: Some(login), .. } = proxy.relay.speaks else { panic!("a login") };
+        let ProxyProtocol::Socks5 { login: Some(login), .. } = proxy.relay.speaks else { panic!("a login") };
         assert_eq!((&login.user[..], &login.password[..]), (&b"u\0"[..], &b"\xff"[..]));
         for url in ["http://u%3a:p@p", "http://u:%0a@p", "socks5://u@p", "socks5h://:p@p"] {
             assert_eq!(Proxy::new(url).unwrap_err().kind(), ErrorKind::InvalidRequest, "{url}");

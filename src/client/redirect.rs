@@ -13,7 +13,7 @@ use crate::uri;
 use crate::wire::head::Head;
 
 /// Fields that say nothing about who asks: only these go to another origin.
-const HARMLESS: [&str; 7] =
+const CROSS_ORIGIN_ALLOWED: [&str; 7] =
     ["accept", "accept-charset", "accept-language", "accept-encoding", "user-agent", "range", "if-range"];
 
 /// Fields that belong to the body: they go where it goes.
@@ -44,7 +44,7 @@ impl Redirects {
         if self.trail.is_empty() { Fate::NotSent } else { Fate::ResponseStarted }
     }
 
-    /// Makes `request` the one that the redirect asks for. `false`: it is none to be followed.
+    /// Makes `request` the one that the redirect asks for. `false`: it is none to be cross_origin_allowed.
     pub(crate) fn follow(&mut self, request: &mut Request<'_>, head: &Head, settings: &Settings) -> Result<bool> {
         if self.max == 0 || !matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(false);
@@ -70,7 +70,7 @@ impl Redirects {
             )));
         }
         if uri::origin(&next) != uri::origin(&request.url) {
-            leave_behind(request, &settings.followed);
+            strip_cross_origin(request, &settings.cross_origin_allowed);
         }
         settings.observe(|| Event::Redirect { status: head.status, from: &request.url, to: &next });
         self.trail.push(std::mem::replace(&mut request.url, next));
@@ -86,7 +86,7 @@ fn malformed(what: String) -> Error {
     answered(ErrorKind::Redirect, what)
 }
 
-/// The Location, if there is one; several must be alike. An empty one leads nowhere: followed, it
+/// The Location, if there is one; several must be alike. An empty one leads nowhere: cross_origin_allowed, it
 /// would ask the same again.
 fn location(head: &Head) -> Result<Option<&[u8]>> {
     let mut all = head.headers.get_all("location").filter(|location| !location.trim_ascii().is_empty());
@@ -117,12 +117,12 @@ fn drop_body(request: &mut Request<'_>) {
 }
 
 /// To another origin goes only what is on a list. What is gone does not come back on later hops.
-fn leave_behind(request: &mut Request<'_>, followed: &[String]) {
+fn strip_cross_origin(request: &mut Request<'_>, cross_origin_allowed: &[String]) {
     let has_body = !request.body.is_none();
     request.headers.retain(&mut |name| {
         let is = |other: &&str| other.eq_ignore_ascii_case(name);
-        HARMLESS.iter().any(is)
+        CROSS_ORIGIN_ALLOWED.iter().any(is)
             || has_body && OF_THE_BODY.iter().any(is)
-            || followed.iter().any(|other| other.eq_ignore_ascii_case(name))
+            || cross_origin_allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
     });
 }

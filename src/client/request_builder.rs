@@ -175,7 +175,7 @@ impl<'b> RequestBuilder<'b> {
     }
 
     /// Lets `token` cancel this request, up to the last byte of its body.
-    pub fn cancel(self, token: &CancelToken) -> Self {
+    pub fn cancel_token(self, token: &CancelToken) -> Self {
         self.step(|request| {
             request.options.token = Some(token.clone());
             Ok(())

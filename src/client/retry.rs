@@ -38,12 +38,12 @@ fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) -> bool {
 pub(crate) fn why_repeat(request: &Request<'_>, outcome: &Result<ResponseParts>, was_reused: bool) -> Option<Error> {
     match outcome {
         Err(error) => may_retry(request, error, was_reused).then(|| error.clone()),
-        Ok(parts) if parts.met.head.status != StatusCode::EXPECTATION_FAILED => None,
+        Ok(parts) if parts.received.head.status != StatusCode::EXPECTATION_FAILED => None,
         // After a 100, or once the wait for it was over, the 417 is about what was sent.
         Ok(parts) => {
-            let is_meant = request.expectation().is_some() && parts.met.upload == Upload::Withheld;
+            let is_meant = request.expectation().is_some() && parts.received.upload == Upload::Withheld;
             let refused = Error::new(ErrorKind::Status, "the server does not know Expect: 100-continue");
-            is_meant.then(|| refused.with_status(parts.met.head.status).with_fate(Fate::ResponseStarted))
+            is_meant.then(|| refused.with_status(parts.received.head.status).with_fate(Fate::ResponseStarted))
         }
     }
 }

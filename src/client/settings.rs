@@ -27,10 +27,10 @@ pub(crate) struct Settings {
     pub(crate) user_agent: String,
     pub(crate) default_headers: Headers,
     /// Names of further fields that go along to other origins.
-    pub(crate) followed: Vec<String>,
+    pub(crate) cross_origin_allowed: Vec<String>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     /// The first setting that makes no sense; every send gives it.
-    pub(crate) mistake: Option<Error>,
+    pub(crate) deferred_error: Option<Error>,
 }
 
 impl Settings {

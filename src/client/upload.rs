@@ -8,7 +8,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use crate::client::answer::Answers;
+use crate::client::response_reader::ResponseReader;
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::message::send_body::{Kind, SendBody, Upload, read_at};
 use crate::net::conn::Conn;
@@ -45,12 +45,12 @@ pub(crate) fn send(
     conn: &mut Conn,
     body: &mut SendBody<'_>,
     expect: Option<Duration>,
-    answers: &mut Answers<'_>,
+    answers: &mut ResponseReader<'_>,
 ) -> Result<Upload> {
-    if let Kind::Reader { reader, length: Some(0), is_touched } = &mut body.0 {
-        *is_touched = true;
+    if let Kind::Reader { reader, length: Some(0), started } = &mut body.0 {
+        *started = true;
         // The head alone would be the whole request.
-        Source::new(&mut |block| reader.read(block), Some(0), 0).check_end()?;
+        BodyBlocks::new(&mut |block| reader.read(block), Some(0), 0).check_end()?;
     }
     let first = match &body.0 {
         Kind::Bytes(bytes) if expect.is_none() && bytes.len() <= SMALL_BODY_BYTES_MAX => &bytes[..],
@@ -64,7 +64,7 @@ pub(crate) fn send(
     }
     if let Some(patience) = expect {
         let patience = Deadline::of("expect_continue", Some(patience), Instant::now());
-        if !answers.may_send_body(conn, patience)? || answers.head().is_some_and(says_stop) {
+        if !answers.await_continue(conn, patience)? || answers.head().is_some_and(rejects_body) {
             return Ok(Upload::Withheld);
         }
     }
@@ -78,14 +78,14 @@ pub(crate) fn send(
                 at += count as u64;
                 Ok(count)
             };
-            let mut source = Source::new(&mut read, Some(*length), FILE_BLOCK_BYTES);
-            source.may_go_on = true; // a file that grew meanwhile is sent as long as it was
+            let mut source = BodyBlocks::new(&mut read, Some(*length), FILE_BLOCK_BYTES);
+            source.may_grow = true; // a file that grew meanwhile is sent as long as it was
             Uploader::new(conn, answers).stream(source)
         }
-        Kind::Reader { reader, length, is_touched } => {
-            *is_touched = true;
+        Kind::Reader { reader, length, started } => {
+            *started = true;
             let mut read = |block: &mut [u8]| reader.read(block);
-            Uploader::new(conn, answers).stream(Source::new(&mut read, *length, READER_BLOCK_BYTES))
+            Uploader::new(conn, answers).stream(BodyBlocks::new(&mut read, *length, READER_BLOCK_BYTES))
         }
         Kind::Unusable(error) => Err(error.clone()),
     }
@@ -93,7 +93,7 @@ pub(crate) fn send(
 
 /// A write failed: perhaps the server said why before it closed, in HTTP or in TLS, or took nothing
 /// more.
-fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) -> Result<()> {
+fn after_broken_write(conn: &mut Conn, answers: &mut ResponseReader<'_>, error: Error) -> Result<()> {
     match error.kind() {
         // What was said before the request's first byte had left is no answer to it.
         _ if conn.sent() == 0 => Err(error.at(Stage::Send)),
@@ -101,8 +101,8 @@ fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) 
             ErrorKind::Tls => said,
             _ => error.at(Stage::Send),
         }),
-        ErrorKind::Timeout if !conn.limits().deadline.passed() => match answers.poll(conn) {
-            Ok(Some(head)) if says_stop(head) => Ok(()),
+        ErrorKind::Timeout if !conn.limits().deadline.has_passed() => match answers.poll(conn) {
+            Ok(Some(head)) if rejects_body(head) => Ok(()),
             _ => Err(error.at(Stage::Send)),
         },
         _ => Err(error.at(Stage::Send)),
@@ -111,7 +111,7 @@ fn after_broken_write(conn: &mut Conn, answers: &mut Answers<'_>, error: Error) 
 
 /// Whether that answer makes the rest of the body pointless. A 2xx does not: it may be made from the
 /// body as it comes. That the connection closes behind it is another matter (RFC 9112 §9.5, §9.6).
-fn says_stop(head: &Head) -> bool {
+fn rejects_body(head: &Head) -> bool {
     head.status.as_u16() >= 300
 }
 
@@ -119,7 +119,7 @@ fn says_stop(head: &Head) -> bool {
 /// among the answers.
 struct Uploader<'c, 'a, 's> {
     conn: &'c mut Conn,
-    answers: &'a mut Answers<'s>,
+    answers: &'a mut ResponseReader<'s>,
     /// Bytes sent since the last look.
     unseen: usize,
     looked: Instant,
@@ -128,7 +128,7 @@ struct Uploader<'c, 'a, 's> {
 }
 
 impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
-    fn new(conn: &'c mut Conn, answers: &'a mut Answers<'s>) -> Uploader<'c, 'a, 's> {
+    fn new(conn: &'c mut Conn, answers: &'a mut ResponseReader<'s>) -> Uploader<'c, 'a, 's> {
         Uploader { looked: conn.begun(), conn, answers, unseen: 0, stalls: 0 }
     }
 
@@ -141,7 +141,7 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
         Ok(Upload::Complete)
     }
 
-    fn stream(mut self, mut source: Source<'_>) -> Result<Upload> {
+    fn stream(mut self, mut source: BodyBlocks<'_>) -> Result<Upload> {
         while let Some(block) = source.next()? {
             if self.write(block)? == Upload::CutShort {
                 return Ok(Upload::CutShort);
@@ -177,7 +177,7 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
             }
             if self.stalls > 0 || self.unseen >= LOOK_EVERY_BYTES || self.looked.elapsed() >= TICK {
                 (self.unseen, self.looked) = (0, Instant::now());
-                if self.is_pointless()? {
+                if self.should_stop()? {
                     return Ok(Upload::CutShort);
                 }
             }
@@ -188,15 +188,15 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
     ///
     /// A server that has answered 2xx and does not read on waits for us to read. It is told that
     /// nothing more comes, so that it does not wait for the rest, either.
-    fn is_pointless(&mut self) -> Result<bool> {
+    fn should_stop(&mut self) -> Result<bool> {
         let is_stalled = self.stalls >= STALLS_MAX;
         let was_known = self.answers.head().is_some();
         let Some(head) = self.answers.poll(self.conn)? else { return Ok(false) };
-        let says_stop = !was_known && says_stop(head);
-        if is_stalled && !says_stop {
+        let rejects_body = !was_known && rejects_body(head);
+        if is_stalled && !rejects_body {
             self.conn.shutdown_write();
         }
-        Ok(says_stop || is_stalled)
+        Ok(rejects_body || is_stalled)
     }
 }
 
@@ -205,20 +205,20 @@ type ReadOnce<'r> = dyn FnMut(&mut [u8]) -> io::Result<usize> + 'r;
 
 /// A reader's bytes in blocks, ready to be written: with their chunk lines where the length is
 /// not known, and held to their length where it is.
-struct Source<'r> {
+struct BodyBlocks<'r> {
     read: &'r mut ReadOnce<'r>,
     /// Bytes left to send; `None`: chunked.
     left: Option<u64>,
     /// More bytes than the length are not the caller's mistake.
-    may_go_on: bool,
+    may_grow: bool,
     block: Vec<u8>,
     is_done: bool,
 }
 
-impl<'r> Source<'r> {
-    fn new(read: &'r mut ReadOnce<'r>, length: Option<u64>, block_bytes: usize) -> Source<'r> {
+impl<'r> BodyBlocks<'r> {
+    fn new(read: &'r mut ReadOnce<'r>, length: Option<u64>, block_bytes: usize) -> BodyBlocks<'r> {
         let block = vec![0; SIZE_LINE_BYTES_MAX + block_bytes + LAST_CHUNK.len()];
-        Source { read, left: length, may_go_on: false, block, is_done: length == Some(0) }
+        BodyBlocks { read, left: length, may_grow: false, block, is_done: length == Some(0) }
     }
 
     /// The next block to write, or `None` after the last.
@@ -262,7 +262,7 @@ impl<'r> Source<'r> {
 
     /// The announced length is reached: the reader must be at its end.
     fn check_end(&mut self) -> Result<()> {
-        if self.may_go_on {
+        if self.may_grow {
             return Ok(());
         }
         let at = self.block.len() - 1;

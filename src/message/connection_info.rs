@@ -12,7 +12,7 @@ use crate::observe::Timings;
 /// ```no_run
 /// let response = longwire::get("http://example.com/")?;
 /// let connection = response.connection();
-/// println!("exchange {} on {:?}", connection.exchange(), connection.peer_addr());
+/// println!("exchange {} on {:?}", connection.nth(), connection.peer_addr());
 /// # Ok::<(), longwire::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl ConnectionInfo {
     }
 
     /// The number of this exchange on its connection, counted from 1.
-    pub fn exchange(&self) -> u32 {
+    pub fn nth(&self) -> u32 {
         self.exchange
     }
 

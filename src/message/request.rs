@@ -100,11 +100,11 @@ impl<'b> Request<'b> {
         if name.eq_ignore_ascii_case("expect") {
             return self.add_expect(value);
         }
-        check_by_hand(name, value)?;
+        check_user_header(name, value)?;
         if name.eq_ignore_ascii_case("host") && self.headers.contains("host") {
             return Err(invalid("Host is set twice"));
         }
-        match stands_alone(name) {
+        match is_singleton(name) {
             true => self.headers.insert(name, value),
             false => self.headers.append(name, value),
         }
@@ -217,13 +217,13 @@ pub(crate) fn check_upgrade(headers: &Headers) -> Result<()> {
 
 /// Fields that a request has once (RFC 9110 §5.3), and that come from elsewhere, too: the URL's
 /// userinfo, `basic_auth`, `form`. The last word counts.
-pub(crate) fn stands_alone(name: &str) -> bool {
+pub(crate) fn is_singleton(name: &str) -> bool {
     ["authorization", "content-type"].iter().any(|single| single.eq_ignore_ascii_case(name))
 }
 
 /// Checks a field that a caller sets: what would make two messages of one is refused, and so is what
 /// nobody could act on. `Expect` goes with a request, not with a field.
-pub(crate) fn check_by_hand(name: &str, value: &[u8]) -> Result<()> {
+pub(crate) fn check_user_header(name: &str, value: &[u8]) -> Result<()> {
     let value = value.trim_ascii_blanks();
     let lists_only = |known: &[&str]| {
         list_members(value).all(|member| known.iter().any(|known| member.eq_ignore_ascii_case(known.as_bytes())))

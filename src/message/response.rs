@@ -61,11 +61,11 @@ pub struct Response {
 /// What an exchange gives: what a response is made of, but for the URL.
 pub(crate) struct ResponseParts {
     pub(crate) lease: Lease,
-    pub(crate) met: Met,
+    pub(crate) received: ReceivedHead,
 }
 
 /// What came over the connection.
-pub(crate) struct Met {
+pub(crate) struct ReceivedHead {
     pub(crate) head: Head,
     pub(crate) content_length: Option<u64>,
     pub(crate) framing: Framing,
@@ -79,15 +79,17 @@ pub(crate) struct Met {
 impl ResponseParts {
     /// The body alone. To drop it, and not the lease, is how a response is left unread.
     pub(crate) fn into_framed(self) -> Framed {
-        Framed::new(self.lease, self.met.head.status, self.met.framing, self.met.afterwards)
+        Framed::new(self.lease, self.received.head.status, self.received.framing, self.received.afterwards)
     }
 }
 
 impl Response {
     #[inline]
     pub(crate) fn new(parts: ResponseParts, method: Method, url: Url, redirects: Vec<Url>) -> Response {
-        let ResponseParts { lease, met: Met { head, content_length, framing, afterwards, upload, sent, received } } =
-            parts;
+        let ResponseParts {
+            lease,
+            received: ReceivedHead { head, content_length, framing, afterwards, upload, sent, received },
+        } = parts;
         let connection = ConnectionInfo::new(lease.opened.clone(), lease.exchanges, received);
         let begun = lease.begun();
         let is_request_complete = upload == Upload::Complete;

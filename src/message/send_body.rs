@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::head::Announced;
+use crate::wire::head::RequestFraming;
 
 /// A request body.
 ///
@@ -48,7 +48,7 @@ pub(crate) enum Kind<'b> {
     Reader {
         reader: Box<dyn Read + Send + 'b>,
         length: Option<u64>,
-        is_touched: bool,
+        started: bool,
     },
     /// A file that could not be used; said when the request is sent.
     Unusable(Error),
@@ -63,14 +63,14 @@ impl<'b> SendBody<'b> {
     /// A stream of unknown length, sent in chunks (RFC 9112 §7.1) as it is read. Each read of up
     /// to 16 KiB becomes a chunk and leaves at once.
     pub fn reader(reader: impl Read + Send + 'b) -> SendBody<'b> {
-        SendBody(Kind::Reader { reader: Box::new(reader), length: None, is_touched: false })
+        SendBody(Kind::Reader { reader: Box::new(reader), length: None, started: false })
     }
 
     /// A stream of exactly `length` bytes. If the reader has fewer or more, the request fails
     /// with [`ErrorKind::Body`] and its connection is closed. To know, it is asked for one byte
     /// more before the last ones leave: give `reader.take(length)` of one that would block there.
     pub fn sized_reader(reader: impl Read + Send + 'b, length: u64) -> SendBody<'b> {
-        SendBody(Kind::Reader { reader: Box::new(reader), length: Some(length), is_touched: false })
+        SendBody(Kind::Reader { reader: Box::new(reader), length: Some(length), started: false })
     }
 
     /// The length, where it is known.
@@ -91,17 +91,17 @@ impl<'b> SendBody<'b> {
 
     /// How the head announces it. `expected`: whether absence is said aloud.
     #[inline]
-    pub(crate) fn announced(&self, expected: bool) -> Announced {
+    pub(crate) fn announced(&self, expected: bool) -> RequestFraming {
         match (&self.0, self.length()) {
-            (Kind::Empty, _) if !expected => Announced::Nothing,
-            (_, Some(length)) => Announced::Length(length),
-            (_, None) => Announced::Chunked,
+            (Kind::Empty, _) if !expected => RequestFraming::Nothing,
+            (_, Some(length)) => RequestFraming::Length(length),
+            (_, None) => RequestFraming::Chunked,
         }
     }
 
     /// Whether all of it can be sent again: sending begins where the body does, each time.
     pub(crate) fn is_replayable(&self) -> bool {
-        !matches!(self.0, Kind::Reader { is_touched: true, .. })
+        !matches!(self.0, Kind::Reader { started: true, .. })
     }
 
     /// What is wrong with it, where that is known beforehand.

@@ -14,7 +14,7 @@ use crate::net::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, PoisonError
 
 /// Stops requests from another thread.
 ///
-/// Give it to any number of requests with [`RequestBuilder::cancel`](crate::RequestBuilder::cancel).
+/// Give it to any number of requests with [`RequestBuilder::cancel_token`](crate::RequestBuilder::cancel_token).
 /// [`cancel`](CancelToken::cancel) makes each of them fail with
 /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) at once, wherever it stands: waiting for
 /// a place in the pool, resolving, connecting, sending, waiting, or reading the body. A cancelled
@@ -29,7 +29,7 @@ use crate::net::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, PoisonError
 /// let elsewhere = token.clone();
 /// std::thread::spawn(move || elsewhere.cancel()).join().unwrap();
 ///
-/// let error = Client::new().get("http://192.0.2.1/").cancel(&token).send().unwrap_err();
+/// let error = Client::new().get("http://192.0.2.1/").cancel_token(&token).send().unwrap_err();
 /// assert!(error.is_cancelled());
 /// ```
 #[derive(Clone, Default)]

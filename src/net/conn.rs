@@ -148,7 +148,7 @@ impl Conn {
             return Ok(());
         }
         match self.line.try_read(&mut [0; 1]) {
-            Ok(None) if !self.line.is_mid_record() => Ok(()),
+            Ok(None) if !self.line.has_partial_record() => Ok(()),
             Ok(Some(0)) | Err(_) => Err(CloseReason::PeerClosed),
             Ok(_) => Err(CloseReason::StrayBytes),
         }
@@ -222,7 +222,7 @@ impl Conn {
 
     /// Reads once past the buffer, which must be empty.
     #[inline]
-    pub(crate) fn read_past_buffer(&mut self, into: &mut [u8], until: &Deadline, now: Instant) -> Result<usize> {
+    pub(crate) fn read_unbuffered(&mut self, into: &mut [u8], until: &Deadline, now: Instant) -> Result<usize> {
         debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
         let count = self.line.read(into, until, now)?;
         self.came(count == into.len());
@@ -233,7 +233,7 @@ impl Conn {
     #[inline]
     fn came(&mut self, is_full: bool) {
         self.heard = None;
-        self.is_unseen = is_full || !self.line.saw_all();
+        self.is_unseen = is_full || !self.line.is_drained();
     }
 
     /// Puts bytes together in the buffer, to be sent by `send_with`.

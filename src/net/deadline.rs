@@ -9,12 +9,12 @@ use crate::error::{Error, ErrorKind};
 /// A limit so long that the clock cannot hold it is no limit.
 ///
 /// ```
-/// use longwire::Deadline;
+/// use longwire::transport::Deadline;
 /// use std::time::Duration;
 ///
-/// assert_eq!(Deadline::none().left(), None);
-/// assert!(Deadline::after(Duration::from_secs(5)).left() <= Some(Duration::from_secs(5)));
-/// assert_eq!(Deadline::after(Duration::ZERO).left(), Some(Duration::ZERO));
+/// assert_eq!(Deadline::none().remaining(), None);
+/// assert!(Deadline::after(Duration::from_secs(5)).remaining() <= Some(Duration::from_secs(5)));
+/// assert_eq!(Deadline::after(Duration::ZERO).remaining(), Some(Duration::ZERO));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
@@ -47,27 +47,27 @@ impl Deadline {
 
     /// How long is left: `None` without a limit, zero when it has passed.
     #[inline]
-    pub fn left(&self) -> Option<Duration> {
+    pub fn remaining(&self) -> Option<Duration> {
         self.at.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     #[inline]
-    pub(crate) fn left_at(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn remaining_at(&self, now: Instant) -> Option<Duration> {
         Some(self.at?.saturating_duration_since(now))
     }
 
     /// The first of so many equal parts of what is left.
     pub(crate) fn share(&self, parts: u32) -> Deadline {
         let now = Instant::now();
-        match self.left_at(now) {
+        match self.remaining_at(now) {
             Some(left) if parts > 1 => Deadline { at: now.checked_add(left / parts), ..*self },
             _ => *self,
         }
     }
 
     /// Whether it has passed.
-    pub fn passed(&self) -> bool {
-        self.left() == Some(Duration::ZERO)
+    pub fn has_passed(&self) -> bool {
+        self.remaining() == Some(Duration::ZERO)
     }
 
     /// Whichever of the two comes first.
@@ -116,6 +116,6 @@ mod tests {
 
     #[test]
     fn what_overflows_the_clock_is_no_limit() {
-        assert_eq!(Deadline::after(Duration::MAX).left(), None);
+        assert_eq!(Deadline::after(Duration::MAX).remaining(), None);
     }
 }

@@ -89,7 +89,7 @@ impl<T: Send + 'static> Mailbox<T> {
             if !answers.is_empty() {
                 return Ok(Some(answers.remove(0)));
             }
-            let left = deadline.left();
+            let left = deadline.remaining();
             if left == Some(Duration::ZERO) {
                 return Ok(None);
             }

@@ -84,7 +84,7 @@ impl Line {
     #[inline]
     pub(crate) fn begin(&mut self, limits: Limits) {
         if let Some(token) = &limits.token {
-            match self.socket.canceller() {
+            match self.socket.shutdown_handle() {
                 Some(hook) => {
                     self.registration = Some(token.register(hook));
                     self.is_blind = cfg!(windows); // there, shutdown does not wake a reader
@@ -119,8 +119,8 @@ impl Line {
     /// not beyond `until` or the request's deadline.
     #[inline]
     pub(crate) fn read(&mut self, buf: &mut [u8], until: &Deadline, now: Instant) -> Result<usize> {
-        let of_request = sooner(self.limits.deadline.left_at(now), self.limits.read_timeout);
-        let mut left = sooner(until.left_at(now), of_request);
+        let of_request = sooner(self.limits.deadline.remaining_at(now), self.limits.read_timeout);
+        let mut left = sooner(until.remaining_at(now), of_request);
         loop {
             self.check_cancelled()?;
             if left == Some(Duration::ZERO) {
@@ -136,7 +136,7 @@ impl Line {
                     };
                 }
                 Ok(count) => return Ok(count),
-                Err(error) if is_wake_up(&error) => left = self.read_silence(until, now).left(),
+                Err(error) if is_retryable(&error) => left = self.read_silence(until, now).remaining(),
                 Err(error) => return Err(self.broken("read", error)),
             }
         }
@@ -157,7 +157,7 @@ impl Line {
                 }
                 Ok(Some(count))
             }
-            Err(error) if is_wake_up(&error) => Ok(None),
+            Err(error) if is_retryable(&error) => Ok(None),
             Err(error) => Err(self.broken("read", error)),
         }
     }
@@ -218,16 +218,16 @@ impl Line {
         let until = until.or_sooner(self.limits.deadline);
         let started = Instant::now();
         loop {
-            let left = until.left();
+            let left = until.remaining();
             if left == Some(Duration::ZERO) {
                 return Err(self.failure(until.error(SENDING)));
             }
             // Armed with half of twice the tick.
             let left = sooner(left, Some(tick * 2));
-            let passed_on = self.socket.passed_on();
+            let bytes_flushed = self.socket.bytes_flushed();
             match self.try_write(left, &mut write)? {
                 Some(count) => return Ok(Some(count)),
-                None if self.socket.passed_on() > passed_on => return Ok(Some(0)),
+                None if self.socket.bytes_flushed() > bytes_flushed => return Ok(Some(0)),
                 None if started.elapsed() < tick / 2 => {} // a signal is no stall: only time is
                 None => return Ok(None),
             }
@@ -237,20 +237,20 @@ impl Line {
     /// Does a write, or what counts as one, for as long as the limits allow from `now` on.
     #[inline]
     fn persist(&mut self, mut now: Instant, mut write: impl FnMut(&mut Socket) -> io::Result<usize>) -> Result<usize> {
-        let mut left = sooner(self.limits.deadline.left_at(now), self.limits.write_timeout);
+        let mut left = sooner(self.limits.deadline.remaining_at(now), self.limits.write_timeout);
         loop {
             if left == Some(Duration::ZERO) {
                 let until = self.write_silence(now).or_sooner(self.limits.deadline);
                 return Err(self.failure(until.error(SENDING)));
             }
-            let passed_on = self.socket.passed_on();
+            let bytes_flushed = self.socket.bytes_flushed();
             if let Some(count) = self.try_write(left, &mut write)? {
                 return Ok(count);
             }
-            if self.socket.passed_on() > passed_on {
+            if self.socket.bytes_flushed() > bytes_flushed {
                 now = Instant::now(); // the peer is taking, however slowly
             }
-            left = self.write_silence(now).or_sooner(self.limits.deadline).left();
+            left = self.write_silence(now).or_sooner(self.limits.deadline).remaining();
         }
     }
 
@@ -266,7 +266,7 @@ impl Line {
         match write(&mut self.socket) {
             Ok(0) => Err(self.broken("write", io::ErrorKind::WriteZero.into())),
             Ok(count) => Ok(Some(count)),
-            Err(error) if is_wake_up(&error) => Ok(None),
+            Err(error) if is_retryable(&error) => Ok(None),
             Err(error) => {
                 // A broken pipe is what is left of an end that had come in order.
                 self.broke = Some(error.kind()).filter(|how| *how != io::ErrorKind::BrokenPipe);
@@ -338,13 +338,13 @@ impl Line {
     }
 
     /// Whether the last read, if it gave less than it had room for, left nothing behind.
-    pub(crate) fn saw_all(&self) -> bool {
-        self.socket.saw_all()
+    pub(crate) fn is_drained(&self) -> bool {
+        self.socket.is_drained()
     }
 
     /// Whether a part of a record has come, and its rest has not.
-    pub(crate) fn is_mid_record(&self) -> bool {
-        self.socket.is_mid_record()
+    pub(crate) fn has_partial_record(&self) -> bool {
+        self.socket.has_partial_record()
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
@@ -377,7 +377,7 @@ fn sooner(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
 /// A tick passed or a signal came: nothing has happened, the clock decides. On Unix a tick is
 /// EAGAIN; there the system's own TimedOut (ETIMEDOUT) is the connection dying, which it says once
 /// and then pretends an orderly end.
-pub(crate) fn is_wake_up(error: &io::Error) -> bool {
+pub(crate) fn is_retryable(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => true,
         io::ErrorKind::TimedOut => cfg!(windows) || error.raw_os_error().is_none(),
@@ -414,10 +414,10 @@ mod tests {
 
     #[test]
     fn a_connection_that_dies_is_no_tick() {
-        assert!(is_wake_up(&io::ErrorKind::TimedOut.into()), "a stream's own tick");
+        assert!(is_retryable(&io::ErrorKind::TimedOut.into()), "a stream's own tick");
         if cfg!(target_os = "linux") {
-            assert!(is_wake_up(&io::Error::from_raw_os_error(11)), "EAGAIN");
-            assert!(!is_wake_up(&io::Error::from_raw_os_error(110)), "ETIMEDOUT");
+            assert!(is_retryable(&io::Error::from_raw_os_error(11)), "EAGAIN");
+            assert!(!is_retryable(&io::Error::from_raw_os_error(110)), "ETIMEDOUT");
         }
     }
 

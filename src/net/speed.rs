@@ -91,7 +91,7 @@ mod tests {
             assert!(meter.check().is_ok(), "just in time");
         }
         let now = Instant::now();
-        assert_eq!(meter.deadline(now).left_at(now), Some(10 * SECOND));
+        assert_eq!(meter.deadline(now).remaining_at(now), Some(10 * SECOND));
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         meter.add_wait(9 * SECOND);
         meter.add_content(99);
         let now = Instant::now();
-        assert_eq!(meter.deadline(now).left_at(now), Some(SECOND));
+        assert_eq!(meter.deadline(now).remaining_at(now), Some(SECOND));
         meter.add_wait(SECOND);
         let error = meter.check().unwrap_err();
         let want = "reading from the server: 99 bytes in 10s, fewer than 100 (min_speed)";

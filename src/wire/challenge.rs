@@ -64,7 +64,9 @@ mod tests {
             (&["Negotiate", "NTLM"], "Negotiate NTLM"),
             (&["Negotiate, NTLM , Basic realm=\"a, Digest b\""], "Negotiate NTLM Basic"),
             (
-                &["Newauth realm=\"apps\", type=1, title=\"Login to \\\"apps\\\", Bearer x\", Basic realm=simple"],
+                &[
+                    "Newauth realm=\"apps\", type=1, title=\"Credentials to \\\"apps\\\", Bearer x\", Basic realm=simple",
+                ],
                 "Newauth Basic",
             ),
             (&["Digest realm = \"x\" , qop\t=\tauth,nonce=abc=="], "Digest"),

@@ -11,7 +11,7 @@ use crate::method::Method;
 use crate::observe::CloseReason;
 use crate::redact::excerpt;
 use crate::status::{StatusCode, Version};
-use crate::wire::head::{Head, Lines};
+use crate::wire::head::{Head, Occurrence};
 
 /// Where a response's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
     // 3. and 4. Transfer-Encoding overrides Content-Length; only `chunked`, alone, can be undone.
     // `identity` (RFC 2616 §3.6) is no coding: that body ends with the connection, and a length
     // beside it says how much must have come.
-    if head.noted.transfer_encoding != Lines::None {
+    if head.framing_fields.transfer_encoding != Occurrence::None {
         return match transfer_coding(head)? {
             TransferCoding::Chunked => Ok(Framing::Chunked),
             TransferCoding::Identity => Ok(Framing::UntilClose { at_least: content_length(head)?.unwrap_or(0) }),
@@ -73,7 +73,7 @@ pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
 /// The length that the head tells of: the body's, where it is known beforehand; of HEAD, the one
 /// that GET would have (RFC 9110 §8.6).
 #[inline]
-pub(crate) fn told_length(method: &Method, head: &Head, framing: Framing) -> Option<u64> {
+pub(crate) fn advertised_length(method: &Method, head: &Head, framing: Framing) -> Option<u64> {
     match framing {
         Framing::Empty if *method == Method::HEAD => content_length(head).ok().flatten(),
         Framing::Empty => Some(0),
@@ -121,10 +121,10 @@ fn is_bodiless(status: StatusCode) -> bool {
 /// Fields that cannot all be true: the server, or something on the way, is confused, and what it
 /// sends next may not be what it seems (RFC 9112 §6.1, §11.2).
 fn is_ambiguous(head: &Head, framing: Framing) -> bool {
-    let coded = head.noted.transfer_encoding != Lines::None;
+    let coded = head.framing_fields.transfer_encoding != Occurrence::None;
     match framing {
         // HTTP/1.0 has no chunked coding: somebody on the way may not know it (§6.1).
-        Framing::Chunked => head.noted.content_length != Lines::None || head.version == Version::Http10,
+        Framing::Chunked => head.framing_fields.content_length != Occurrence::None || head.version == Version::Http10,
         Framing::Empty if head.status == StatusCode::NO_CONTENT => {
             coded || !matches!(content_length(head), Ok(None | Some(0)))
         }
@@ -147,7 +147,7 @@ enum TransferCoding {
 fn transfer_coding(head: &Head) -> Result<TransferCoding> {
     let (mut chunked, mut identity) = (0, 0);
     let mut other = None;
-    head.each(head.noted.transfer_encoding, "transfer-encoding", |value| {
+    head.each(head.framing_fields.transfer_encoding, "transfer-encoding", |value| {
         for coding in list_members(value) {
             match coding {
                 coding if coding.eq_ignore_ascii_case(b"chunked") => chunked += 1,
@@ -169,7 +169,7 @@ fn transfer_coding(head: &Head) -> Result<TransferCoding> {
 /// RFC 9110 §8.6: one number in digits; equal repetitions count once.
 fn content_length(head: &Head) -> Result<Option<u64>> {
     let mut length = Ok(None);
-    head.each(head.noted.content_length, "content-length", |value| {
+    head.each(head.framing_fields.content_length, "content-length", |value| {
         if let (Ok(None), Some(number)) = (&length, decimal(value)) {
             length = Ok(Some(number)); // one number, as nearly always: there is no list to take apart
             return;
@@ -209,7 +209,7 @@ struct Connection {
 impl Connection {
     fn of(head: &Head) -> Connection {
         let mut connection = Connection { close: false, keep_alive: false };
-        head.each(head.noted.connection, "connection", |value| {
+        head.each(head.framing_fields.connection, "connection", |value| {
             for option in list_members(value) {
                 connection.close |= option.eq_ignore_ascii_case(b"close");
                 connection.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -222,7 +222,7 @@ impl Connection {
 /// The server's Keep-Alive: a hint, so what does not parse is passed over.
 fn keep_alive(head: &Head) -> Hint {
     let mut hint = Hint::default();
-    head.each(head.noted.keep_alive, "keep-alive", |value| {
+    head.each(head.framing_fields.keep_alive, "keep-alive", |value| {
         for parameter in list_members(value) {
             let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
             let (name, value) = (parameter[..equals].trim_ascii_blanks(), parameter[equals + 1..].trim_ascii_blanks());
@@ -311,7 +311,7 @@ mod tests {
     fn the_length_that_is_told_is_the_bodys_or_what_get_would_have() {
         let told = |method: Method, text: &str| {
             let head = head(text);
-            told_length(&method, &head, of_response(&method, &head).unwrap())
+            advertised_length(&method, &head, of_response(&method, &head).unwrap())
         };
         assert_eq!(told(Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5\n\n"), Some(5));
         assert_eq!(told(Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n"), None);

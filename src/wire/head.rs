@@ -20,7 +20,7 @@ pub(crate) struct Head {
     pub(crate) version: Version,
     pub(crate) status: StatusCode,
     pub(crate) headers: Headers,
-    pub(crate) noted: Noted,
+    pub(crate) framing_fields: FramingFields,
     /// The status line says HTTP/2, in text: what else is wrong there nobody knows.
     pub(crate) claims_http2: bool,
     reason: Span,
@@ -28,19 +28,19 @@ pub(crate) struct Head {
     pub(crate) bytes: usize,
 }
 
-/// Where the fields that frame a message are. Noted while the head is parsed, so that nobody has
+/// Where the fields that frame a message are. FramingFields while the head is parsed, so that nobody has
 /// to look for them.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Noted {
-    pub(crate) content_length: Lines,
-    pub(crate) transfer_encoding: Lines,
-    pub(crate) connection: Lines,
-    pub(crate) keep_alive: Lines,
+pub(crate) struct FramingFields {
+    pub(crate) content_length: Occurrence,
+    pub(crate) transfer_encoding: Occurrence,
+    pub(crate) connection: Occurrence,
+    pub(crate) keep_alive: Occurrence,
 }
 
 /// The lines of one field.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Lines {
+pub(crate) enum Occurrence {
     #[default]
     None,
     /// One: the number of this field, counted from 0.
@@ -65,7 +65,7 @@ pub(crate) enum Piece<'h> {
     Rewritten(Vec<u8>),
 }
 
-impl Noted {
+impl FramingFields {
     fn note(&mut self, name: &str, number: usize) {
         // Most servers spell these as the RFC does.
         let is = |spelled: &str| name == spelled || name.eq_ignore_ascii_case(spelled);
@@ -77,8 +77,8 @@ impl Noted {
             _ => return,
         };
         *lines = match u16::try_from(number) {
-            Ok(number) if *lines == Lines::None => Lines::One(number),
-            _ => Lines::Several,
+            Ok(number) if *lines == Occurrence::None => Occurrence::One(number),
+            _ => Occurrence::Several,
         };
     }
 }
@@ -105,9 +105,9 @@ impl Head {
                 Span { start: start as u32, end: (start + piece.len()) as u32 }
             }
         };
-        let mut noted = Noted::default();
+        let mut framing_fields = FramingFields::default();
         for (number, (name, value)) in fields.enumerate() {
-            noted.note(name, number);
+            framing_fields.note(name, number);
             let field = Field { name: span_in(raw, name.as_bytes()), value: span_of(value) };
             text.extend_from_slice(&field.entry());
         }
@@ -115,7 +115,7 @@ impl Head {
         text.extend_from_slice(&rewritten);
         let index = Span { start: index.start as u32, end: index.end as u32 };
         let headers = Headers::from_block(text, index);
-        Head { version, status, headers, claims_http2, reason, bytes: raw.len(), noted }
+        Head { version, status, headers, claims_http2, reason, bytes: raw.len(), framing_fields }
     }
 
     /// The reason phrase; bytes that were not UTF-8 are replaced.
@@ -125,11 +125,11 @@ impl Head {
 
     /// Shows every value of the field called `name`, whose `lines` were noted.
     #[inline]
-    pub(crate) fn each(&self, lines: Lines, name: &str, show: impl FnMut(&[u8])) {
+    pub(crate) fn each(&self, lines: Occurrence, name: &str, show: impl FnMut(&[u8])) {
         match lines {
-            Lines::None => {}
-            Lines::One(number) => self.headers.value_at(number.into()).into_iter().for_each(show),
-            Lines::Several => self.headers.get_all(name).for_each(show),
+            Occurrence::None => {}
+            Occurrence::One(number) => self.headers.value_at(number.into()).into_iter().for_each(show),
+            Occurrence::Several => self.headers.get_all(name).for_each(show),
         }
     }
 
@@ -148,7 +148,7 @@ fn span_in(whole: &[u8], part: &[u8]) -> Span {
 
 /// How a request says how long its body is (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Announced {
+pub(crate) enum RequestFraming {
     /// Nothing is said: no body, and none expected.
     Nothing,
     /// Content-Length.
@@ -176,7 +176,7 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) next_hop: NextHop<'a>,
     pub(crate) authority: &'a str,
     pub(crate) user_agent: &'a str,
-    pub(crate) announced: Announced,
+    pub(crate) announced: RequestFraming,
     pub(crate) expects_continue: bool,
     pub(crate) headers: &'a Headers,
 }
@@ -199,12 +199,12 @@ impl RequestHead<'_> {
             put(b"\r\nAccept: */*");
         }
         match self.announced {
-            Announced::Nothing => {}
-            Announced::Length(length) => {
+            RequestFraming::Nothing => {}
+            RequestFraming::Length(length) => {
                 put(b"\r\nContent-Length: ");
                 put(Decimal::of(length).as_bytes());
             }
-            Announced::Chunked => put(b"\r\nTransfer-Encoding: chunked"),
+            RequestFraming::Chunked => put(b"\r\nTransfer-Encoding: chunked"),
         }
         if self.expects_continue {
             put(b"\r\nExpect: 100-continue");
@@ -284,19 +284,24 @@ mod tests {
 
     #[test]
     fn only_the_fields_that_frame_are_noted_and_none_of_the_same_length() {
-        use Lines::{None, One, Several};
-        let noted = |name: &str, numbers: &[usize]| {
-            let mut noted = Noted::default();
-            numbers.iter().for_each(|number| noted.note(name, *number));
-            [noted.content_length, noted.transfer_encoding, noted.connection, noted.keep_alive]
+        use Occurrence::{None, One, Several};
+        let framing_fields = |name: &str, numbers: &[usize]| {
+            let mut framing_fields = FramingFields::default();
+            numbers.iter().for_each(|number| framing_fields.note(name, *number));
+            [
+                framing_fields.content_length,
+                framing_fields.transfer_encoding,
+                framing_fields.connection,
+                framing_fields.keep_alive,
+            ]
         };
-        assert_eq!(noted("Content-Length", &[7]), [One(7), None, None, None]);
-        assert_eq!(noted("Transfer-Encoding", &[0, 1]), [None, Several, None, None]);
-        assert_eq!(noted("Connection", &[65_535]), [None, None, One(65_535), None]);
-        assert_eq!(noted("Connection", &[65_536]), [None, None, Several, None]);
-        assert_eq!(noted("Keep-Alive", &[1, 2, 3]), [None, None, None, Several]);
+        assert_eq!(framing_fields("Content-Length", &[7]), [One(7), None, None, None]);
+        assert_eq!(framing_fields("Transfer-Encoding", &[0, 1]), [None, Several, None, None]);
+        assert_eq!(framing_fields("Connection", &[65_535]), [None, None, One(65_535), None]);
+        assert_eq!(framing_fields("Connection", &[65_536]), [None, None, Several, None]);
+        assert_eq!(framing_fields("Keep-Alive", &[1, 2, 3]), [None, None, None, Several]);
         for other in ["User-Agent", "Accept-Charset", "If-Modified-Since", "Date"] {
-            assert_eq!(noted(other, &[0]), [None; 4], "{other}");
+            assert_eq!(framing_fields(other, &[0]), [None; 4], "{other}");
         }
     }
 
@@ -319,7 +324,7 @@ mod tests {
             next_hop: NextHop::Origin,
             authority: "here",
             user_agent,
-            announced: Announced::Length(3),
+            announced: RequestFraming::Length(3),
             expects_continue: false,
             headers: &headers,
         };
@@ -367,7 +372,7 @@ mod tests {
             next_hop: NextHop::Proxy { fields: &its },
             authority: "here",
             user_agent: "me",
-            announced: Announced::Nothing,
+            announced: RequestFraming::Nothing,
             expects_continue: false,
             headers: &mine,
         };
@@ -394,7 +399,7 @@ mod tests {
             (proxy(&none), &none, ""),
         ];
         for (next_hop, headers, want) in cases {
-            let (method, announced) = (&Method::GET, Announced::Nothing);
+            let (method, announced) = (&Method::GET, RequestFraming::Nothing);
             let (target, authority, user_agent) = ("/", "here", "");
             let expects_continue = false;
             let head =

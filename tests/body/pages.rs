@@ -115,7 +115,7 @@ fn a_cancel_counts_before_an_error_page() {
         conn.wait_closed(LIMIT);
     });
     let token = CancelToken::new();
-    let response = Client::new().get(peer.url("/")).cancel(&token).send().expect("a head");
+    let response = Client::new().get(peer.url("/")).cancel_token(&token).send().expect("a head");
     thread::scope(|scope| {
         scope.spawn(|| {
             assert!(peer.noted(0, "half is sent"));

@@ -119,7 +119,7 @@ fn cancelled_connects(client: &Client, count: usize) {
                 thread::sleep(Duration::from_millis(5));
                 token.cancel();
             });
-            let error = client.get("http://silent.test/").cancel(&token).send().expect_err("nobody answers");
+            let error = client.get("http://silent.test/").cancel_token(&token).send().expect_err("nobody answers");
             assert!(error.is_cancelled() && error.fate() == Fate::NotSent, "{error}");
         });
     }
@@ -131,7 +131,7 @@ fn cancelled_connects_to_a_silent_address_leave_four_helpers() {
         let peer = Peer::answering(ok("here"));
         let client = builder(&[black_hole()]).resolve_to("good.test", peer.addr()).build();
         let token = CancelToken::new(); // so that a helper connects
-        let good = || client.get("http://good.test/").cancel(&token).timeout(SOON).send();
+        let good = || client.get("http://good.test/").cancel_token(&token).timeout(SOON).send();
         cancelled_connects(&client, 100);
         until_helpers_are(UNANSWERED_MAX);
         assert_eq!(text(good()), "here");
@@ -151,7 +151,7 @@ fn who_runs_out_of_time_in_line_is_told_of_those_before() {
         cancelled_connects(&client, UNANSWERED_MAX);
         until_helpers_are(UNANSWERED_MAX);
         let token = CancelToken::new();
-        let late = client.get("http://silent.test/").cancel(&token).timeout(SHORT).send();
+        let late = client.get("http://silent.test/").cancel_token(&token).timeout(SHORT).send();
         let error = refused(late, ErrorKind::Timeout);
         assert_eq!((error.stage(), error.fate()), (Stage::Connect, Fate::NotSent));
         let behind = "waiting in line to connect, behind 4 attempts without an answer: timeout of 400ms passed";
@@ -180,7 +180,7 @@ fn those_in_line_are_served_when_the_address_answers() {
         let token = CancelToken::new(); // so that helpers connect
         thread::scope(|scope| {
             let asking = [(); 3 * UNANSWERED_MAX]
-                .map(|()| scope.spawn(|| text(client.get("http://late.test/").cancel(&token).send())));
+                .map(|()| scope.spawn(|| text(client.get("http://late.test/").cancel_token(&token).send())));
             let end = Instant::now() + SOON;
             while helpers() < UNANSWERED_MAX {
                 assert!(Instant::now() < end, "{} helpers", helpers());

@@ -34,9 +34,9 @@ fn what_needs_a_thread_succeeds_or_says_so() {
         assert_eq!(error.to_string().contains("no thread"), !has_threads, "{error}");
     }
     if has_threads {
-        assert_eq!(text(literal().cancel(&token).send()), "here");
+        assert_eq!(text(literal().cancel_token(&token).send()), "here");
     } else {
-        let error = refused(literal().cancel(&token).send(), ErrorKind::Connect);
+        let error = refused(literal().cancel_token(&token).send(), ErrorKind::Connect);
         assert_eq!((error.stage(), error.fate()), (Stage::Connect, Fate::NotSent));
     }
     #[cfg(unix)]

@@ -7,7 +7,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use longwire::{CancelToken, Client, Connect, Deadline, Error, Method, Result, Stream, Target};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{CancelToken, Client, Error, Method, Result};
 
 use crate::{End, Outcome};
 
@@ -88,7 +89,7 @@ impl Stream for Connection {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
         None
     }
 

@@ -219,7 +219,7 @@ impl Caller {
         let token = CancelToken::new();
         let host = HOSTS[argument >> 3 & 1];
         let url = format!("http://{host}/{number}");
-        let mut request = self.client.request(Method::new(method).expect("it is one"), url).cancel(&token);
+        let mut request = self.client.request(Method::new(method).expect("it is one"), url).cancel_token(&token);
         request = match (step, argument & 4) {
             (2 | 3, 0) => request.body(&body[..]),
             (2 | 3, _) => request.body(&body[..]).expect_continue(Duration::from_millis(1)),
@@ -248,20 +248,26 @@ impl Caller {
         self.world.wires().iter().flat_map(|wire| &wire.requests).filter(|request| request.target == target).count()
     }
 
-    fn check_response(&self, response: Response, token: CancelToken, number: usize, may_switch: bool) -> Option<Held> {
+    fn check_response(
+        &self,
+        response: Response,
+        token: CancelToken,
+        number: usize,
+        upgrade_requested: bool,
+    ) -> Option<Held> {
         let text = format!("{response:?} {:?} {:?}", response.reason(), response.redirects());
         assert!(!text.contains(SECRET), "the password is shown");
         assert!(self.follows || response.redirects().is_empty());
         let connection = response.connection();
         let wire = index(connection.peer_addr().expect("every connection here has one"));
-        let exchange = connection.exchange() as usize;
+        let exchange = connection.nth() as usize;
         let wires = self.world.wires();
         let place = self.place(&wires[wire], exchange, number, &response);
         drop(wires);
         let held = Held { response, token, wire, exchange, place, got: Vec::new(), failure: None };
         held.check(&self.world);
         if held.response.status().as_u16() == 101 {
-            assert!(may_switch, "a 101 that was not asked for");
+            assert!(upgrade_requested, "a 101 that was not asked for");
             held.take_over(&self.world);
             return None;
         }

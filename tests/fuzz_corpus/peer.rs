@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use longwire::{CancelToken, Connect, Deadline, Error, Result, Stream, Target};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{CancelToken, Error, Result};
 
 use super::reference::{self, End};
 
@@ -335,7 +336,7 @@ impl Stream for Near {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
         None
     }
 

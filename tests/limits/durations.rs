@@ -50,7 +50,7 @@ fn works_and_reuses(client: &Client, name: &str) {
     let peer = Peer::answering(ok("x"));
     for exchange in 1..=2 {
         let response = client.post(peer.url("/")).body("body").send().expect(name);
-        assert_eq!(response.connection().exchange(), exchange, "{name}");
+        assert_eq!(response.connection().nth(), exchange, "{name}");
         assert_eq!(response.text().expect(name), "x");
     }
 }

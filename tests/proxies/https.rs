@@ -67,7 +67,7 @@ fn assert_echoes(client: &Client, server: &Peer) {
     for (exchange, body) in [(1, "hello"), (2, &large), (3, "again")] {
         let sized = SendBody::sized_reader(body.as_bytes(), body.len() as u64);
         let response = client.post(url(server)).body(sized).send().expect("a response");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert!(response.text().expect("a body") == body, "exchange {exchange}");
     }
     assert_eq!(server.connections(), 1);
@@ -113,7 +113,7 @@ fn squid_behind_tls_is_asked_for_http_and_for_tunnels() {
     let plain = crate::server();
     for exchange in 1..=2 {
         let response = client.get(plain.url("/a?b")).send().expect("a response");
-        assert_eq!((response.connection().exchange(), response.header("x-target")), (exchange, Some("/a?b")));
+        assert_eq!((response.connection().nth(), response.header("x-target")), (exchange, Some("/a?b")));
         response.bytes().expect("a body");
     }
     assert_echoes(&client, &server(&authority));

@@ -201,7 +201,8 @@ fn the_same_origin_spelt_in_capitals_is_the_same() {
 #[test]
 fn follow_header_lets_one_field_go_along() {
     let (here, there) = there_and_back();
-    let client = Client::builder().follow_header("x-api-key").default_header("X-Default", "default").build();
+    let client =
+        Client::builder().allow_cross_origin_header("x-api-key").default_header("X-Default", "default").build();
     let get = client.get(here.url("/1"));
     let get = get.header("X-Api-Key", "mine").header("X-Other", "other");
     reach(get.send());

@@ -103,7 +103,7 @@ fn cancelled_after(room: usize, body_bytes: usize, then: impl Fn(Response)) {
         conn.hold();
     });
     let (client, token) = (Client::new(), CancelToken::new());
-    let mut response = client.get(peer.url("/")).cancel(&token).send().unwrap();
+    let mut response = client.get(peer.url("/")).cancel_token(&token).send().unwrap();
     assert!(peer.noted(0, "sent"));
     assert!(response.read(&mut vec![0; room]).unwrap() < body_bytes, "there is more");
     token.cancel();

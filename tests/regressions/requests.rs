@@ -75,14 +75,15 @@ fn a_limit_that_makes_no_sense_is_the_callers_mistake() {
 
 #[test]
 fn what_is_let_through_by_name_must_be_a_name() {
-    let client = |name| Client::builder().connector(Memory::answering(ok("fine"))).follow_header(name).build();
+    let client =
+        |name| Client::builder().connector(Memory::answering(ok("fine"))).allow_cross_origin_header(name).build();
     let error = client("X Y").get(URL).send().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(error.to_string().contains("header name \"X\" goes on with ' '"), "{error}");
     assert_eq!(text(&client("X-Y"), URL), "fine");
 }
 
-/// Answers with the body of the request.
+/// ResponseReader with the body of the request.
 fn echoing() -> Peer {
     Peer::start(|mut conn, _| {
         let request = conn.request().expect("a request");

@@ -82,7 +82,7 @@ fn a_connection_that_was_cancelled_is_not_handed_out_by_an_upgrade() {
     let peer = Peer::answering("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
     let (client, token) = (Client::new(), CancelToken::new());
     let request = client.get(peer.url("/")).header("Connection", "upgrade").header("Upgrade", "x");
-    let response = request.cancel(&token).send().unwrap();
+    let response = request.cancel_token(&token).send().unwrap();
     token.cancel();
     let error = response.upgrade().map(drop).unwrap_err();
     assert!(error.is_cancelled(), "{error:?}");

@@ -446,7 +446,7 @@ fn a_cancel_ends_the_wait_for_a_place() {
     let token = CancelToken::new();
     let waiter = thread::spawn({
         let (client, url, token) = (client.clone(), peer.url("/second"), token.clone());
-        move || client.get(url).cancel(&token).send().map(|_| ())
+        move || client.get(url).cancel_token(&token).send().map(|_| ())
     });
     wait_for(&client, |stats| stats.waiting == 1);
     token.cancel();
@@ -512,7 +512,7 @@ fn a_cancelled_request_ends_its_connection() {
     });
     let client = Client::new();
     let token = CancelToken::new();
-    let response = client.get(peer.url("/")).cancel(&token).send().unwrap();
+    let response = client.get(peer.url("/")).cancel_token(&token).send().unwrap();
     let reader = thread::spawn(move || response.bytes());
     token.cancel();
     let error = reader.join().unwrap().unwrap_err();
@@ -526,13 +526,13 @@ fn a_late_cancel_does_not_hit_the_next_request() {
     let peer = Peer::answering(ok("x"));
     let client = Client::new();
     let token = CancelToken::new();
-    client.get(peer.url("/1")).cancel(&token).send().unwrap().bytes().unwrap();
+    client.get(peer.url("/1")).cancel_token(&token).send().unwrap().bytes().unwrap();
     let response = client.get(peer.url("/2")).send().unwrap();
     token.cancel();
     assert_eq!(response.text().unwrap(), "x");
     assert_eq!(text(&client, peer.url("/3")), "x");
     assert_eq!(peer.connections(), 1);
-    let error = client.get(peer.url("/4")).cancel(&token).send().unwrap_err();
+    let error = client.get(peer.url("/4")).cancel_token(&token).send().unwrap_err();
     assert_eq!((error.kind(), error.fate()), (ErrorKind::Cancelled, Fate::NotSent));
     assert_eq!(peer.request_lines().len(), 3);
 }

@@ -268,7 +268,7 @@ fn an_observer_is_told_of_interim_answers_and_names() {
 /// Every name is this address.
 struct Loopback(std::net::SocketAddr);
 
-impl longwire::Resolve for Loopback {
+impl longwire::transport::Resolve for Loopback {
     fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
         Ok(vec![self.0])
     }

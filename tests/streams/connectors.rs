@@ -7,10 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use longwire::{
-    CancelToken, Client, ClientBuilder, Connect, Deadline, Error, ErrorKind, Fate, Proxy, PublicOnly, Resolve,
-    SendBody, Stage, Stream, Target,
-};
+use longwire::transport::{Connect, Deadline, Resolve, Stream, Target};
+use longwire::{CancelToken, Client, ClientBuilder, Error, ErrorKind, Fate, Proxy, PublicOnly, SendBody, Stage};
 
 use super::URL;
 use super::double::{By, Double, Memory};
@@ -67,8 +65,8 @@ fn assert_unused(error: &Error, log: &Log) {
 fn a_stream_that_comes_after_the_deadline_is_closed_unused() {
     let limit = Duration::from_millis(20);
     let sleeps = |deadline: Deadline, _: &CancelToken| {
-        while !deadline.passed() {
-            thread::sleep(deadline.left().expect("there is a limit"));
+        while !deadline.has_passed() {
+            thread::sleep(deadline.remaining().expect("there is a limit"));
         }
     };
     for setting in ["connect_timeout", "timeout"] {
@@ -90,7 +88,7 @@ fn a_stream_that_comes_after_the_deadline_is_closed_unused() {
 fn a_stream_that_comes_after_a_cancel_is_closed_unused() {
     let log = Log::default();
     let client = Client::builder().connector(After(|_, token: &CancelToken| token.cancel(), log.clone())).build();
-    let error = client.get(URL).cancel(&CancelToken::new()).send().expect_err("it was cancelled");
+    let error = client.get(URL).cancel_token(&CancelToken::new()).send().expect_err("it was cancelled");
     assert!(error.is_cancelled(), "{error}");
     assert_unused(&error, &log);
 }

@@ -8,9 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
-use longwire::{
-    CancelToken, Client, ClientBuilder, Connect, Deadline, Error, ErrorKind, Fate, Result, Stage, Stream, Target,
-};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{CancelToken, Client, ClientBuilder, Error, ErrorKind, Fate, Result, Stage};
 
 /// How long anything here waits before it gives up.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -61,7 +60,7 @@ fn a_listener_whose_queue_is_full_is_waited_for_no_longer_than_allowed() {
 
     let (client, token) = (socket.client().connect_timeout(LIMIT).build(), CancelToken::new());
     thread::scope(|scope| {
-        let sending = scope.spawn(|| client.get(URL).cancel(&token).send().map(drop));
+        let sending = scope.spawn(|| client.get(URL).cancel_token(&token).send().map(drop));
         token.cancel(); // before it began to wait, or since
         let error = sending.join().expect("no panic").expect_err("it was cancelled");
         assert!(error.is_cancelled() && error.fate() == Fate::NotSent, "{error:?}");
@@ -177,7 +176,7 @@ impl Connect for Plain {
     }
 }
 
-/// Answers one request after the other with 101, and closes.
+/// ResponseReader one request after the other with 101, and closes.
 fn switch_and_close(listener: &UnixListener) {
     for stream in listener.incoming() {
         let mut stream = stream.expect("a connection");
@@ -242,7 +241,7 @@ fn a_cancel_wakes_a_reader_of_a_unix_socket() {
         (count, stream.read(&mut [0; 1]).expect("the end"))
     });
     let started = Instant::now();
-    let error = socket.client().build().get(URL).cancel(&token).send().expect_err("it was cancelled");
+    let error = socket.client().build().get(URL).cancel_token(&token).send().expect_err("it was cancelled");
     assert!(error.is_cancelled() && started.elapsed() < LIMIT / 2, "{error:?} after {:?}", started.elapsed());
     let (count, rest) = serving.join().expect("no panic");
     assert!(count > 0 && rest == 0);

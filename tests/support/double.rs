@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use longwire::{CancelToken, Client, Connect, Deadline, Event, Observer, Result, Stream, Target};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{CancelToken, Client, Event, Observer, Result};
 
 /// Std's vectored write raises SIGPIPE on a socket (Unix), so the client never makes one.
 const NO_VECTORED_WRITE: &str = "write_vectored was called on a caller's stream";
@@ -63,7 +64,7 @@ impl Memory {
         }
     }
 
-    /// Answers every request with these bytes.
+    /// ResponseReader every request with these bytes.
     pub fn answering(bytes: impl Into<Vec<u8>>) -> Memory {
         let bytes = bytes.into();
         Memory::new(move |_, _| Reply::Answer(bytes.clone()))
@@ -232,7 +233,7 @@ impl Stream for InMemory {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
         None
     }
 
@@ -328,7 +329,7 @@ impl Stream for Double {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
         None
     }
 

@@ -72,7 +72,7 @@ fn in_child(act: impl FnOnce()) {
 /// The answer to each path is that path, and it comes on an exchange with this number.
 fn ask(client: &Client, url: &str, path: &str, exchange: u32) {
     let response = client.get(format!("{url}{path}")).send().expect("an answer");
-    assert_eq!(response.connection().exchange(), exchange, "of the connection for {path}");
+    assert_eq!(response.connection().nth(), exchange, "of the connection for {path}");
     assert_eq!(response.text().expect("a body"), path);
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use longwire::Resolve;
+use longwire::transport::Resolve;
 
 /// How long anything here waits before it gives up.
 const LIMIT: Duration = Duration::from_secs(20);

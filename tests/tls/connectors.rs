@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use longwire::rustls::ALL_VERSIONS;
-use longwire::{CancelToken, Client, ClientBuilder, CloseReason, Connect, Deadline, Error, ErrorKind, Stream, Target};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind};
 
 use crate::certificates::{Authority, NAME};
 use crate::double::Trace;
@@ -85,8 +86,8 @@ impl Stream for Tap {
         self.0.set_timeouts(read, write)
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        self.0.canceller()
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        self.0.shutdown_handle()
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
@@ -108,7 +109,7 @@ fn tls_is_put_over_a_connectors_stream() {
     for exchange in 1..=3 {
         let request = client.post(format!("https://{NAME}/")).bearer_auth(SECRET).body("x".repeat(40_000));
         let response = request.send().expect("an answer");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.text().expect("a body"), "over TLS");
     }
     tapped.assert_encrypted();

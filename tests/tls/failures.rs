@@ -288,7 +288,7 @@ fn a_cancel_ends_the_handshake() {
             assert!(peer.noted(0, "in the handshake"));
             token.cancel();
         });
-        client.get(url(&peer, "/")).cancel(&token).send().expect_err("a cancel")
+        client.get(url(&peer, "/")).cancel_token(&token).send().expect_err("a cancel")
     });
     assert_eq!((error.kind(), error.stage(), error.fate()), (ErrorKind::Cancelled, Stage::Tls, Fate::NotSent));
     assert!(started.elapsed() < SLACK && peer.saw_close(0));
@@ -302,7 +302,7 @@ fn a_cancel_between_connecting_and_the_handshake_is_seen() {
     let token = CancelToken::new();
     let config = Authority::new("root").client_config(ALL_VERSIONS);
     let client = builder(config, &peer).observer(CancelWhenConnected(token.clone())).build();
-    let error = client.get(url(&peer, "/")).cancel(&token).send().expect_err("a cancel");
+    let error = client.get(url(&peer, "/")).cancel_token(&token).send().expect_err("a cancel");
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Cancelled, Stage::Tls), "{error}");
     assert!(peer.saw_close(0));
 }

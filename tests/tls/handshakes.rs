@@ -24,7 +24,7 @@ impl Observer for Told {
     }
 }
 
-/// Answers with the SNI and the ALPN protocol of the connection.
+/// ResponseReader with the SNI and the ALPN protocol of the connection.
 fn telling(authority: &Authority, names: &[&str]) -> Peer {
     let mut config = authority.issue(names, |_| {}).server_config(ALL_VERSIONS);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -87,7 +87,7 @@ fn both_versions_are_spoken() {
         let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(told.clone()).build();
         for exchange in 1..=3 {
             let response = client.get(url(&peer, "/")).send().expect("an answer");
-            assert_eq!(response.connection().exchange(), exchange);
+            assert_eq!(response.connection().nth(), exchange);
             assert_eq!(response.connection().local_addr().map(|address| address.ip()), Some(peer.addr().ip()));
             assert_eq!(response.connection().peer_addr(), Some(peer.addr()));
             assert_eq!(response.timings().tls.is_zero(), exchange > 1);

@@ -187,7 +187,7 @@ fn a_tunnel_is_asked_for_and_what_goes_through_is_the_servers_alone() {
             let request = client.get(url(peer, "/a?b#c")).header("Proxy-Authorization", "mine");
             let response = request.basic_auth("you", Some("pw")).send().expect("an answer");
             let connection = response.connection();
-            assert_eq!((connection.exchange(), connection.peer_addr()), (exchange, Some(way.near().addr())));
+            assert_eq!((connection.nth(), connection.peer_addr()), (exchange, Some(way.near().addr())));
             let want = format!(
                 "{NAME} GET /a?b HTTP/1.1\r\nHost: {NAME}:{}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\n\
                  Authorization: Basic eW91OnB3\r\n\r\n",
@@ -268,7 +268,7 @@ fn an_https_proxy_is_asked_for_http_urls_inside_tls() {
     let client = way.client();
     for (host, exchange) in [("one.test", 1), ("two.test:81", 2), ("one.test", 3)] {
         let response = client.get(format!("http://{host}/a?b")).send().expect("an answer");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.timings().tls.is_zero(), exchange > 1);
         let want = format!(
             "GET http://{host}/a?b HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\n\
@@ -412,7 +412,7 @@ fn redirects_out_of_a_tunnel_take_only_harmless_fields_along() {
             }
         });
         let ask = |builder: ClientBuilder, path: &str| {
-            let client = builder.follow_header("X-Trace").default_header("X-Api-Key", "k3y").build();
+            let client = builder.allow_cross_origin_header("X-Trace").default_header("X-Api-Key", "k3y").build();
             let request = client.get(url(&first, path)).bearer_auth("token").header("Accept", "text/plain");
             request.header("X-Trace", "1").header("Cookie", "a=b").send()
         };
@@ -564,7 +564,7 @@ fn large_bodies_pass_through_both_layers_of_tls() {
     let client = way.client();
     for exchange in 1..=2 {
         let response = client.post(url(&server, "/")).body(&body).send().expect("an answer");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert!(response.text().expect("a body") == body, "exchange {exchange}");
     }
 }
@@ -669,7 +669,7 @@ fn a_cancel_ends_every_phase_on_the_way() {
                 assert!(stop.who().noted(0, "heard"));
                 token.cancel();
             });
-            client.get(url(&stop.server, "/")).cancel(&token).send().expect_err("a cancel")
+            client.get(url(&stop.server, "/")).cancel_token(&token).send().expect_err("a cancel")
         });
         let stage = if stop.phase == Phase::Answer { Stage::Connect } else { Stage::Tls };
         let (kind, fate) = (ErrorKind::Cancelled, Fate::NotSent);
@@ -696,7 +696,7 @@ fn a_cancel_between_two_handshakes_is_seen() {
     let way = Way::new("https");
     let token = CancelToken::new();
     let client = way.builder().observer(CancelWhenSecured(token.clone())).build();
-    let error = client.get("https://example.test/").cancel(&token).send().expect_err("a cancel");
+    let error = client.get("https://example.test/").cancel_token(&token).send().expect_err("a cancel");
     assert_eq!((error.kind(), error.fate()), (ErrorKind::Cancelled, Fate::NotSent), "{error}");
     assert!(way.near().saw_close(0) && way.asked.notes().is_empty());
     assert_at_rest(&client, 0);

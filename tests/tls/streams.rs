@@ -158,7 +158,7 @@ fn ticks_in_the_middle_of_records_lose_nothing() {
     for exchange in 1..=2 {
         // A deadline makes the tick: half of it, and so on.
         let response = client.get(url(&peer, "/")).timeout(ms(3000)).send().expect("an answer");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.text().expect("a body"), "all of it");
     }
 }
@@ -175,10 +175,7 @@ fn an_answer_in_single_bytes_arrives() {
     });
     for exchange in 1..=2 {
         let response = client.get(url(&peer, "/")).send().expect("an answer");
-        assert_eq!(
-            (response.connection().exchange(), response.text().expect("a body").as_str()),
-            (exchange, "all of it")
-        );
+        assert_eq!((response.connection().nth(), response.text().expect("a body").as_str()), (exchange, "all of it"));
     }
 }
 
@@ -233,7 +230,7 @@ fn a_cancel_ends_a_read() {
         session.conn.wait_closed(LIMIT);
     });
     let token = CancelToken::new();
-    let mut response = client.get(url(&peer, "/")).cancel(&token).send().expect("a head");
+    let mut response = client.get(url(&peer, "/")).cancel_token(&token).send().expect("a head");
     let error = thread::scope(|scope| {
         scope.spawn(|| {
             assert!(peer.noted(0, "sent"));
@@ -499,7 +496,7 @@ fn a_hundred_megabytes_arrive_byte_for_byte() {
     let block = pattern(1 << 20);
     for (exchange, buffer_bytes) in [(1, 4096), (2, 1 << 20)] {
         let mut response = client.get(url(&peer, "/")).send().expect("a head");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         let (mut buffer, mut at) = (vec![0; buffer_bytes], 0);
         while let count @ 1.. = response.read(&mut buffer).expect("a body") {
             let mut piece = &buffer[..count];
@@ -637,14 +634,14 @@ fn an_upgraded_connection_stays_encrypted_and_is_never_interrupted() {
 /// A unix socket, which takes little at once, before the peer. What comes to it is passed on by `there`,
 /// and all that is answered is passed back.
 #[cfg(unix)]
-struct Relay {
+struct ProxyServer {
     path: PathBuf,
     thread: JoinHandle<()>,
 }
 
 #[cfg(unix)]
-impl Relay {
-    fn start(name: &str, peer: &Peer, there: impl FnOnce(&UnixStream, &TcpStream) + Send + 'static) -> Relay {
+impl ProxyServer {
+    fn start(name: &str, peer: &Peer, there: impl FnOnce(&UnixStream, &TcpStream) + Send + 'static) -> ProxyServer {
         let path = std::env::temp_dir().join(format!("longwire-tls-{name}-{}", std::process::id()));
         let listener = UnixListener::bind(&path).expect("a socket");
         let address = peer.addr();
@@ -657,7 +654,7 @@ impl Relay {
                 let _ = far.shutdown(Shutdown::Both);
             });
         });
-        Relay { path, thread }
+        ProxyServer { path, thread }
     }
 
     fn client(&self, authority: &Authority) -> ClientBuilder {
@@ -700,7 +697,7 @@ fn an_upload_that_goes_slowly_is_neither_late_nor_stalled() {
         let body = request.split_once("\r\n\r\n").unwrap_or_default().1;
         session.send(if body == text_of(SLOW_BYTES) { "same" } else { "less" });
     });
-    let relay = Relay::start("slow", &peer, slowly(4 << 10, ms(80)));
+    let relay = ProxyServer::start("slow", &peer, slowly(4 << 10, ms(80)));
     let client = relay.client(&authority).write_timeout(ms(1000)).build();
     let response = client.post(format!("https://{NAME}/")).body(text_of(SLOW_BYTES)).send().expect("an answer");
     assert_eq!(response.text().expect("a body"), "same");
@@ -721,7 +718,7 @@ fn an_upgraded_connection_is_not_interrupted_by_a_peer_that_takes_slowly() {
             let is_all = session.read_more(SLOW_BYTES);
             session.conn.note(if is_all { "all" } else { "less" });
         });
-        let relay = Relay::start("upgraded", &peer, slowly(8 << 10, ms(10)));
+        let relay = ProxyServer::start("upgraded", &peer, slowly(8 << 10, ms(10)));
         let client = relay.client(&authority).build();
         let request = client.get(format!("https://{NAME}/")).header("Upgrade", "sink").header("Connection", "upgrade");
         let mut upgraded = request.send().expect("a 101").upgrade().expect("an upgrade");
@@ -739,11 +736,11 @@ fn an_upgraded_connection_is_not_interrupted_by_a_peer_that_takes_slowly() {
 fn https_goes_over_a_unix_socket_too() {
     let authority = Authority::new("root");
     let peer = answering(authority.identity().server_config(ALL_VERSIONS), ok(&"x".repeat(100_000)));
-    let relay = Relay::start("unix", &peer, |mut near, mut far| drop(std::io::copy(&mut near, &mut far)));
+    let relay = ProxyServer::start("unix", &peer, |mut near, mut far| drop(std::io::copy(&mut near, &mut far)));
     let client = relay.client(&authority).build();
     for exchange in 1..=3 {
         let response = client.get(format!("https://{NAME}/")).send().expect("an answer");
-        assert_eq!(response.connection().exchange(), exchange);
+        assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.bytes().expect("a body").len(), 100_000);
     }
     drop(client);

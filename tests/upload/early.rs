@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::{
-    CancelToken, Client, CloseReason, Connect, Deadline, Error, ErrorKind, Response, Result, SendBody, Stream, Target,
-};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Response, Result, SendBody};
 
 use crate::double::{Double, over};
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::{CancelToken, Client, Connect, Deadline, Stream, Target, Url};
+use longwire::transport::{Connect, Deadline, Stream, Target};
+use longwire::{CancelToken, Client, Url};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -54,7 +55,7 @@ impl Stream for Instantly {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
         None
     }
 
@@ -62,7 +63,7 @@ impl Stream for Instantly {
         None
     }
 
-    fn saw_all(&self) -> bool {
+    fn is_drained(&self) -> bool {
         true
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn collect(framed: &mut Framed, limit: u64) -> Result<Vec<u8>> {
             reserve(&mut collected, framed.remaining())?;
             collected.resize(collected.capacity().min(filled + COLLECT_STEP_BYTES), 0);
         }
-        match framed.pull(&mut collected[filled..])? {
+        match framed.read_into(&mut collected[filled..])? {
             0 => break,
             count => filled += count,
         }

@@ -106,7 +106,7 @@ impl Framed {
         }
     }
 
-    pub(crate) fn pull(&mut self, into: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read_into(&mut self, into: &mut [u8]) -> Result<usize> {
         if into.is_empty() || self.is_complete() {
             return Ok(0);
         }
@@ -114,11 +114,11 @@ impl Framed {
             if !open.lease.arrived().is_empty() || into.len() < open.lease.buffer_size() {
                 break;
             }
-            if let Some(count) = self.pull_straight(into)? {
+            if let Some(count) = self.read_direct(into)? {
                 return Ok(count);
             }
         }
-        let ready = self.ready()?;
+        let ready = self.fill()?;
         let count = ready.len().min(into.len());
         into[..count].copy_from_slice(&ready[..count]);
         self.take(count);
@@ -127,12 +127,12 @@ impl Framed {
 
     /// Body bytes that lie in the buffer, read for if there are none; none at all is the end.
     #[inline]
-    pub(crate) fn ready(&mut self) -> Result<&[u8]> {
-        self.ready_until(&Deadline::NONE)
+    pub(crate) fn fill(&mut self) -> Result<&[u8]> {
+        self.fill_until(&Deadline::NONE)
     }
 
     /// The same, waited for until then at the latest.
-    pub(crate) fn ready_until(&mut self, until: &Deadline) -> Result<&[u8]> {
+    pub(crate) fn fill_until(&mut self, until: &Deadline) -> Result<&[u8]> {
         let count = loop {
             let open = match &mut self.0 {
                 State::Open(open) => open,
@@ -174,12 +174,12 @@ impl Framed {
         match open.decoder.remaining() {
             Some(0) => self.finish(),
             Some(_) => {}
-            None => self.settle(),
+            None => self.poll_end(),
         }
     }
 
     /// Looks whether the end has arrived already. An error that shows up is for the next read.
-    fn settle(&mut self) {
+    fn poll_end(&mut self) {
         let State::Open(open) = &mut self.0 else { return };
         match open.look() {
             Ok(Found::End) => self.finish(),
@@ -190,12 +190,12 @@ impl Framed {
 
     /// Reads from the socket into the caller's buffer, and takes the framing out there: how many
     /// bytes of body that gave, 0 at the end, or `None` if it was framing alone.
-    fn pull_straight(&mut self, into: &mut [u8]) -> Result<Option<usize>> {
+    fn read_direct(&mut self, into: &mut [u8]) -> Result<Option<usize>> {
         let State::Open(open) = &mut self.0 else { return Ok(None) };
         // The last byte comes with a read that asks for more, so that stray bytes are seen.
         let is_last = open.decoder.remaining() == Some(into.len() as u64);
         let room = into.len() - usize::from(is_last);
-        let arrived = match open.read_past_buffer(&mut into[..room]) {
+        let arrived = match open.read_unbuffered(&mut into[..room]) {
             Ok(0) => {
                 self.finish();
                 return Ok(Some(0));
@@ -223,7 +223,7 @@ impl Framed {
         let State::Open(open) = &self.0 else { return };
         let ended = State::Ended(open.decoder.end(), open.decoder.trailers());
         if let State::Open(open) = std::mem::replace(&mut self.0, ended) {
-            open.go_home();
+            open.release_or_close();
         }
     }
 
@@ -279,10 +279,10 @@ impl Open {
     }
 
     /// Waits for more, in the caller's buffer; 0 if the connection's end is the body's.
-    fn read_past_buffer(&mut self, into: &mut [u8]) -> Result<usize> {
+    fn read_unbuffered(&mut self, into: &mut [u8]) -> Result<usize> {
         let count = match &mut self.meter {
-            None => self.lease.read_past_buffer(into, &Deadline::NONE, Instant::now())?,
-            Some(meter) => metered(meter, &Deadline::NONE, |until, now| self.lease.read_past_buffer(into, until, now))?,
+            None => self.lease.read_unbuffered(into, &Deadline::NONE, Instant::now())?,
+            Some(meter) => metered(meter, &Deadline::NONE, |until, now| self.lease.read_unbuffered(into, until, now))?,
         };
         if count == 0 {
             self.decoder.eof()?;
@@ -325,7 +325,7 @@ impl Open {
         }
     }
 
-    fn go_home(self) {
+    fn release_or_close(self) {
         match self.afterwards {
             Ok(how) => self.lease.release(how),
             Err(reason) => self.lease.close(reason),
@@ -334,7 +334,7 @@ impl Open {
 
     /// Takes what has arrived, without waiting; the connection lives on only if that was all. A forked
     /// child takes nothing, which would be missing in the parent's copy of the body.
-    fn abandon(mut self) {
+    fn drain_or_close(mut self) {
         if let Err(reason) = self.afterwards {
             return self.lease.close(reason);
         }
@@ -345,7 +345,7 @@ impl Open {
         let mut budget = DROP_BYTES_MAX.saturating_sub(self.lease.arrived().len());
         while self.decoder.remaining().is_none_or(|left| left <= DROP_BYTES_MAX as u64) {
             match self.look() {
-                Ok(Found::End) => return self.go_home(),
+                Ok(Found::End) => return self.release_or_close(),
                 Ok(Found::Data(count)) => {
                     self.lease.consume(count);
                     self.decoder.advance(count);
@@ -382,7 +382,7 @@ fn metered(
 impl Drop for Framed {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.0, State::Ended(BodyEnd::Empty, Headers::new())) {
-            State::Open(open) => open.abandon(),
+            State::Open(open) => open.drain_or_close(),
             State::Switched(lease) => lease.close(CloseReason::Upgraded),
             State::Ended(..) | State::Failed(_) => {}
         }

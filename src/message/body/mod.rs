@@ -186,7 +186,7 @@ impl Body {
     pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<u64> {
         let mut copied = 0;
         loop {
-            let ready = self.framed.ready().map_err(|error| self.about.tell(error))?;
+            let ready = self.framed.fill().map_err(|error| self.about.tell(error))?;
             let count = ready.len();
             if count == 0 {
                 return Ok(copied);
@@ -214,8 +214,8 @@ impl Body {
 
     /// Reads, with the error as longwire's own.
     #[inline]
-    fn pull(&mut self, into: &mut [u8]) -> Result<usize> {
-        self.framed.pull(into).map_err(|error| self.about.tell(error))
+    fn read_into(&mut self, into: &mut [u8]) -> Result<usize> {
+        self.framed.read_into(into).map_err(|error| self.about.tell(error))
     }
 
     /// Reads what comes within that time, up to `bytes_max` bytes or the limit; an error ends it, as the
@@ -225,7 +225,7 @@ impl Body {
         let until = Deadline::of("the wait for an error's page", Some(time), Instant::now());
         let mut page = Vec::new();
         while page.len() < bytes_max {
-            let ready = match self.framed.ready_until(&until) {
+            let ready = match self.framed.fill_until(&until) {
                 Ok(ready) if !ready.is_empty() => ready,
                 Err(error) if error.is_cancelled() => return Err(self.about.tell(error)),
                 Ok(_) | Err(_) => break,
@@ -241,13 +241,13 @@ impl Body {
 impl Read for Body {
     #[inline]
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(self.pull(into)?)
+        Ok(self.read_into(into)?)
     }
 }
 
 impl BufRead for Body {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(self.framed.ready().map_err(|error| self.about.tell(error))?)
+        Ok(self.framed.fill().map_err(|error| self.about.tell(error))?)
     }
 
     /// Uses up bytes that `fill_buf` has given; more than those are not used.

@@ -1,4 +1,4 @@
-//! Opening a connection: the name's addresses, filtered, and a race among them (RFC 8305); to the
+//! ConnectAttempt a connection: the name's addresses, filtered, and a race among them (RFC 8305); to the
 //! server, or to the proxy on the way to it.
 
 pub(crate) mod permits;
@@ -18,7 +18,7 @@ use crate::net::deadline::Deadline;
 use crate::net::dial::permits::Permits;
 use crate::net::dial::race::Defeat;
 use crate::net::dial::resolve::Resolver;
-use crate::net::dial::tunnel::{Destination, Names, Outcome, Relay, Route, Speaks};
+use crate::net::dial::tunnel::{Destination, Dns, Outcome, ProxyProtocol, ProxyServer, Route};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::net::transport::unix::UnixSocket;
@@ -68,34 +68,34 @@ impl Connector {
 }
 
 /// Why there is no connection.
-pub(crate) struct NotOpened {
+pub(crate) struct ConnectError {
     pub(crate) error: Error,
     /// There was one, which was told, and it had to be closed again.
     pub(crate) closed: Option<(Option<SocketAddr>, CloseReason)>,
 }
 
-impl From<Error> for NotOpened {
-    fn from(error: Error) -> NotOpened {
-        NotOpened { error, closed: None }
+impl From<Error> for ConnectError {
+    fn from(error: Error) -> ConnectError {
+        ConnectError { error, closed: None }
     }
 }
 
 /// What there is to know of a connection that is being opened.
-struct Opening<'a> {
+struct ConnectAttempt<'a> {
     deadline: Deadline,
     token: Option<&'a CancelToken>,
     /// How long it took so far.
     took: Timings,
 }
 
-impl Opening<'_> {
+impl ConnectAttempt<'_> {
     /// What came of a connector that was to watch the clock and the token, and need not know our
     /// words for either.
     fn cause(&self, error: Error) -> Error {
         match self.token.map_or(Ok(()), CancelToken::check) {
             Err(cancelled) => cancelled,
-            Ok(()) if self.deadline.passed() && !error.is_timeout() => {
-                error.recast(ErrorKind::Timeout, &self.deadline.error("connecting").to_string())
+            Ok(()) if self.deadline.has_passed() && !error.is_timeout() => {
+                error.context(ErrorKind::Timeout, &self.deadline.error("connecting").to_string())
             }
             Ok(()) => error,
         }
@@ -104,7 +104,7 @@ impl Opening<'_> {
     /// An error if what was opened comes too late to be used.
     fn check(&self) -> Result<()> {
         self.token.map_or(Ok(()), CancelToken::check)?;
-        if self.deadline.passed() { Err(self.deadline.error("connecting")) } else { Ok(()) }
+        if self.deadline.has_passed() { Err(self.deadline.error("connecting")) } else { Ok(()) }
     }
 }
 
@@ -116,9 +116,9 @@ impl Dialer {
         route: Route<'_>,
         deadline: Deadline,
         token: Option<&CancelToken>,
-    ) -> std::result::Result<Conn, NotOpened> {
+    ) -> std::result::Result<Conn, ConnectError> {
         let started = Instant::now();
-        let mut opening = Opening { deadline, token, took: Timings::default() };
+        let mut opening = ConnectAttempt { deadline, token, took: Timings::default() };
         let socket = self.reach(target, route, &mut opening)?;
         let peer = socket.peer_addr();
         opening.check().map_err(|error| error.with_peer(peer).at(Stage::Connect))?;
@@ -126,9 +126,9 @@ impl Dialer {
         self.observe(&Event::Connected { peer, took: opening.took.connect });
         let needs_tls = target.is_https && !self.is_secure(&socket);
         let secured = if needs_tls { self.secure(socket, target.host, None, &mut opening) } else { Ok(socket) };
-        secured.and_then(|socket| apart(Conn::new(socket, opening.took))).map_err(|error| {
+        secured.and_then(|socket| reject_self_connect(Conn::new(socket, opening.took))).map_err(|error| {
             let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
-            NotOpened { error: error.with_peer(peer), closed: Some((peer, reason)) }
+            ConnectError { error: error.with_peer(peer), closed: Some((peer, reason)) }
         })
     }
 
@@ -161,7 +161,13 @@ impl Dialer {
 
     /// Puts TLS on a socket to `host`: the server's, or the proxy's.
     #[cfg(feature = "__rustls")]
-    fn secure(&self, socket: Socket, host: &str, relay: Option<&Relay>, opening: &mut Opening<'_>) -> Result<Socket> {
+    fn secure(
+        &self,
+        socket: Socket,
+        host: &str,
+        relay: Option<&ProxyServer>,
+        opening: &mut ConnectAttempt<'_>,
+    ) -> Result<Socket> {
         let started = Instant::now();
         let tls = relay.and_then(|relay| relay.tls.as_deref()).unwrap_or(&self.tls);
         let socket = tls.wrap(socket, host, opening.deadline, opening.token, self.observer.as_deref())?;
@@ -170,14 +176,14 @@ impl Dialer {
     }
 
     #[cfg(not(feature = "__rustls"))]
-    fn secure(&self, _: Socket, host: &str, _: Option<&Relay>, _: &mut Opening<'_>) -> Result<Socket> {
+    fn secure(&self, _: Socket, host: &str, _: Option<&ProxyServer>, _: &mut ConnectAttempt<'_>) -> Result<Socket> {
         let what = format!("no TLS with {host}: {}", Self::NEEDED_FOR_HTTPS);
         Err(Error::new(ErrorKind::UnsupportedScheme, what).at(Stage::Tls))
     }
 
     /// Whether the address filter lets the proxy stand between us and `target`. It cannot see what
     /// addresses a proxy connects to, but for those that are named to it.
-    pub(crate) fn admits(&self, relay: &Relay, target: &Target<'_>) -> Result<()> {
+    pub(crate) fn check_proxy_allowed(&self, relay: &ProxyServer, target: &Target<'_>) -> Result<()> {
         let Some(allows) = &self.filter else { return Ok(()) };
         let blocked = |what| Err(Error::new(ErrorKind::BlockedAddress, what).at(Stage::Connect));
         if !relay.is_trusted {
@@ -192,7 +198,7 @@ impl Dialer {
     }
 
     /// A socket on which the server, or the proxy that is asked in its stead, hears requests.
-    fn reach(&self, target: &Target<'_>, route: Route<'_>, opening: &mut Opening<'_>) -> Result<Socket> {
+    fn reach(&self, target: &Target<'_>, route: Route<'_>, opening: &mut ConnectAttempt<'_>) -> Result<Socket> {
         if let Some(connector) = &self.connector {
             let token = opening.token.cloned().unwrap_or_default();
             let stream = connector.connect(target, opening.deadline, &token);
@@ -208,7 +214,7 @@ impl Dialer {
         }
     }
 
-    fn reach_proxy(&self, relay: &Relay, opening: &mut Opening<'_>) -> Result<Socket> {
+    fn reach_proxy(&self, relay: &ProxyServer, opening: &mut ConnectAttempt<'_>) -> Result<Socket> {
         // A filter that is set lets only trusted proxies through, wherever they are.
         let addresses = self.addresses(&relay.host, relay.port, None, opening);
         let socket = addresses.and_then(|addresses| self.tcp(&addresses, opening));
@@ -218,15 +224,20 @@ impl Dialer {
         };
         secured.map_err(|error| match error.kind() {
             ErrorKind::Cancelled => error,
-            kind => error.recast(kind, &format!("the proxy {relay:?}")),
+            kind => error.context(kind, &format!("the proxy {relay:?}")),
         })
     }
 
     /// A tunnel to `target`, to the first of its addresses that the proxy can reach. Each is waited for
     /// in its share of the time: the proxy may hang on any of them.
-    fn reach_through(&self, relay: &Relay, target: &Target<'_>, opening: &mut Opening<'_>) -> Result<Socket> {
+    fn reach_through(
+        &self,
+        relay: &ProxyServer,
+        target: &Target<'_>,
+        opening: &mut ConnectAttempt<'_>,
+    ) -> Result<Socket> {
         let destinations = match relay.speaks {
-            Speaks::Socks5 { names: Names::ByUs, .. } => {
+            ProxyProtocol::Socks5 { names: Dns::Local, .. } => {
                 let addresses = self.addresses(target.host, target.port, self.filter.as_ref(), opening)?;
                 addresses.into_iter().map(Destination::Address).collect()
             }
@@ -254,7 +265,7 @@ impl Dialer {
         host: &str,
         port: u16,
         filter: Option<&AddressFilter>,
-        opening: &mut Opening<'_>,
+        opening: &mut ConnectAttempt<'_>,
     ) -> Result<Vec<SocketAddr>> {
         let mut addresses = match self.resolver.known(host, port) {
             Some(addresses) => addresses,
@@ -275,13 +286,13 @@ impl Dialer {
                 return Err(Error::new(ErrorKind::BlockedAddress, what).at(Stage::Resolve));
             }
         }
-        let mut addresses = alternate(&addresses);
+        let mut addresses = interleave_families(&addresses);
         addresses.truncate(ADDRESSES_MAX);
         Ok(addresses)
     }
 
     /// Connects to one of them. One alone that no token can cancel needs no helper.
-    fn tcp(&self, addresses: &[SocketAddr], opening: &Opening<'_>) -> Result<Socket> {
+    fn tcp(&self, addresses: &[SocketAddr], opening: &ConnectAttempt<'_>) -> Result<Socket> {
         let deadline = opening.deadline;
         let connected = match (addresses, opening.token) {
             ([address], None) => match connect(address, deadline) {
@@ -302,7 +313,7 @@ impl Dialer {
 
 /// Where nobody listens, a socket may come to have the very port that it calls: then TCP connects it
 /// to itself (RFC 9293 §3.5, simultaneous open), and it would hear its own request for an answer.
-fn apart(conn: Conn) -> Result<Conn> {
+fn reject_self_connect(conn: Conn) -> Result<Conn> {
     match conn.opened.peer {
         Some(peer) if conn.opened.local == Some(peer) => {
             let what = "nobody listens there, and the system connected the socket to itself";
@@ -314,7 +325,7 @@ fn apart(conn: Conn) -> Result<Conn> {
 
 /// RFC 8305 §4: the two families in turn, beginning with the first address's; else the
 /// resolver's order.
-fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+fn interleave_families(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let family = |is_v6| addresses.iter().filter(move |address| address.is_ipv6() == is_v6);
     let (mut first, mut second) = (family(first_is_v6), family(!first_is_v6));
@@ -327,7 +338,7 @@ fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 }
 
 fn connect(address: &SocketAddr, deadline: Deadline) -> std::io::Result<TcpStream> {
-    match deadline.left().unwrap_or(Duration::MAX) {
+    match deadline.remaining().unwrap_or(Duration::MAX) {
         Duration::ZERO => Err(std::io::ErrorKind::TimedOut.into()),
         left => TcpStream::connect_timeout(address, left),
     }
@@ -365,7 +376,7 @@ mod tests {
         let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let given = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "10.0.0.1:1", "10.0.0.2:1"]);
         let want = parse(&["[::1]:1", "10.0.0.1:1", "[::2]:1", "10.0.0.2:1", "[::3]:1"]);
-        assert_eq!(alternate(&given), want);
+        assert_eq!(interleave_families(&given), want);
     }
 
     #[test]
@@ -374,7 +385,7 @@ mod tests {
         let called = |address: fn(&TcpStream) -> std::io::Result<SocketAddr>| {
             let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let address = address(&stream).unwrap();
-            apart(Conn::new(Socket::Tcp(Arc::new(stream), address), Timings::default())).err()
+            reject_self_connect(Conn::new(Socket::Tcp(Arc::new(stream), address), Timings::default())).err()
         };
         assert!(called(TcpStream::peer_addr).is_none());
         let error = called(TcpStream::local_addr).unwrap();

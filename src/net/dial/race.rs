@@ -59,7 +59,7 @@ pub(crate) fn run<A: Address, S: Send + 'static>(
                 return Ok((address, stream));
             }
             Some((address, Err(error))) => race.fail(address, error),
-            None if deadline.passed() => return Err(Defeat::Late(race.take_failed(), None)),
+            None if deadline.has_passed() => return Err(Defeat::Late(race.take_failed(), None)),
             None => {}
         }
     }
@@ -195,7 +195,7 @@ mod tests {
                         state.live += 1;
                         state.live_max = state.live_max.max(state.live);
                         changed.notify_all();
-                        let left = deadline.left().unwrap_or(Duration::from_secs(20));
+                        let left = deadline.remaining().unwrap_or(Duration::from_secs(20));
                         let (mut state, late) =
                             changed.wait_timeout_while(state, left, |state| !state.answers).unwrap();
                         state.live -= 1;

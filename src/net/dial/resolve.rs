@@ -23,7 +23,8 @@ use crate::net::helper::{self, LOOK_UPS_MAX, Mailbox, Slot};
 /// are this machine (RFC 6761 §6.3). Nothing is cached.
 ///
 /// ```
-/// use longwire::{Client, Resolve};
+/// use longwire::transport::Resolve;
+/// use longwire::Client;
 /// use std::{io, net::SocketAddr};
 ///
 /// struct Hosts;

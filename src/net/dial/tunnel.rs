@@ -51,16 +51,16 @@ pub(crate) enum Route<'a> {
     Direct,
     /// The proxy is asked for the URL, with these fields for it alone, and asks the server itself.
     Forward {
-        relay: &'a Relay,
+        relay: &'a ProxyServer,
         fields: &'a Headers,
     },
     /// The proxy makes a tunnel, and the server is asked through it.
-    Tunnel(&'a Relay),
+    Tunnel(&'a ProxyServer),
 }
 
 impl<'a> Route<'a> {
     /// The proxy on the way, if there is one.
-    pub(crate) fn relay(self) -> Option<&'a Relay> {
+    pub(crate) fn relay(self) -> Option<&'a ProxyServer> {
         match self {
             Route::Direct => None,
             Route::Forward { relay, .. } | Route::Tunnel(relay) => Some(relay),
@@ -70,13 +70,13 @@ impl<'a> Route<'a> {
 
 /// A proxy: where it is and what it speaks.
 #[derive(Clone)]
-pub(crate) struct Relay {
-    /// `scheme://host:port`, to be shown and to tell connections apart.
+pub(crate) struct ProxyServer {
+    /// `scheme://host:port`, to be shown and to tell connections reject_self_connect.
     pub(crate) name: String,
     /// A name or an IP address; IPv6 without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
-    pub(crate) speaks: Speaks,
+    pub(crate) speaks: ProxyProtocol,
     /// It may be used although an address filter cannot see behind it.
     pub(crate) is_trusted: bool,
     /// How TLS is spoken to it; `None`: as to servers.
@@ -85,7 +85,7 @@ pub(crate) struct Relay {
 }
 
 #[derive(Clone)]
-pub(crate) enum Speaks {
+pub(crate) enum ProxyProtocol {
     Http {
         /// It is spoken to through TLS.
         is_https: bool,
@@ -94,40 +94,40 @@ pub(crate) enum Speaks {
     },
     Socks5 {
         /// Who looks the server's name up.
-        names: Names,
-        login: Option<Login>,
+        names: Dns,
+        login: Option<Credentials>,
     },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Names {
-    ByUs,
-    ByProxy,
+pub(crate) enum Dns {
+    Local,
+    Remote,
 }
 
 /// User and password, of 1 to 255 bytes each (RFC 1929 §2).
 #[derive(Clone)]
-pub(crate) struct Login {
+pub(crate) struct Credentials {
     pub(crate) user: Vec<u8>,
     pub(crate) password: Vec<u8>,
 }
 
-impl Relay {
+impl ProxyServer {
     /// Whether it must be spoken to through TLS.
     pub(crate) fn is_https(&self) -> bool {
-        matches!(self.speaks, Speaks::Http { is_https: true, .. })
+        matches!(self.speaks, ProxyProtocol::Http { is_https: true, .. })
     }
 
     /// The fields that it alone is sent; a SOCKS5 proxy has none.
     pub(crate) fn fields(&self) -> Option<&Headers> {
         match &self.speaks {
-            Speaks::Http { fields, .. } => Some(fields),
-            Speaks::Socks5 { .. } => None,
+            ProxyProtocol::Http { fields, .. } => Some(fields),
+            ProxyProtocol::Socks5 { .. } => None,
         }
     }
 }
 
-impl fmt::Debug for Relay {
+impl fmt::Debug for ProxyServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name) // and no credentials
     }
@@ -152,7 +152,7 @@ pub(crate) enum Outcome {
 /// HTTP proxy `user_agent` says who asks, unless it is empty.
 pub(crate) fn open(
     socket: Socket,
-    relay: &Relay,
+    relay: &ProxyServer,
     user_agent: &[u8],
     to: Destination<'_>,
     deadline: Deadline,
@@ -162,15 +162,15 @@ pub(crate) fn open(
     let peer = line.peer();
     line.begin(Limits { deadline, token: token.cloned(), ..Limits::NONE });
     let (outcome, doing) = match &relay.speaks {
-        Speaks::Http { fields, .. } => (connect(&mut line, to, user_agent, fields).map(|()| None), CONNECTING),
-        Speaks::Socks5 { login, .. } => (socks5(&mut line, to, login.as_ref()), GREETING),
+        ProxyProtocol::Http { fields, .. } => (connect(&mut line, to, user_agent, fields).map(|()| None), CONNECTING),
+        ProxyProtocol::Socks5 { login, .. } => (socks5(&mut line, to, login.as_ref()), GREETING),
     };
     let is_whole = line.finish();
     let outcome = outcome.map_err(|error| match error.kind() {
         ErrorKind::Cancelled | ErrorKind::Proxy => error,
         ErrorKind::Timeout => deadline.error(doing),
-        ErrorKind::Tls => error.recast(ErrorKind::Tls, doing), // the proxy's part of it, which comes late
-        _ => error.recast(ErrorKind::Proxy, doing),
+        ErrorKind::Tls => error.context(ErrorKind::Tls, doing), // the proxy's part of it, which comes late
+        _ => error.context(ErrorKind::Proxy, doing),
     });
     match outcome.map_err(|error| error.with_peer(peer))? {
         _ if !is_whole => Err(Error::cancelled()),
@@ -203,7 +203,7 @@ fn send(line: &mut Line, bytes: &[u8]) -> Result<()> {
 
 /// The server behind speaks only when asked, so bytes that are here already, read or not, are not
 /// its.
-fn check_silence(line: &mut Line, arrived: &[u8]) -> Result<()> {
+fn reject_early_data(line: &mut Line, arrived: &[u8]) -> Result<()> {
     let behind = match arrived.len() {
         0 => line.try_read(&mut [0; 1])?,
         count => Some(count),
@@ -227,7 +227,7 @@ fn connect(line: &mut Line, to: Destination<'_>, user_agent: &[u8], fields: &Hea
         return Err(refusal(line, &mut buffer, &head, &authority, fields.get_bytes("proxy-authorization")));
     }
     // Content-Length and Transfer-Encoding mean nothing here.
-    check_silence(line, buffer.bytes())
+    reject_early_data(line, buffer.bytes())
 }
 
 /// `host:port`, with the port always and IPv6 in brackets (RFC 9112 §3.2.3).
@@ -357,7 +357,7 @@ const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
 /// RFC 1928 §3 to §6. `Some`: this destination cannot be reached.
-fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Login>) -> Result<Option<Error>> {
+fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Credentials>) -> Result<Option<Error>> {
     let request = socks5_request(to)?;
     // The version, how many methods, and these.
     let greeting: &[u8] = match login {
@@ -386,7 +386,7 @@ fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Login>) -> Result
         return if matches!(reply, 2..=6 | 8) { Ok(Some(refused(what))) } else { Err(refused(what)) };
     }
     skip_bound_address(line, kind)?;
-    check_silence(line, &[]).map(|()| None)
+    reject_early_data(line, &[]).map(|()| None)
 }
 
 /// RFC 1928 §4.
@@ -418,7 +418,7 @@ fn socks5_request(to: Destination<'_>) -> Result<Vec<u8>> {
 }
 
 /// RFC 1929 §2.
-fn log_in(line: &mut Line, login: &Login) -> Result<()> {
+fn log_in(line: &mut Line, login: &Credentials) -> Result<()> {
     let mut request = vec![LOGIN_VERSION];
     for part in [&login.user, &login.password] {
         request.push(part.len() as u8); // at most 255, checked where the login was made

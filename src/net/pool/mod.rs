@@ -76,7 +76,7 @@ pub struct PoolStats {
     /// Exchanges so far that began on a connection from the pool.
     pub reused: u64,
     /// Connections closed so far, by reason.
-    pub closed: Closed,
+    pub closed: CloseCounts,
 }
 
 /// How many connections were closed, by reason.
@@ -87,9 +87,9 @@ pub struct PoolStats {
 /// }
 /// ```
 #[derive(Clone, Default)]
-pub struct Closed([u64; CloseReason::ALL.len()]);
+pub struct CloseCounts([u64; CloseReason::ALL.len()]);
 
-impl Closed {
+impl CloseCounts {
     /// How many were closed for this reason.
     pub fn get(&self, reason: CloseReason) -> u64 {
         self.0[reason as usize]
@@ -107,7 +107,7 @@ impl Closed {
     }
 }
 
-impl fmt::Debug for Closed {
+impl fmt::Debug for CloseCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
@@ -271,7 +271,7 @@ impl Pool {
             if let Some(held) = shared.find(waiter.host, ticket, want.fresh, &self.limits, &mut closing) {
                 break Ok(held);
             }
-            let left = deadline.left();
+            let left = deadline.remaining();
             if left == Some(Duration::ZERO) {
                 break Err(deadline.error("waiting for a free connection"));
             }

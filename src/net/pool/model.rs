@@ -334,7 +334,7 @@ impl Stream for Double {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Hook> {
+    fn shutdown_handle(&self) -> Option<Hook> {
         let (book, port) = (self.book.clone(), self.port);
         Some(Box::new(move || {
             thread::yield_now();

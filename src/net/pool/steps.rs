@@ -24,7 +24,7 @@ impl Stream for Silent {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Hook> {
+    fn shutdown_handle(&self) -> Option<Hook> {
         None
     }
 

@@ -22,7 +22,7 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::deadline::Deadline;
-use crate::net::line::{Limits, Line, TICK_HARMLESS, is_wake_up};
+use crate::net::line::{Limits, Line, TICK_HARMLESS, is_retryable};
 use crate::net::transport::{Socket, Stream};
 use crate::observe::{Event, Observer};
 
@@ -220,7 +220,7 @@ impl Handshake<'_> {
         match Error::try_from(error) {
             Ok(error) => match error.kind() {
                 ErrorKind::Timeout | ErrorKind::Cancelled => error,
-                _ => error.recast(ErrorKind::Tls, &self.doing()),
+                _ => error.context(ErrorKind::Tls, &self.doing()),
             },
             Err(error) => Error::from_io(ErrorKind::Tls, self.doing(), error),
         }
@@ -322,7 +322,7 @@ impl Write for Waiting<'_> {
 ///
 /// A read waits for the socket at most once, and a write at most as long as it may, so that whoever
 /// calls can look at its clock. A byte that rustls was given counts as sent, even where the socket
-/// has not taken it yet; that it goes on is seen by `passed_on`.
+/// has not taken it yet; that it goes on is seen by `bytes_flushed`.
 struct TlsStream {
     tls: ClientConnection,
     socket: Socket,
@@ -332,12 +332,12 @@ struct TlsStream {
     /// The socket has not taken all that rustls had for it.
     is_stalled: bool,
     /// The last read from the socket left nothing behind in it, and nothing came that ends all.
-    saw_all: bool,
+    is_drained: bool,
     /// What came cannot be decrypted or understood; the bytes before it can still be read.
     failed: Option<rustls::Error>,
     records: Records,
     /// Bytes that the socket has taken.
-    passed_on: u64,
+    bytes_flushed: u64,
     /// The process that did the handshake, by its id. What another one has is a copy, by fork.
     process: u32,
 }
@@ -358,10 +358,10 @@ impl TlsStream {
             read_timeout,
             write_timeout,
             is_stalled: false,
-            saw_all: false,
+            is_drained: false,
             failed: None,
             records: Records { saw_handshake: false, ..records },
-            passed_on: 0,
+            bytes_flushed: 0,
             process: process::id(),
         };
         if [read_timeout, write_timeout].iter().flatten().any(|tick| *tick < TICK_HARMLESS) {
@@ -375,7 +375,7 @@ impl TlsStream {
     fn take(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         match self.tls.reader().read(into) {
             Ok(count) => {
-                if self.saw_all {
+                if self.is_drained {
                     self.give_room_back();
                 }
                 Ok(Some(count))
@@ -419,10 +419,10 @@ impl TlsStream {
         let mut inward = Inward { socket: &mut self.socket, records: &mut self.records, waits, is_full: false };
         let read = self.tls.read_tls(&mut inward);
         let is_drained = !inward.is_full;
-        self.saw_all = false;
+        self.is_drained = false;
         read?;
         match self.tls.process_new_packets() {
-            Ok(state) => self.saw_all = is_drained && !self.records.is_amid() && !state.peer_has_closed(),
+            Ok(state) => self.is_drained = is_drained && !self.records.is_amid() && !state.peer_has_closed(),
             Err(error) => {
                 let _ = self.push(false); // the alert
                 self.failed = Some(error);
@@ -436,13 +436,13 @@ impl TlsStream {
     fn wait(&mut self) -> io::Result<()> {
         if self.tls.wants_write() {
             match self.receive(false) {
-                Err(error) if is_wake_up(&error) => {}
+                Err(error) if is_retryable(&error) => {}
                 received => return received,
             }
             match self.briefly(|stream| stream.push(true)) {
-                Err(error) if is_wake_up(&error) => {
+                Err(error) if is_retryable(&error) => {
                     let received = self.briefly(|stream| stream.receive(true));
-                    return received.or_else(|error| if is_wake_up(&error) { Ok(()) } else { Err(error) });
+                    return received.or_else(|error| if is_retryable(&error) { Ok(()) } else { Err(error) });
                 }
                 _ => {} // all is sent; or it is broken, and what the peer has said can still be read
             }
@@ -466,7 +466,7 @@ impl TlsStream {
             while self.tls.wants_write() && self.write_timeout.is_none_or(|limit| started.elapsed() < limit) {
                 match self.tls.write_tls(&mut Outward { socket: &mut self.socket, waits })? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
-                    count => self.passed_on += count as u64,
+                    count => self.bytes_flushed += count as u64,
                 }
             }
             self.is_stalled = self.tls.wants_write();
@@ -536,8 +536,8 @@ impl Stream for TlsStream {
         Ok(())
     }
 
-    fn canceller(&self) -> Option<Hook> {
-        self.socket.canceller()
+    fn shutdown_handle(&self) -> Option<Hook> {
+        self.socket.shutdown_handle()
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
@@ -548,16 +548,16 @@ impl Stream for TlsStream {
         self.socket.local_addr()
     }
 
-    fn saw_all(&self) -> bool {
-        self.saw_all && self.socket.saw_all()
+    fn is_drained(&self) -> bool {
+        self.is_drained && self.socket.is_drained()
     }
 
-    fn is_mid_record(&self) -> bool {
-        self.records.is_amid() || self.socket.is_mid_record()
+    fn has_partial_record(&self) -> bool {
+        self.records.is_amid() || self.socket.has_partial_record()
     }
 
-    fn passed_on(&self) -> u64 {
-        self.passed_on + self.socket.passed_on()
+    fn bytes_flushed(&self) -> u64 {
+        self.bytes_flushed + self.socket.bytes_flushed()
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -732,7 +732,7 @@ mod tests {
             Ok(())
         }
 
-        fn canceller(&self) -> Option<Hook> {
+        fn shutdown_handle(&self) -> Option<Hook> {
             None
         }
 
@@ -751,7 +751,7 @@ mod tests {
             let socket = Socket::Other(Box::new(Slow(at_once)));
             let mut stream = TlsStream::new(tls, socket, (None, None), Records::default()).unwrap();
             stream.set_timeouts(None, limit).unwrap();
-            (stream.flush().map_err(|error| error.kind()), stream.passed_on())
+            (stream.flush().map_err(|error| error.kind()), stream.bytes_flushed())
         };
         let (whole, bytes) = hello_sent(100, None);
         assert!(whole == Ok(()) && bytes > 200, "{whole:?} after {bytes} bytes");

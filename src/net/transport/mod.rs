@@ -29,7 +29,7 @@ use crate::net::deadline::Deadline;
 /// handed out as it is is read and written without them; a stream that wraps one must see to that.)
 ///
 /// ```
-/// use longwire::Stream;
+/// use longwire::transport::Stream;
 /// use std::net::{TcpListener, TcpStream};
 ///
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -63,7 +63,7 @@ pub trait Stream: Read + Write + Send + Sync {
 
     /// What makes a blocked read or write on another thread return at once, for
     /// [`CancelToken`]. `None` where there is no such thing: then reads are cut into short ones.
-    fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>>;
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>>;
 
     /// The address on the other end, if it has one.
     fn peer_addr(&self) -> Option<SocketAddr>;
@@ -76,21 +76,21 @@ pub trait Stream: Read + Write + Send + Sync {
     /// Whether the last read, if it gave fewer bytes than it had room for, left nothing behind
     /// that had arrived by then. A stream that cannot tell says no, as is the default: then the
     /// connection is looked at before it is used for another request.
-    fn saw_all(&self) -> bool {
+    fn is_drained(&self) -> bool {
         false
     }
 
     /// Whether a part of a record has arrived, and its rest has not: for a stream that reads records
     /// (TLS). Such a connection is not used for another request, since nobody has asked for what
     /// is in that record. No by default.
-    fn is_mid_record(&self) -> bool {
+    fn has_partial_record(&self) -> bool {
         false
     }
 
     /// How many bytes have gone on to the peer so far, for a stream that may hold back what it was
     /// given (TLS). As long as they become more the peer is taking, however slowly, and
     /// `write_timeout` does not pass. 0 by default.
-    fn passed_on(&self) -> u64 {
+    fn bytes_flushed(&self) -> u64 {
         0
     }
 
@@ -128,7 +128,8 @@ pub trait Stream: Read + Write + Send + Sync {
 /// that [is secure](Stream::is_secure) already.
 ///
 /// ```
-/// use longwire::{CancelToken, Client, Connect, Deadline, Error, ErrorKind, Stream, Target};
+/// use longwire::transport::{Connect, Deadline, Stream, Target};
+/// use longwire::{CancelToken, Client, Error, ErrorKind};
 /// use std::net::TcpStream;
 ///
 /// /// Every request goes to one address, whatever its URL says.
@@ -136,7 +137,7 @@ pub trait Stream: Read + Write + Send + Sync {
 ///
 /// impl Connect for Pinned {
 ///     fn connect(&self, _: &Target<'_>, deadline: Deadline, _: &CancelToken) -> longwire::Result<Box<dyn Stream>> {
-///         let left = deadline.left().unwrap_or(std::time::Duration::from_secs(10));
+///         let left = deadline.remaining().unwrap_or(std::time::Duration::from_secs(10));
 ///         let stream = TcpStream::connect_timeout(&self.0, left)
 ///             .map_err(|error| Error::from_io(ErrorKind::Connect, "pinned address", error))?;
 ///         Ok(Box::new(stream))
@@ -160,7 +161,7 @@ pub trait Connect: Send + Sync {
 /// Where a connection shall lead.
 ///
 /// ```
-/// # use longwire::Target;
+/// # use longwire::transport::Target;
 /// fn name(target: &Target<'_>) -> String {
 ///     format!("{}:{}", target.host(), target.port())
 /// }
@@ -206,7 +207,7 @@ macro_rules! socket_stream {
                 self.set_write_timeout(write)
             }
 
-            fn canceller(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+            fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
                 let stream = self.try_clone().ok()?;
                 Some(Box::new(move || drop(stream.shutdown(Shutdown::Both))))
             }
@@ -219,7 +220,7 @@ macro_rules! socket_stream {
                 $inet(self.local_addr())
             }
 
-            fn saw_all(&self) -> bool {
+            fn is_drained(&self) -> bool {
                 true
             }
 
@@ -325,27 +326,27 @@ impl Socket {
     }
 
     /// Whether the last read, if it gave less than it had room for, left nothing behind.
-    pub(crate) fn saw_all(&self) -> bool {
+    pub(crate) fn is_drained(&self) -> bool {
         match self {
             Socket::Tcp(..) => true,
-            Socket::Other(stream) => stream.saw_all(),
+            Socket::Other(stream) => stream.is_drained(),
         }
     }
 
     /// Whether a part of a record has come, and its rest has not.
-    pub(crate) fn is_mid_record(&self) -> bool {
+    pub(crate) fn has_partial_record(&self) -> bool {
         match self {
             Socket::Tcp(..) => false,
-            Socket::Other(stream) => stream.is_mid_record(),
+            Socket::Other(stream) => stream.has_partial_record(),
         }
     }
 
     /// Of what the stream may hold back, how many bytes have gone on.
     #[inline]
-    pub(crate) fn passed_on(&self) -> u64 {
+    pub(crate) fn bytes_flushed(&self) -> u64 {
         match self {
             Socket::Tcp(..) => 0, // nothing is held back
-            Socket::Other(stream) => stream.passed_on(),
+            Socket::Other(stream) => stream.bytes_flushed(),
         }
     }
 
@@ -382,13 +383,13 @@ impl Socket {
     }
 
     /// What a cancel does to it.
-    pub(crate) fn canceller(&self) -> Option<Hook> {
+    pub(crate) fn shutdown_handle(&self) -> Option<Hook> {
         match self {
             Socket::Tcp(stream, _) => {
                 let stream = stream.clone();
                 Some(Box::new(move || drop(stream.shutdown(Shutdown::Both))))
             }
-            Socket::Other(stream) => stream.canceller(),
+            Socket::Other(stream) => stream.shutdown_handle(),
         }
     }
 

@@ -14,30 +14,30 @@ use crate::wire::head::Head;
 use crate::wire::head_parser::HeadParser;
 
 /// The answers to one request.
-pub(crate) struct Answers<'a> {
+pub(crate) struct ResponseReader<'a> {
     settings: &'a Settings,
-    may_switch: bool,
+    upgrade_requested: bool,
     parser: HeadParser,
     /// A byte of an answer has come.
     has_begun: bool,
     /// 100 (Continue) has come.
     may_continue: bool,
     /// When the first bytes of a head had come whose rest is still missing.
-    unfinished_since: Option<Instant>,
+    partial_since: Option<Instant>,
     /// The final head, once it has come.
     head: Option<Head>,
 }
 
-impl<'a> Answers<'a> {
-    /// `may_switch`: the request asked for an upgrade, so 101 is an answer to it.
-    pub(crate) fn new(settings: &'a Settings, may_switch: bool) -> Answers<'a> {
-        Answers {
+impl<'a> ResponseReader<'a> {
+    /// `upgrade_requested`: the request asked for an upgrade, so 101 is an answer to it.
+    pub(crate) fn new(settings: &'a Settings, upgrade_requested: bool) -> ResponseReader<'a> {
+        ResponseReader {
             settings,
-            may_switch,
+            upgrade_requested,
             parser: HeadParser::new(settings.head_limits, settings.invalid_lines),
             has_begun: false,
             may_continue: false,
-            unfinished_since: None,
+            partial_since: None,
             head: None,
         }
     }
@@ -53,7 +53,7 @@ impl<'a> Answers<'a> {
 
     /// The final head, waited for from `now` on.
     #[inline]
-    pub(crate) fn take_head(&mut self, conn: &mut Conn, now: Instant) -> Result<Head> {
+    pub(crate) fn read_head(&mut self, conn: &mut Conn, now: Instant) -> Result<Head> {
         loop {
             match self.head.take() {
                 Some(head) => return Ok(head),
@@ -67,7 +67,7 @@ impl<'a> Answers<'a> {
     pub(crate) fn wait(&mut self, conn: &mut Conn, now: Instant) -> Result<()> {
         let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
         let mut now = Some(now);
-        while !self.poll_arrived(conn)? {
+        while !self.parse_buffered(conn)? {
             self.fill(conn, header_deadline, now.take().unwrap_or_else(Instant::now))?;
         }
         Ok(())
@@ -75,15 +75,15 @@ impl<'a> Answers<'a> {
 
     /// Waits for 100 (Continue), but not for ever (RFC 9110 §10.1.1). `false`: the final head came
     /// instead. It may also have come behind the 100.
-    pub(crate) fn may_send_body(&mut self, conn: &mut Conn, patience: Deadline) -> Result<bool> {
+    pub(crate) fn await_continue(&mut self, conn: &mut Conn, patience: Deadline) -> Result<bool> {
         loop {
-            if self.poll_arrived(conn)? || self.may_continue {
+            if self.parse_buffered(conn)? || self.may_continue {
                 return Ok(self.may_continue);
             }
             match self.fill(conn, patience, Instant::now()) {
                 Ok(()) => {}
                 // Silence is the server's right until it has the body.
-                Err(error) if error.is_timeout() && !conn.limits().deadline.passed() => return Ok(true),
+                Err(error) if error.is_timeout() && !conn.limits().deadline.has_passed() => return Ok(true),
                 Err(error) => return Err(error),
             }
         }
@@ -92,7 +92,7 @@ impl<'a> Answers<'a> {
     /// The final head, if it has arrived; nothing is waited for. An error if it cannot come any
     /// more.
     pub(crate) fn poll(&mut self, conn: &mut Conn) -> Result<Option<&Head>> {
-        while !self.poll_arrived(conn)? {
+        while !self.parse_buffered(conn)? {
             match conn.try_fill()? {
                 Some(0) => return Err(self.ended(conn)),
                 Some(_) => {}
@@ -104,22 +104,22 @@ impl<'a> Answers<'a> {
 
     /// Whether the final head was met, or is in the buffer. Interim ones are used up.
     #[inline]
-    fn poll_arrived(&mut self, conn: &mut Conn) -> Result<bool> {
+    fn parse_buffered(&mut self, conn: &mut Conn) -> Result<bool> {
         while self.head.is_none() && !conn.arrived().is_empty() {
             self.has_begun = true;
             self.head = self.parser.parse(conn.arrived()).map_err(|error| error.at(Stage::Head))?;
             let Some(head) = &self.head else {
-                self.unfinished_since.get_or_insert_with(Instant::now);
+                self.partial_since.get_or_insert_with(Instant::now);
                 break;
             };
             conn.consume(head.bytes);
             let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
             if head.status.is_informational() && !is_switch {
-                self.pass_over()?;
+                self.skip_interim_head()?;
                 continue;
             }
             self.settings.observe_head(head, |text| Event::ResponseHead { text });
-            if is_switch && !self.may_switch {
+            if is_switch && !self.upgrade_requested {
                 return Err(malformed("a 101 that was not asked for"));
             }
         }
@@ -127,9 +127,9 @@ impl<'a> Answers<'a> {
     }
 
     /// The head that was met is an interim one: what comes next is looked at.
-    fn pass_over(&mut self) -> Result<()> {
+    fn skip_interim_head(&mut self) -> Result<()> {
         let Some(head) = self.head.take() else { return Ok(()) };
-        self.unfinished_since = None;
+        self.partial_since = None;
         self.settings.observe_head(&head, |text| Event::Interim { text });
         self.may_continue |= head.status == StatusCode::CONTINUE;
         self.parser.skip_interim(&head).map_err(|error| error.at(Stage::Head))
@@ -139,7 +139,7 @@ impl<'a> Answers<'a> {
     #[inline]
     fn fill(&mut self, conn: &mut Conn, until: Deadline, now: Instant) -> Result<()> {
         let stage = stage(conn);
-        let until = match self.unfinished_since {
+        let until = match self.partial_since {
             Some(begun) => until.or_sooner(Deadline::of("read_timeout", conn.limits().read_timeout, begun)),
             None => until,
         };
