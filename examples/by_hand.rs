@@ -53,7 +53,7 @@ fn serve() -> io::Result<String> {
     Ok(url)
 }
 
-/// ResponseReader on one connection, in HTTP/1.0, for as long as the client asks for more.
+/// Answers on one connection, in HTTP/1.0, for as long as the client asks for more.
 fn answer_all(mut stream: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {

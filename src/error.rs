@@ -141,7 +141,7 @@ pub enum Stage {
     Pool,
     /// Looking up the host's name.
     Resolve,
-    /// ConnectAttempt the connection.
+    /// Opening the connection.
     Connect,
     /// The TLS handshake.
     Tls,

@@ -157,7 +157,7 @@ pub enum BodyEnd {
 pub struct Timings {
     /// Looking up the name.
     pub resolve: Duration,
-    /// ConnectAttempt the connection, with a proxy's handshake.
+    /// Opening the connection, with a proxy's handshake.
     pub connect: Duration,
     /// The TLS handshakes: the server's, and that of a proxy which is spoken to through TLS.
     pub tls: Duration,

@@ -65,7 +65,7 @@ fn content(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 31 + at / 251) as u8).collect()
 }
 
-/// ResponseReader one request of each connection, in one write or byte by byte, and closes.
+/// Answers one request of each connection, in one write or byte by byte, and closes.
 fn serving(answer: Vec<u8>, bytewise: bool) -> Peer {
     Peer::start(move |mut conn, _| {
         conn.request();
@@ -380,7 +380,7 @@ enum Then {
     Reset,
 }
 
-/// ResponseReader with this and then closes, or resets when the client has what was sent.
+/// Answers with this and then closes, or resets when the client has what was sent.
 fn breaking(answer: &str, then: Then) -> Peer {
     let answer = answer.to_owned();
     Peer::start(move |mut conn, _| {

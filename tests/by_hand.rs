@@ -12,7 +12,7 @@ use std::time::Duration;
 use longwire::{Client, ErrorKind, Event, Fate, Headers, Response, SendBody, Stage, Url};
 use support::peer::{Conn, LIMIT, Peer, Req, answer, ok};
 
-/// ResponseReader everything with the request's own head, and counts connections.
+/// Answers everything with the request's own head, and counts connections.
 fn echoing() -> Peer {
     Peer::start(|mut conn, _| {
         while let Some(request) = conn.request() {

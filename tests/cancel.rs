@@ -80,7 +80,7 @@ fn drain(body: &mut impl Read) -> Result<Vec<u8>> {
     }
 }
 
-/// ResponseReader each request with this, and then waits for the client to go.
+/// Answers each request with this, and then waits for the client to go.
 fn silent_after(said: &'static str) -> Peer {
     Peer::start(move |mut conn, _| {
         if conn.request().is_some() && conn.send(said) {

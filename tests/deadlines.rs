@@ -88,7 +88,7 @@ fn our_error(error: io::Error) -> Error {
     Error::try_from(error).expect("an error of this crate inside the io::Error")
 }
 
-/// ResponseReader every request with `first`, then repeats `unit` byte by byte until the client goes.
+/// Answers every request with `first`, then repeats `unit` byte by byte until the client goes.
 fn dripping(first: &'static str, unit: &'static str) -> Peer {
     Peer::start(move |mut conn, _| {
         if conn.request().is_some() && conn.send(first) {
@@ -584,7 +584,7 @@ fn an_answer_that_comes_after_the_timeout_never_reaches_the_next_request() {
     assert_eq!(peer.connections(), 2);
 }
 
-/// ResponseReader each request of a connection after so long.
+/// Answers each request of a connection after so long.
 fn answering_after(pauses: &'static [u64]) -> Peer {
     Peer::start(move |mut conn, _| {
         for &pause in pauses {

@@ -33,7 +33,7 @@ enum Piece {
     Zeros(u64),
 }
 
-/// ResponseReader every request with the same reply, once all that it announced has come. Behind the
+/// Answers every request with the same reply, once all that it announced has come. Behind the
 /// reply comes the end of the connection.
 #[derive(Clone)]
 struct Server {

@@ -455,7 +455,7 @@ impl ClientBuilder {
         self
     }
 
-    /// ProxyProtocol TLS in your own way: with a client certificate, private root certificates, another
+    /// Speaks TLS in your own way: with a client certificate, private root certificates, another
     /// provider of cryptography, or none of our defaults. Only with the feature `tls` or
     /// `tls-webpki-roots`; the types are those of [`longwire::rustls`](crate::rustls).
     ///

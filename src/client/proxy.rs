@@ -212,7 +212,7 @@ impl Proxy {
         self
     }
 
-    /// ProxyProtocol TLS with an `https` proxy in a way of its own: its root certificates, and its client
+    /// Speaks TLS with an `https` proxy in a way of its own: its root certificates, and its client
     /// certificate. Without this
     /// [`ClientBuilder::tls_config`](crate::ClientBuilder::tls_config) counts for the proxy, too.
     /// Servers are never spoken to by this one, not through the proxy's tunnels either.

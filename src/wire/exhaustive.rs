@@ -486,7 +486,7 @@ mod abnf {
         }
     }
 
-    /// trailer-section = *( field-line CRLF ), and the CRLF behind it. Occurrence are looked into when
+    /// trailer-section = *( field-line CRLF ), and the CRLF behind it. Lines are looked into when
     /// all of them are there.
     fn trailer_section(input: &[u8], mut at: usize, fields: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Parsed {
         let mut lines = Vec::new();

@@ -28,7 +28,7 @@ pub(crate) struct Head {
     pub(crate) bytes: usize,
 }
 
-/// Where the fields that frame a message are. FramingFields while the head is parsed, so that nobody has
+/// Where the fields that frame a message are. Noted while the head is parsed, so that nobody has
 /// to look for them.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FramingFields {

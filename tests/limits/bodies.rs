@@ -17,7 +17,7 @@ enum Coding {
 
 const CODINGS: [Coding; 3] = [Coding::Length, Coding::Chunked, Coding::UntilClose];
 
-/// ResponseReader with a body of so many bytes, in pieces of at most a MiB. A client that has had enough
+/// Answers with a body of so many bytes, in pieces of at most a MiB. A client that has had enough
 /// may close before.
 fn send_body(conn: &mut Conn, coding: Coding, length: usize) {
     let field = match coding {

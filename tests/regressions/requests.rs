@@ -83,7 +83,7 @@ fn what_is_let_through_by_name_must_be_a_name() {
     assert_eq!(text(&client("X-Y"), URL), "fine");
 }
 
-/// ResponseReader with the body of the request.
+/// Answers with the body of the request.
 fn echoing() -> Peer {
     Peer::start(|mut conn, _| {
         let request = conn.request().expect("a request");

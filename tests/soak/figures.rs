@@ -12,7 +12,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(15);
 /// What came of some requests.
 #[derive(Default)]
 pub(crate) struct Figures {
-    /// ResponseReader taken whole.
+    /// Answers taken whole.
     pub(crate) complete: u64,
     /// Bodies dropped, as planned.
     pub(crate) dropped: u64,

@@ -243,7 +243,7 @@ fn answer_plan(conn: &mut Conn, request: &Request, mut plan: Plan, books: &Books
     }
 }
 
-/// ResponseReader that do not wait for the upload.
+/// Answers that do not wait for the upload.
 fn answer_early(conn: &mut Conn, request: &Request, plan: &Plan, books: &Books) -> Option<End> {
     let then_read = |conn: &mut Conn| match conn.body(request) {
         Some(body) => {

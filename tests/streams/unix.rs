@@ -176,7 +176,7 @@ impl Connect for Plain {
     }
 }
 
-/// ResponseReader one request after the other with 101, and closes.
+/// Answers one request after the other with 101, and closes.
 fn switch_and_close(listener: &UnixListener) {
     for stream in listener.incoming() {
         let mut stream = stream.expect("a connection");

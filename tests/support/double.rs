@@ -64,7 +64,7 @@ impl Memory {
         }
     }
 
-    /// ResponseReader every request with these bytes.
+    /// Answers every request with these bytes.
     pub fn answering(bytes: impl Into<Vec<u8>>) -> Memory {
         let bytes = bytes.into();
         Memory::new(move |_, _| Reply::Answer(bytes.clone()))

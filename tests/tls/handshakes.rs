@@ -24,7 +24,7 @@ impl Observer for Told {
     }
 }
 
-/// ResponseReader with the SNI and the ALPN protocol of the connection.
+/// Answers with the SNI and the ALPN protocol of the connection.
 fn telling(authority: &Authority, names: &[&str]) -> Peer {
     let mut config = authority.issue(names, |_| {}).server_config(ALL_VERSIONS);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

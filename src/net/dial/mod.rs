@@ -1,4 +1,4 @@
-//! ConnectAttempt a connection: the name's addresses, filtered, and a race among them (RFC 8305); to the
+//! Opening a connection: the name's addresses, filtered, and a race among them (RFC 8305); to the
 //! server, or to the proxy on the way to it.
 
 pub(crate) mod permits;
