@@ -33,6 +33,7 @@ pub mod fuzzing;
 
 /// Transports: what a client connects by, and what it reads from and writes to.
 pub mod transport {
+    pub use crate::client::direct::Direct;
     pub use crate::net::deadline::Deadline;
     pub use crate::net::dial::resolve::Resolve;
     pub use crate::net::transport::{Connect, Stream, Target};
@@ -40,15 +41,18 @@ pub mod transport {
 
 pub use client::Client;
 pub use client::builder::ClientBuilder;
-pub use client::proxy::Proxy;
+pub use client::outgoing::Outgoing;
+pub use client::redirect::Hop;
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
 pub use headers::{Headers, HeadersIter};
 pub use message::body::Body;
 pub use message::connection_info::ConnectionInfo;
+pub use message::proxy::Proxy;
 pub use message::request::Request;
-pub use message::response::{Response, Upgraded};
+pub use message::response::{Response, ResponseHead};
 pub use message::send_body::SendBody;
+pub use message::upgraded::Upgraded;
 pub use method::Method;
 pub use net::cancel::CancelToken;
 pub use net::dial::public_only::PublicOnly;

@@ -2,7 +2,7 @@
 //! trusted for that.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::body::framed::Framed;
+use crate::message::body::Body;
 use crate::wire::step::at_most;
 
 /// What `bytes` and `text` collect unless `Body::limit` says otherwise.
@@ -19,24 +19,25 @@ const RESERVE_BYTES_MIN: usize = 8 * 1024;
 const COLLECT_STEP_BYTES: usize = 256 * 1024;
 
 /// Reads all that is left of a body.
-pub(super) fn collect(framed: &mut Framed, limit: u64) -> Result<Vec<u8>> {
+pub(super) fn collect(body: &mut Body) -> Result<Vec<u8>> {
+    let limit = body.limit;
     let fits = |left| left <= limit && isize::try_from(left).is_ok();
-    if framed.remaining().is_some_and(|left| !fits(left)) {
-        return Err(too_large(limit));
+    if body.remaining().is_some_and(|left| !fits(left)) {
+        return Err(too_large(body, limit));
     }
     let mut collected = Vec::new();
-    let mut filled = 0; // what is behind is room, zeroed once
-    while !framed.is_complete() {
+    let mut filled = 0; // the rest is room, zeroed once
+    while !body.is_complete() {
         if filled == collected.len() {
-            reserve(&mut collected, framed.remaining())?;
+            reserve(&mut collected, body.remaining()).map_err(|what| body.error(ErrorKind::BodyTooLarge, what))?;
             collected.resize(collected.capacity().min(filled + COLLECT_STEP_BYTES), 0);
         }
-        match framed.read_into(&mut collected[filled..])? {
+        match body.read_into(&mut collected[filled..])? {
             0 => break,
             count => filled += count,
         }
         if filled as u64 > limit {
-            return Err(too_large(limit));
+            return Err(too_large(body, limit));
         }
     }
     collected.truncate(filled);
@@ -45,7 +46,7 @@ pub(super) fn collect(framed: &mut Framed, limit: u64) -> Result<Vec<u8>> {
 
 /// Makes room: for all that is left, if that is known and not too much; else for as much again
 /// as has come.
-fn reserve(collected: &mut Vec<u8>, left: Option<u64>) -> Result<()> {
+fn reserve(collected: &mut Vec<u8>, left: Option<u64>) -> Result<(), String> {
     if collected.capacity() > collected.len() {
         return Ok(());
     }
@@ -55,11 +56,11 @@ fn reserve(collected: &mut Vec<u8>, left: Option<u64>) -> Result<()> {
     };
     collected.try_reserve_exact(more).map_err(|_| {
         let bytes = collected.len().saturating_add(more);
-        Error::new(ErrorKind::BodyTooLarge, format!("there is no memory for a body of {bytes} bytes"))
+        format!("there is no memory for a body of {bytes} bytes")
     })
 }
 
-fn too_large(limit: u64) -> Error {
+fn too_large(body: &Body, limit: u64) -> Error {
     let limit = limit.min(isize::MAX as u64);
-    Error::new(ErrorKind::BodyTooLarge, format!("the body is over {limit} bytes (limit)"))
+    body.error(ErrorKind::BodyTooLarge, format!("the body is over {limit} bytes (limit)"))
 }

@@ -58,16 +58,6 @@ pub(crate) enum Route<'a> {
     Tunnel(&'a ProxyServer),
 }
 
-impl<'a> Route<'a> {
-    /// The proxy on the way, if there is one.
-    pub(crate) fn relay(self) -> Option<&'a ProxyServer> {
-        match self {
-            Route::Direct => None,
-            Route::Forward { relay, .. } | Route::Tunnel(relay) => Some(relay),
-        }
-    }
-}
-
 /// A proxy: where it is and what it speaks.
 #[derive(Clone)]
 pub(crate) struct ProxyServer {
