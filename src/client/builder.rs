@@ -80,6 +80,25 @@ pub struct ClientBuilder {
     tls_config: Option<Arc<rustls::ClientConfig>>,
 }
 
+impl Client {
+    /// Creates a client with the defaults of [`ClientBuilder`], among them the proxies of the
+    /// environment (see [`ClientBuilder::proxy`]).
+    pub fn new() -> Client {
+        ClientBuilder::new().build()
+    }
+
+    /// Returns a builder with the defaults.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+}
+
+impl Default for Client {
+    fn default() -> Client {
+        Client::new()
+    }
+}
+
 impl ClientBuilder {
     /// Creates a builder with the defaults.
     pub fn new() -> ClientBuilder {

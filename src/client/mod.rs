@@ -19,7 +19,6 @@ use std::time::Instant;
 
 use url::Url;
 
-use crate::client::builder::ClientBuilder;
 use crate::client::exchange::Hop;
 use crate::client::outgoing::Outgoing;
 use crate::client::proxy::{Proxies, Way};
@@ -104,17 +103,6 @@ struct Call<'c> {
 }
 
 impl Client {
-    /// Creates a client with the defaults of [`ClientBuilder`], among them the proxies of the
-    /// environment (see [`ClientBuilder::proxy`]).
-    pub fn new() -> Client {
-        Client::builder().build()
-    }
-
-    /// Returns a builder with the defaults.
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::new()
-    }
-
     /// The first setting that is invalid.
     fn check_settings(&self) -> Result<()> {
         self.0.settings.deferred_error.clone().map_or(Ok(()), Err)
@@ -184,12 +172,6 @@ impl Client {
     /// child after `fork()` the parent keeps its connections.
     pub fn close_idle(&self) {
         self.0.pool.clear();
-    }
-}
-
-impl Default for Client {
-    fn default() -> Client {
-        Client::new()
     }
 }
 

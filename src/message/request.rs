@@ -202,7 +202,7 @@ impl<'b> Request<'b> {
         if name.eq_ignore_ascii_case("host") && self.headers.contains("host") {
             return Err(invalid("Host is set twice"));
         }
-        match is_singleton(name) {
+        match is_singleton(name) || name.eq_ignore_ascii_case("expect") {
             true => self.set_header(name, value),
             false => {
                 check_user_header(name, value)?;
