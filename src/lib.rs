@@ -41,8 +41,7 @@ pub mod transport {
 
 pub use client::Client;
 pub use client::builder::ClientBuilder;
-pub use client::outgoing::Outgoing;
-pub use client::redirect::Hop;
+pub use client::hooks::{Hop, Outgoing};
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
 pub use headers::{Headers, HeadersIter};

@@ -11,9 +11,8 @@ use std::time::Duration;
 use url::Host;
 
 use crate::client::Client;
-use crate::client::outgoing::Outgoing;
+use crate::client::hooks::{Hop, Outgoing};
 use crate::client::proxy::Proxies;
-use crate::client::redirect::Hop;
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;

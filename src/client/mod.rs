@@ -3,9 +3,9 @@
 pub(crate) mod builder;
 pub(crate) mod direct;
 mod exchange;
-pub(crate) mod outgoing;
+pub(crate) mod hooks;
 pub(crate) mod proxy;
-pub(crate) mod redirect;
+mod redirect;
 pub(crate) mod request_builder;
 mod response_reader;
 mod retry;
@@ -20,7 +20,7 @@ use std::time::Instant;
 use url::Url;
 
 use crate::client::exchange::Hop;
-use crate::client::outgoing::Outgoing;
+use crate::client::hooks::Outgoing;
 use crate::client::proxy::{Proxies, Way};
 use crate::client::redirect::Redirects;
 use crate::client::retry::why_repeat;

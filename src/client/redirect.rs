@@ -1,9 +1,8 @@
 //! Redirects: where they lead, and what may go along (RFC 9110 §15.4).
 
-use std::fmt;
-
 use url::Url;
 
+use crate::client::hooks::Hop;
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
@@ -12,7 +11,6 @@ use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::observe::{Event, Trace};
 use crate::redact::location_excerpt;
-use crate::status::StatusCode;
 use crate::uri;
 use crate::wire::head::Head;
 
@@ -26,82 +24,6 @@ const OF_THE_BODY: [&str; 5] =
 
 /// Fields about the content besides those called Content-* (RFC 9110 §15.4).
 const ABOUT_CONTENT: [&str; 3] = ["digest", "last-modified", "transfer-encoding"];
-
-/// A redirect that is about to be followed: what [`ClientBuilder::on_redirect`] decides on.
-///
-/// ```
-/// use longwire::Client;
-///
-/// let client = Client::builder()
-///     .on_redirect(|hop| {
-///         // To https on the same host the credentials may go along.
-///         if hop.to().scheme() == "https" && hop.from().host() == hop.to().host() {
-///             hop.keep_header("Authorization");
-///         }
-///         Ok(())
-///     })
-///     .build();
-/// # drop(client);
-/// ```
-///
-/// [`ClientBuilder::on_redirect`]: crate::ClientBuilder::on_redirect
-pub struct Hop<'h> {
-    from: &'h Url,
-    to: &'h Url,
-    status: StatusCode,
-    headers: &'h Headers,
-    kept: Vec<String>,
-    is_stopped: bool,
-}
-
-impl Hop<'_> {
-    /// Returns the URL that redirected.
-    pub fn from(&self) -> &Url {
-        self.from
-    }
-
-    /// Returns the URL that it redirects to.
-    pub fn to(&self) -> &Url {
-        self.to
-    }
-
-    /// Returns the status: 301, 302, 303, 307 or 308.
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// Returns the redirect's header fields, `Set-Cookie` among them.
-    pub fn headers(&self) -> &Headers {
-        self.headers
-    }
-
-    /// Returns the first value of one of the redirect's fields, if it is there and UTF-8.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)
-    }
-
-    /// Sends the request's fields of that name along on this hop, though it leads to another origin. On
-    /// the next hop they stay behind, unless they are kept there, too.
-    pub fn keep_header(&mut self, name: impl Into<String>) {
-        self.kept.push(name.into());
-    }
-
-    /// Does not follow: the redirect itself is the response.
-    pub fn stop(&mut self) {
-        self.is_stopped = true;
-    }
-}
-
-impl fmt::Debug for Hop<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hop")
-            .field("from", &self.from.as_str())
-            .field("to", &self.to.as_str())
-            .field("status", &self.status)
-            .field("headers", &self.headers)
-            .finish()
-    }
-}
 
 /// The redirects of one request.
 pub(crate) struct Redirects {
@@ -171,9 +93,9 @@ impl Redirects {
     fn ask(&self, request: &Request<'_>, head: &Head, to: &Url, settings: &Settings) -> Result<Option<Vec<String>>> {
         let Some(on_redirect) = &settings.on_redirect else { return Ok(Some(Vec::new())) };
         let (status, headers) = (head.status, &head.headers);
-        let mut hop = Hop { from: &request.url, to, status, headers, kept: Vec::new(), is_stopped: false };
+        let mut hop = Hop::new(&request.url, to, status, headers);
         on_redirect(&mut hop).map_err(|error| error.at(Stage::Redirect).with_fate_at_least(Fate::ResponseStarted))?;
-        Ok((!hop.is_stopped).then_some(hop.kept))
+        Ok(hop.into_kept())
     }
 
     /// Takes the fields with these names out of what stayed behind, for one hop.

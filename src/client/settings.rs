@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::client::outgoing::Outgoing;
+use crate::client::hooks::{Hop, Outgoing};
 use crate::client::proxy::Proxies;
-use crate::client::redirect::Hop;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::message::request::Options;

@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
-use crate::message::body::collect::{COLLECT_BYTES_MAX, collect};
+use crate::message::body::collect::{COLLECT_BYTES_MAX, Collected};
 use crate::message::body::framed::{Found, Framed};
 use crate::message::body::text::ContentLabels;
 use crate::message::connection_info::ConnectionInfo;
@@ -190,7 +190,19 @@ impl Body {
     /// [`ErrorKind::BodyTooLarge`] if it is longer than the [`limit`](Body::limit), at once
     /// where the length is known; and whatever reading meets.
     pub fn bytes(mut self) -> Result<Vec<u8>> {
-        collect(&mut self)
+        self.collect()
+    }
+
+    fn collect(&mut self) -> Result<Vec<u8>> {
+        let too_large = |about: &About, what: String| about.error(Error::new(ErrorKind::BodyTooLarge, what));
+        let collected = Collected::new(self.limit, self.remaining());
+        let mut collected = collected.map_err(|what| too_large(&self.about, what))?;
+        while !self.is_complete() {
+            let room = collected.room(self.remaining()).map_err(|what| too_large(&self.about, what))?;
+            let count = self.read_into(room)?;
+            collected.add(count).map_err(|what| too_large(&self.about, what))?;
+        }
+        Ok(collected.into_bytes())
     }
 
     /// Reads the body as UTF-8 text. A byte order mark at its beginning is left out.
@@ -204,7 +216,7 @@ impl Body {
 
     /// The same, of a body whose head is still there.
     pub(crate) fn into_text(mut self, headers: &Headers) -> Result<String> {
-        let bytes = collect(&mut self)?;
+        let bytes = self.collect()?;
         text::decode(bytes).map_err(|mistake| {
             self.note_content(headers);
             let labels = self.labels.take().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A request head on its way out, as the `before_send` hook sees it.
+//! What the hooks of a client are given: a redirect to decide on, and a request head on its way out.
 
 use std::fmt;
 
@@ -7,10 +7,96 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::method::Method;
+use crate::status::StatusCode;
 use crate::uri;
 
 /// Fields that frame the message or belong to the connection: not for a hook to set.
 const FRAMING: [&str; 7] = ["connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// A redirect that is about to be followed: what [`ClientBuilder::on_redirect`] decides on.
+///
+/// ```
+/// use longwire::Client;
+///
+/// let client = Client::builder()
+///     .on_redirect(|hop| {
+///         // To https on the same host the credentials may go along.
+///         if hop.to().scheme() == "https" && hop.from().host() == hop.to().host() {
+///             hop.keep_header("Authorization");
+///         }
+///         Ok(())
+///     })
+///     .build();
+/// # drop(client);
+/// ```
+///
+/// [`ClientBuilder::on_redirect`]: crate::ClientBuilder::on_redirect
+pub struct Hop<'h> {
+    from: &'h Url,
+    to: &'h Url,
+    status: StatusCode,
+    headers: &'h Headers,
+    kept: Vec<String>,
+    is_stopped: bool,
+}
+
+impl<'h> Hop<'h> {
+    pub(crate) fn new(from: &'h Url, to: &'h Url, status: StatusCode, headers: &'h Headers) -> Hop<'h> {
+        Hop { from, to, status, headers, kept: Vec::new(), is_stopped: false }
+    }
+
+    /// The names of the fields that are kept, or `None` if the redirect is not to be followed.
+    pub(crate) fn into_kept(self) -> Option<Vec<String>> {
+        (!self.is_stopped).then_some(self.kept)
+    }
+
+    /// Returns the URL that redirected.
+    pub fn from(&self) -> &Url {
+        self.from
+    }
+
+    /// Returns the URL that it redirects to.
+    pub fn to(&self) -> &Url {
+        self.to
+    }
+
+    /// Returns the status: 301, 302, 303, 307 or 308.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Returns the redirect's header fields, `Set-Cookie` among them.
+    pub fn headers(&self) -> &Headers {
+        self.headers
+    }
+
+    /// Returns the first value of one of the redirect's fields, if it is there and UTF-8.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)
+    }
+
+    /// Sends the request's fields of that name along on this hop, though it leads to another origin. On
+    /// the next hop they stay behind, unless they are kept there, too.
+    pub fn keep_header(&mut self, name: impl Into<String>) {
+        self.kept.push(name.into());
+    }
+
+    /// Does not follow: the redirect itself is the response.
+    pub fn stop(&mut self) {
+        self.is_stopped = true;
+    }
+}
+
+impl fmt::Debug for Hop<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hop")
+            .field("from", &self.from.as_str())
+            .field("to", &self.to.as_str())
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .finish()
+    }
+}
 
 /// A request head that is about to be sent: what [`ClientBuilder::before_send`] is given, for each hop
 /// and each retry anew.
