@@ -27,12 +27,13 @@ use crate::net::deadline::Deadline;
 use crate::net::dial::tunnel::{self, Credentials, Destination, Dns, Outcome, ProxyProtocol, ProxyServer};
 use crate::net::transport::{Socket, Stream};
 use crate::redact::hide_userinfo;
+use crate::reuse::Reuse;
 use crate::token::is_token;
 use crate::uri::sealed::Sealed;
 use crate::uri::{authority_and_target, has_userinfo, resolve_location, without_userinfo};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::decode::Decoder;
-use crate::wire::framing::{Framing, Persistence, of_response, persists};
+use crate::wire::framing::{Framing, of_response, reuse};
 use crate::wire::head::{Head, HeadLimits};
 use crate::wire::head_lines::InvalidLines;
 use crate::wire::head_parser::HeadParser;
@@ -78,7 +79,7 @@ pub fn reply(bytes: &[u8]) {
         let framing = of_response(&method, head);
         assert_eq!(framing.as_ref().ok().copied(), reference::framing(method.as_str(), &second).map(framing_of));
         let Ok(framing) = framing else { continue };
-        let keeps = matches!(persists(head, framing, false), Persistence::Keep(_));
+        let keeps = matches!(reuse(head, framing, false), Reuse::Keep(_));
         let framing = reference::framing(method.as_str(), &second).expect("it was the same");
         assert_eq!(keeps, reference::persists(&second, framing));
         whole.body.check(&bytes[second.end..], framing);
@@ -159,21 +160,21 @@ pub fn fields(bytes: &[u8]) {
 }
 
 /// What a head's fields mean for the body and the connection; the second reader must agree.
-fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Persistence)> {
+fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Reuse)> {
     let head = receive_head(text, Way::Whole, LIMITS, InvalidLines::Refused).expect("it is well-formed");
     let second = reference::head(text).expect("it is well-formed");
     let framing = of_response(method, &head).ok();
     let second_framing = reference::framing(method.as_str(), &second);
     assert_eq!(framing, second_framing.map(framing_of));
     let (framing, second_framing) = (framing?, second_framing?);
-    let persistence = persists(&head, framing, false);
+    let persistence = reuse(&head, framing, false);
     match persistence {
-        Persistence::Keep(hint) => {
+        Reuse::Keep(hint) => {
             assert!(reference::persists(&second, second_framing), "kept");
             assert_eq!(hint.timeout_secs, reference::hint(&second, "timeout"));
             assert_eq!(hint.requests_left, reference::hint(&second, "max"));
         }
-        Persistence::Close(_) => assert!(!reference::persists(&second, second_framing), "closed"),
+        Reuse::Close(_) => assert!(!reference::persists(&second, second_framing), "closed"),
     }
     Some((framing, persistence))
 }

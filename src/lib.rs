@@ -196,6 +196,7 @@ mod media_type;
 mod method;
 mod observe;
 mod redact;
+mod reuse;
 mod status;
 mod token;
 mod uri;
@@ -239,7 +240,8 @@ pub use method::Method;
 pub use net::cancel::CancelToken;
 pub use net::dial::public_only::PublicOnly;
 pub use net::pool::{CloseCounts, PoolStats};
-pub use observe::{BodyEnd, CloseReason, Event, Observer, Timings};
+pub use observe::{BodyEnd, CallId, ConnectionId, Event, EventIds, ExchangeId, Observer, Timings};
+pub use reuse::CloseReason;
 /// The TLS library, as [`ClientBuilder::tls_config`] takes its types. Only with the feature `tls`
 /// or `tls-webpki-roots`.
 #[cfg(feature = "__rustls")]

@@ -261,7 +261,7 @@ struct InterimCount(Arc<AtomicUsize>);
 
 impl Observer for InterimCount {
     fn event(&self, event: &Event<'_>) {
-        if matches!(event, Event::Interim { .. }) {
+        if matches!(event, Event::InterimHead { .. }) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -26,7 +26,7 @@ use crate::net::speed::MinSpeed;
 use crate::net::tls::Tls;
 use crate::net::transport::Connect;
 use crate::net::transport::unix::UnixSocket;
-use crate::observe::Observer;
+use crate::observe::{Observer, Observers};
 use crate::token::{field_name_error, is_token};
 use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
@@ -70,6 +70,7 @@ pub struct ClientBuilder {
     connector: Option<Connector>,
     /// `None`: those of the environment.
     proxies: Option<Proxies>,
+    observers: Vec<Arc<dyn Observer>>,
     #[cfg(feature = "__rustls")]
     tls_config: Option<Arc<rustls::ClientConfig>>,
 }
@@ -100,7 +101,6 @@ impl Client {
                 user_agent: concat!("longwire/", env!("CARGO_PKG_VERSION")).to_owned(),
                 default_headers: Headers::new(),
                 cross_origin_allowed: Vec::new(),
-                observer: None,
                 deferred_error: None,
             },
             pool: PoolLimits {
@@ -117,6 +117,7 @@ impl Client {
             filter: None,
             connector: None,
             proxies: None,
+            observers: Vec::new(),
             #[cfg(feature = "__rustls")]
             tls_config: None,
         }
@@ -490,9 +491,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Tells `observer` what happens.
+    /// Adds an observer of the client's [events](crate::Event). Observers add up; each event goes to all,
+    /// in the order in which they were added.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.settings.observer = Some(Arc::new(observer));
+        self.observers.push(Arc::new(observer));
         self
     }
 
@@ -508,18 +510,16 @@ impl ClientBuilder {
             true => Proxies::from_env(),
             false => self.proxies.take().unwrap_or_default(),
         };
-        let observer = self.settings.observer.clone();
         let dialer = Dialer {
             resolver: Resolver::new(self.resolver.unwrap_or_else(|| Arc::new(System)), self.fixed),
             permits: Permits::default(),
             filter: self.filter,
             connector,
             user_agent: self.settings.own_user_agent().to_vec(),
-            observer: observer.clone(),
             #[cfg(feature = "__rustls")]
             tls: Tls::new(self.tls_config, ALPN),
         };
-        Client::assemble(self.settings, dialer, Pool::new(self.pool, observer))
+        Client::assemble(self.settings, dialer, Pool::new(self.pool, Observers::new(self.observers)))
     }
 
     /// What a connector's connections would bypass without a word is a mistake: it may be a guard.

@@ -1,24 +1,23 @@
 //! One exchange on one connection: a request out, a response head in, and what follows from both
 //! for the body and the connection.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::client::response_reader::ResponseReader;
 use crate::client::settings::Settings;
 use crate::client::upload::send;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
-use crate::message::body::framed::Afterwards;
 use crate::message::request::Request;
 use crate::message::response::{ReceivedHead, ResponseParts};
 use crate::message::send_body::Upload;
-use crate::net::conn::Conn;
-use crate::net::pool::{Lease, Return};
-use crate::observe::{CloseReason, Event};
+use crate::net::pool::Lease;
+use crate::observe::Event;
 use crate::redact::{head_text, head_text_without};
+use crate::reuse::{CloseReason, Reuse};
 use crate::uri;
-use crate::wire::framing::{self, Framing, Persistence};
-use crate::wire::head::{Head, NextHop, RequestHead};
+use crate::wire::framing::{self, Framing};
+use crate::wire::head::{NextHop, RequestHead};
 
 /// Sends the request and reads the response head. On an error the connection is closed.
 pub(crate) fn run(
@@ -47,20 +46,21 @@ pub(crate) fn run(
 }
 
 fn converse(
-    conn: &mut Conn,
+    conn: &mut Lease,
     request: &mut Request<'_>,
     next_hop: NextHop<'_>,
     settings: &Settings,
     answers: &mut ResponseReader<'_>,
 ) -> Result<ReceivedHead> {
     encode(request, &request.headers, next_hop, settings, &mut |bytes| conn.put(bytes));
-    settings.observe_request(conn.arrived(), next_hop);
+    report_request_head(conn, next_hop);
     let expect = request.expectation();
     let upload = send(conn, &mut request.body, expect, answers).map_err(|error| match error.stage() {
         Stage::Request => error.at(Stage::Send),
         _ => error,
     })?;
     let sent = Instant::now();
+    conn.report(|ids| Event::RequestSent { bytes: conn.sent(), ids });
     let head = answers.read_head(conn, sent)?;
     let received = Instant::now();
     conn.heard_by(received);
@@ -70,8 +70,11 @@ fn converse(
         return Err(Error::new(ErrorKind::Framing, what).at(Stage::Head));
     }
     let content_length = framing::advertised_length(&request.method, &head, framing);
-    let afterwards = afterwards(&head, framing, request, upload);
-    Ok(ReceivedHead { head, content_length, framing, afterwards, upload, sent, received })
+    let reuse = match upload {
+        Upload::Complete => framing::reuse(&head, framing, request.says_close()),
+        Upload::CutShort | Upload::Withheld => Reuse::Close(CloseReason::UploadUnfinished),
+    };
+    Ok(ReceivedHead { head, content_length, framing, reuse, upload, sent, received })
 }
 
 /// Writes the request's head, piece by piece.
@@ -101,30 +104,13 @@ pub(crate) fn encode(
     head.encode(put);
 }
 
-/// What becomes of the connection once the body is complete.
-fn afterwards(head: &Head, framing: Framing, request: &Request<'_>, upload: Upload) -> Afterwards {
-    if upload != Upload::Complete {
-        return Err(CloseReason::UploadUnfinished);
-    }
-    match framing::persists(head, framing, request.says_close()) {
-        Persistence::Close(reason) => Err(reason),
-        Persistence::Keep(hint) => Ok(Return {
-            server_timeout: hint.timeout_secs.map(Duration::from_secs),
-            requests_left: hint.requests_left,
-            unproven: framing == Framing::Empty,
-        }),
-    }
-}
-
-impl Settings {
-    /// Shows the observer the request's head, secrets replaced: what is for a proxy alone is one.
-    fn observe_request(&self, head: &[u8], next_hop: NextHop<'_>) {
-        if self.observer.is_some() {
-            let text = match next_hop {
-                NextHop::Proxy { fields } => head_text_without(head, |name| fields.contains(name)),
-                NextHop::Origin | NextHop::OriginPastProxy => head_text(head),
-            };
-            self.observe(|| Event::RequestHead { text: &text });
-        }
+/// Reports the request's head, with its secrets replaced: what is for a proxy alone is one.
+fn report_request_head(lease: &Lease, next_hop: NextHop<'_>) {
+    if lease.is_observed() {
+        let text = match next_hop {
+            NextHop::Proxy { fields } => head_text_without(lease.arrived(), |name| fields.contains(name)),
+            NextHop::Origin | NextHop::OriginPastProxy => head_text(lease.arrived()),
+        };
+        lease.report(|ids| Event::RequestHead { text: &text, ids });
     }
 }

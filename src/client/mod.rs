@@ -30,7 +30,7 @@ use crate::net::dial::tunnel::{ProxyServer, Route};
 use crate::net::line::Limits;
 use crate::net::pool::{Lease, Pool, PoolStats, Want};
 use crate::net::transport::Target;
-use crate::observe::Event;
+use crate::observe::{Event, EventIds, Trace};
 use crate::uri;
 
 /// A blocking HTTP/1.1 client with a pool of kept-alive connections.
@@ -97,27 +97,36 @@ impl Client {
     /// Every [`ErrorKind`] but those of reading a body. [`Error::fate`] says whether the server
     /// may have acted on the request.
     pub fn send(&self, mut request: Request<'_>) -> Result<Response> {
+        let observers = self.0.pool.observers();
+        let trace = Trace { observers, ids: EventIds { call: observers.draw_id(), ..EventIds::default() } };
+        trace.report(|ids| Event::CallStarted { method: &request.method, url: &request.url, ids });
+        let mut redirects = Redirects::new(request.options.max_redirects.unwrap_or(self.0.settings.max_redirects));
+        match self.follow(&mut request, &mut redirects, trace) {
+            Ok(parts) => Ok(Response::new(parts, request.method, request.url, redirects.into_trail())),
+            Err(error) => {
+                // A hop that fails does not undo what the ones before have done.
+                let error = error.with_request(&request.method, &request.url).with_fate_at_least(redirects.fate());
+                trace.report(|ids| Event::Failed { error: &error, ids });
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends the request, and what its redirects make of it, until a response is to be handed out.
+    fn follow(&self, request: &mut Request<'_>, redirects: &mut Redirects, trace: Trace<'_>) -> Result<ResponseParts> {
         let settings = &self.0.settings;
-        self.prepare(&mut request).map_err(|error| error.with_request(&request.method, &request.url))?;
+        self.prepare(request)?;
         let mut now = Instant::now();
         let deadline = Deadline::of("timeout", request.options.timeout.unwrap_or(settings.timeout), now);
-        let mut redirects = Redirects::new(request.options.max_redirects.unwrap_or(settings.max_redirects));
         loop {
-            let parts = match self.exchange(&mut request, deadline, now) {
-                Ok(parts) => parts,
-                // A hop that fails does not undo what the ones before have done.
-                Err(error) => {
-                    let error = error.with_request(&request.method, &request.url);
-                    return Err(error.with_fate_at_least(redirects.fate()));
-                }
-            };
-            let follows = redirects.follow(&mut request, &parts.received.head, settings);
+            let parts = self.exchange(request, deadline, now, trace)?;
+            let follows = redirects.follow(request, &parts.received.head, settings, trace);
             if let Ok(false) = follows {
-                return Ok(Response::new(parts, request.method, request.url, redirects.into_trail()));
+                return Ok(parts);
             }
             let peer = parts.lease.peer();
             drop(parts.into_framed());
-            follows.map_err(|error| error.with_peer(peer).with_request(&request.method, &request.url))?;
+            follows.map_err(|error| error.with_peer(peer))?;
             now = Instant::now();
         }
     }
@@ -210,11 +219,17 @@ impl Client {
 
     /// One request to one URL: on a connection from the pool, and once more on a fresh one if
     /// that turned out to be dead.
-    fn exchange(&self, request: &mut Request<'_>, deadline: Deadline, now: Instant) -> Result<ResponseParts> {
+    fn exchange(
+        &self,
+        request: &mut Request<'_>,
+        deadline: Deadline,
+        now: Instant,
+        trace: Trace<'_>,
+    ) -> Result<ResponseParts> {
         let settings = &self.0.settings;
         let route = settings.proxies.route(&request.url)?;
         let hop = settings.proxies.next_hop(route);
-        let lease = self.lease(request, route, deadline, now, false)?;
+        let lease = self.lease(request, route, deadline, now, false, trace)?;
         let was_reused = lease.exchanges > 1;
         let mut outcome = exchange::run(lease, request, hop, settings);
         // Twice at most: a dead connection, whose successor is fresh, and a refused Expect, which is gone.
@@ -225,9 +240,9 @@ impl Client {
             if why.kind() == ErrorKind::Status {
                 request.options.expect_continue = None;
             }
-            settings.observe(|| Event::Retry { error: &why });
+            trace.report(|ids| Event::Retry { error: &why, ids });
             // On a new connection: a server that said 417 may go on to discard the body that was announced.
-            let again = self.lease(request, route, deadline, Instant::now(), true);
+            let again = self.lease(request, route, deadline, Instant::now(), true, trace);
             let again = again.and_then(|lease| exchange::run(lease, request, hop, settings));
             outcome = again.map_err(|second| second.with_fate_at_least(why.fate()));
         }
@@ -241,7 +256,9 @@ impl Client {
         deadline: Deadline,
         now: Instant,
         fresh: bool,
+        mut trace: Trace<'_>,
     ) -> Result<Lease> {
+        trace.ids.exchange = trace.observers.draw_id();
         self.check_scheme(request)?;
         let Inner { settings, dialer, pool } = &*self.0;
         let options = &request.options;
@@ -263,11 +280,12 @@ impl Client {
             self.check_relay(relay, &target_of(url))?;
         }
         let origin = pool_key(route, uri::origin(url));
-        let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits };
+        let want =
+            Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits, ids: trace.ids };
         pool.lease(want, |deadline| {
-            dialer.open(&target_of(url), route, deadline, options.token.as_ref()).map_err(|not_opened| {
-                if let Some((peer, reason)) = not_opened.closed {
-                    pool.record_closed_unused(peer, reason);
+            dialer.open(&target_of(url), route, deadline, options.token.as_ref(), trace).map_err(|not_opened| {
+                if let Some((peer, reason, ids)) = not_opened.closed {
+                    pool.record_closed_unused(peer, reason, ids);
                 }
                 not_opened.error
             })

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::message::request::Request;
 use crate::message::send_body::SendBody;
 use crate::method::Method;
-use crate::observe::Event;
+use crate::observe::{Event, Trace};
 use crate::redact::location_excerpt;
 use crate::uri;
 use crate::wire::head::Head;
@@ -45,7 +45,13 @@ impl Redirects {
     }
 
     /// Makes `request` the one that the redirect asks for. `false`: it is none to be cross_origin_allowed.
-    pub(crate) fn follow(&mut self, request: &mut Request<'_>, head: &Head, settings: &Settings) -> Result<bool> {
+    pub(crate) fn follow(
+        &mut self,
+        request: &mut Request<'_>,
+        head: &Head,
+        settings: &Settings,
+        trace: Trace<'_>,
+    ) -> Result<bool> {
         if self.max == 0 || !matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(false);
         }
@@ -72,7 +78,7 @@ impl Redirects {
         if uri::origin(&next) != uri::origin(&request.url) {
             strip_cross_origin(request, &settings.cross_origin_allowed);
         }
-        settings.observe(|| Event::Redirect { status: head.status, from: &request.url, to: &next });
+        trace.report(|ids| Event::Redirect { status: head.status, from: &request.url, to: &next, ids });
         self.trail.push(std::mem::replace(&mut request.url, next));
         Ok(true)
     }

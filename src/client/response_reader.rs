@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
-use crate::observe::Event;
+use crate::net::pool::Lease;
+use crate::observe::{Event, EventIds};
 use crate::redact::head_text;
 use crate::status::StatusCode;
 use crate::wire::head::Head;
@@ -53,7 +53,7 @@ impl<'a> ResponseReader<'a> {
 
     /// The final head, waited for from `now` on.
     #[inline]
-    pub(crate) fn read_head(&mut self, conn: &mut Conn, now: Instant) -> Result<Head> {
+    pub(crate) fn read_head(&mut self, conn: &mut Lease, now: Instant) -> Result<Head> {
         loop {
             match self.head.take() {
                 Some(head) => return Ok(head),
@@ -64,7 +64,7 @@ impl<'a> ResponseReader<'a> {
 
     /// Waits for the final head, from `now` on.
     #[inline]
-    pub(crate) fn wait(&mut self, conn: &mut Conn, now: Instant) -> Result<()> {
+    pub(crate) fn wait(&mut self, conn: &mut Lease, now: Instant) -> Result<()> {
         let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
         let mut now = Some(now);
         while !self.parse_buffered(conn)? {
@@ -75,7 +75,7 @@ impl<'a> ResponseReader<'a> {
 
     /// Waits for 100 (Continue), but not for ever (RFC 9110 §10.1.1). `false`: the final head came
     /// instead. It may also have come behind the 100.
-    pub(crate) fn await_continue(&mut self, conn: &mut Conn, patience: Deadline) -> Result<bool> {
+    pub(crate) fn await_continue(&mut self, conn: &mut Lease, patience: Deadline) -> Result<bool> {
         loop {
             if self.parse_buffered(conn)? || self.may_continue {
                 return Ok(self.may_continue);
@@ -91,7 +91,7 @@ impl<'a> ResponseReader<'a> {
 
     /// The final head, if it has arrived; nothing is waited for. An error if it cannot come any
     /// more.
-    pub(crate) fn poll(&mut self, conn: &mut Conn) -> Result<Option<&Head>> {
+    pub(crate) fn poll(&mut self, conn: &mut Lease) -> Result<Option<&Head>> {
         while !self.parse_buffered(conn)? {
             match conn.try_fill()? {
                 Some(0) => return Err(self.ended(conn)),
@@ -104,7 +104,7 @@ impl<'a> ResponseReader<'a> {
 
     /// Whether the final head was met, or is in the buffer. Interim ones are used up.
     #[inline]
-    fn parse_buffered(&mut self, conn: &mut Conn) -> Result<bool> {
+    fn parse_buffered(&mut self, conn: &mut Lease) -> Result<bool> {
         while self.head.is_none() && !conn.arrived().is_empty() {
             self.has_begun = true;
             self.head = self.parser.parse(conn.arrived()).map_err(|error| error.at(Stage::Head))?;
@@ -115,10 +115,10 @@ impl<'a> ResponseReader<'a> {
             conn.consume(head.bytes);
             let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
             if head.status.is_informational() && !is_switch {
-                self.skip_interim_head()?;
+                self.skip_interim_head(conn)?;
                 continue;
             }
-            self.settings.observe_head(head, |text| Event::ResponseHead { text });
+            report_head(conn, head, |text, ids| Event::ResponseHead { text, ids });
             if is_switch && !self.upgrade_requested {
                 return Err(malformed("a 101 that was not asked for"));
             }
@@ -127,17 +127,17 @@ impl<'a> ResponseReader<'a> {
     }
 
     /// The head that was met is an interim one: what comes next is looked at.
-    fn skip_interim_head(&mut self) -> Result<()> {
+    fn skip_interim_head(&mut self, conn: &Lease) -> Result<()> {
         let Some(head) = self.head.take() else { return Ok(()) };
         self.partial_since = None;
-        self.settings.observe_head(&head, |text| Event::Interim { text });
+        report_head(conn, &head, |text, ids| Event::InterimHead { text, ids });
         self.may_continue |= head.status == StatusCode::CONTINUE;
         self.parser.skip_interim(&head).map_err(|error| error.at(Stage::Head))
     }
 
     /// Reads more of a head.
     #[inline]
-    fn fill(&mut self, conn: &mut Conn, until: Deadline, now: Instant) -> Result<()> {
+    fn fill(&mut self, conn: &mut Lease, until: Deadline, now: Instant) -> Result<()> {
         let stage = stage(conn);
         let until = match self.partial_since {
             Some(begun) => until.or_sooner(Deadline::of("read_timeout", conn.limits().read_timeout, begun)),
@@ -151,13 +151,13 @@ impl<'a> ResponseReader<'a> {
     }
 
     /// The connection has ended before the final head.
-    fn ended(&self, conn: &Conn) -> Error {
+    fn ended(&self, conn: &Lease) -> Error {
         self.parser.eof(conn.arrived()).at(stage(conn))
     }
 }
 
 /// How far it has come with a head that is not whole.
-fn stage(conn: &Conn) -> Stage {
+fn stage(conn: &Lease) -> Stage {
     if conn.arrived().is_empty() { Stage::Wait } else { Stage::Head }
 }
 
@@ -165,12 +165,10 @@ fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Head, what).at(Stage::Head)
 }
 
-impl Settings {
-    /// Shows the observer a head, secrets replaced.
-    fn observe_head(&self, head: &Head, event: impl for<'t> FnOnce(&'t str) -> Event<'t>) {
-        if self.observer.is_some() {
-            let text = head_text(head.raw());
-            self.observe(|| event(&text));
-        }
+/// Reports a head, with its secrets replaced.
+fn report_head(lease: &Lease, head: &Head, event: impl for<'t> FnOnce(&'t str, EventIds) -> Event<'t>) {
+    if lease.is_observed() {
+        let text = head_text(head.raw());
+        lease.report(|ids| event(&text, ids));
     }
 }

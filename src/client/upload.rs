@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::client::response_reader::ResponseReader;
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::message::send_body::{Kind, SendBody, Upload, read_at};
-use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
+use crate::net::pool::Lease;
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::head::Head;
 use crate::wire::step::at_most;
@@ -42,7 +42,7 @@ const FILE_BLOCK_BYTES: usize = 64 * 1024;
 /// Sends the head that was put into the connection's buffer, and the body.
 #[inline]
 pub(crate) fn send(
-    conn: &mut Conn,
+    conn: &mut Lease,
     body: &mut SendBody<'_>,
     expect: Option<Duration>,
     answers: &mut ResponseReader<'_>,
@@ -93,7 +93,7 @@ pub(crate) fn send(
 
 /// A write failed: perhaps the server said why before it closed, in HTTP or in TLS, or took nothing
 /// more.
-fn after_broken_write(conn: &mut Conn, answers: &mut ResponseReader<'_>, error: Error) -> Result<()> {
+fn after_broken_write(conn: &mut Lease, answers: &mut ResponseReader<'_>, error: Error) -> Result<()> {
     match error.kind() {
         // What was said before the request's first byte had left is no answer to it.
         _ if conn.sent() == 0 => Err(error.at(Stage::Send)),
@@ -118,7 +118,7 @@ fn rejects_body(head: &Head) -> bool {
 /// Sends a body. An answer that comes meanwhile and is no reason to stop, since it is a 2xx, waits
 /// among the answers.
 struct Uploader<'c, 'a, 's> {
-    conn: &'c mut Conn,
+    conn: &'c mut Lease,
     answers: &'a mut ResponseReader<'s>,
     /// Bytes sent since the last look.
     unseen: usize,
@@ -128,7 +128,7 @@ struct Uploader<'c, 'a, 's> {
 }
 
 impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
-    fn new(conn: &'c mut Conn, answers: &'a mut ResponseReader<'s>) -> Uploader<'c, 'a, 's> {
+    fn new(conn: &'c mut Lease, answers: &'a mut ResponseReader<'s>) -> Uploader<'c, 'a, 's> {
         Uploader { looked: conn.begun(), conn, answers, unseen: 0, stalls: 0 }
     }
 

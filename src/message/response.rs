@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
-use crate::message::body::framed::{Afterwards, Framed};
+use crate::message::body::framed::Framed;
 use crate::message::body::{About, Body};
 use crate::message::connection_info::ConnectionInfo;
 use crate::message::send_body::Upload;
@@ -19,6 +19,7 @@ use crate::net::pool::Lease;
 use crate::net::transport::Stream;
 use crate::observe::Timings;
 use crate::redact::text_excerpt;
+use crate::reuse::Reuse;
 use crate::status::{StatusCode, Version};
 use crate::wire::framing::Framing;
 use crate::wire::head::Head;
@@ -69,7 +70,7 @@ pub(crate) struct ReceivedHead {
     pub(crate) head: Head,
     pub(crate) content_length: Option<u64>,
     pub(crate) framing: Framing,
-    pub(crate) afterwards: Afterwards,
+    pub(crate) reuse: Reuse,
     pub(crate) upload: Upload,
     /// When the request was sent, and when the head had come.
     pub(crate) sent: Instant,
@@ -79,7 +80,7 @@ pub(crate) struct ReceivedHead {
 impl ResponseParts {
     /// The body alone. To drop it, and not the lease, is how a response is left unread.
     pub(crate) fn into_framed(self) -> Framed {
-        Framed::new(self.lease, self.received.head.status, self.received.framing, self.received.afterwards)
+        Framed::new(self.lease, self.received.head.status, self.received.framing, self.received.reuse)
     }
 }
 
@@ -88,13 +89,13 @@ impl Response {
     pub(crate) fn new(parts: ResponseParts, method: Method, url: Url, redirects: Vec<Url>) -> Response {
         let ResponseParts {
             lease,
-            received: ReceivedHead { head, content_length, framing, afterwards, upload, sent, received },
+            received: ReceivedHead { head, content_length, framing, reuse, upload, sent, received },
         } = parts;
         let connection = ConnectionInfo::new(lease.opened.clone(), lease.exchanges, received);
         let begun = lease.begun();
         let is_request_complete = upload == Upload::Complete;
         let about = About { method, url, status: head.status, connection };
-        let body = Body::new(Framed::new(lease, head.status, framing, afterwards), about);
+        let body = Body::new(Framed::new(lease, head.status, framing, reuse), about);
         Response { head, content_length, is_request_complete, body, begun, sent, redirects }
     }
 

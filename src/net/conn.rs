@@ -9,7 +9,8 @@ use crate::net::buffer::Buffer;
 use crate::net::deadline::Deadline;
 use crate::net::line::{Limits, Line};
 use crate::net::transport::{Socket, Stream};
-use crate::observe::{CloseReason, Timings};
+use crate::observe::{EventIds, Timings};
+use crate::reuse::CloseReason;
 
 pub(crate) struct Conn {
     line: Line,
@@ -32,11 +33,15 @@ pub(crate) struct Conn {
     /// long after, and nobody knows since when the server has been waiting.
     heard: Option<Instant>,
     rest: Rest,
+    /// Of the exchange under way.
+    ids: EventIds,
 }
 
 /// How a connection was opened: shared with the responses that come on it.
 #[derive(Debug)]
 pub(crate) struct Opened {
+    /// For events; 0 if the client has no observer.
+    pub(crate) id: u64,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) at: Instant,
@@ -55,12 +60,12 @@ struct Rest {
 
 impl Conn {
     /// A connection that is open now, after so long.
-    pub(crate) fn new(socket: Socket, took: Timings) -> Conn {
+    pub(crate) fn new(socket: Socket, took: Timings, id: u64) -> Conn {
         let now = Instant::now();
         let line = Line::new(socket);
         let (peer, local) = (line.peer(), line.local_addr());
         Conn {
-            opened: Arc::new(Opened { peer, local, at: now, took }),
+            opened: Arc::new(Opened { id, peer, local, at: now, took }),
             line,
             buffer: Buffer::none(),
             exchanges: 0,
@@ -71,6 +76,7 @@ impl Conn {
             begun: now,
             heard: None,
             rest: Rest { since: now, retires: now, retires_because: CloseReason::Idle, probe: true },
+            ids: EventIds::default(),
         }
     }
 
@@ -81,7 +87,8 @@ impl Conn {
 
     /// An exchange begins.
     #[inline]
-    pub(crate) fn begin(&mut self, limits: Limits, now: Instant) {
+    pub(crate) fn begin(&mut self, limits: Limits, ids: EventIds, now: Instant) {
+        self.ids = EventIds { connection: self.opened.id, ..ids };
         self.begun = now;
         self.exchanges += 1;
         self.sent = 0;
@@ -152,6 +159,10 @@ impl Conn {
             Ok(Some(0)) | Err(_) => Err(CloseReason::PeerClosed),
             Ok(_) => Err(CloseReason::StrayBytes),
         }
+    }
+
+    pub(crate) fn ids(&self) -> EventIds {
+        self.ids
     }
 
     #[inline]

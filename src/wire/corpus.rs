@@ -11,10 +11,11 @@ use fixture::{Expect, Fixture, Then};
 use crate::error::{Error, ErrorKind};
 use crate::headers::Headers;
 use crate::method::Method;
-use crate::observe::{BodyEnd, CloseReason};
+use crate::observe::BodyEnd;
+use crate::reuse::{CloseReason, Reuse};
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
-use crate::wire::framing::{Persistence, of_response, persists};
+use crate::wire::framing::{of_response, reuse};
 use crate::wire::head::{Head, HeadLimits};
 use crate::wire::head_lines::InvalidLines;
 use crate::wire::head_parser::HeadParser;
@@ -86,7 +87,7 @@ fn try_receive(
 ) -> Result<(), Error> {
     let head = final_head(feed, outcome, invalid)?;
     let framing = of_response(method, &head)?;
-    let persistence = persists(&head, framing, false);
+    let persistence = reuse(&head, framing, false);
     outcome.head = Some(head);
     let mut decoder = Decoder::new(framing);
     loop {
@@ -113,8 +114,8 @@ fn try_receive(
     outcome.trailers = decoder.trailers();
     let is_stray = feed.used < feed.bytes.len();
     outcome.closes = match persistence {
-        Persistence::Close(reason) => Some(reason),
-        Persistence::Keep(_) => is_stray.then_some(CloseReason::StrayBytes),
+        Reuse::Close(reason) => Some(reason),
+        Reuse::Keep(_) => is_stray.then_some(CloseReason::StrayBytes),
     };
     Ok(())
 }

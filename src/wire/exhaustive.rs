@@ -12,10 +12,10 @@
 
 use crate::error::ErrorKind;
 use crate::method::Method;
-use crate::observe::CloseReason;
+use crate::reuse::{CloseReason, KeepAlive, Reuse};
 use crate::status::{StatusCode, Version};
 use crate::wire::chunked::Chunked;
-use crate::wire::framing::{Framing, Hint, Persistence, of_response, persists};
+use crate::wire::framing::{Framing, of_response, reuse};
 use crate::wire::head::{Head, HeadLimits};
 use crate::wire::head_lines::InvalidLines;
 use crate::wire::head_parser::HeadParser;
@@ -328,7 +328,7 @@ fn each_value(symbols: &[&[u8]], left: u32, value: &mut Vec<u8>, check: &mut imp
 }
 
 /// How a response to GET is framed, and whether its connection persists.
-type Meaning = Result<(Framing, Persistence), ErrorKind>;
+type Meaning = Result<(Framing, Reuse), ErrorKind>;
 
 /// The head in `text` means what the grammar says, with any of these in its status line.
 fn check_head(text: &[u8], status_lines: &[(Version, StatusCode)]) {
@@ -351,14 +351,14 @@ fn check_head(text: &[u8], status_lines: &[(Version, StatusCode)]) {
 
 fn meaning(head: &Head) -> Meaning {
     let framing = of_response(&Method::GET, head).map_err(|error| error.kind())?;
-    Ok((framing, persists(head, framing, false)))
+    Ok((framing, reuse(head, framing, false)))
 }
 
 /// The grammar of RFC 9112 and RFC 9110, rule by rule, on bytes that are all there. Each rule takes
 /// the input and a place in it and gives the place behind what it took. What must never live here:
 /// a line, or a thought, taken over from the parsers; only the words for the outcome are theirs.
 mod abnf {
-    use super::{CloseReason, ErrorKind, Framing, Hint, Meaning, Persistence};
+    use super::{CloseReason, ErrorKind, Framing, KeepAlive, Meaning, Reuse};
 
     /// Why a rule does not match.
     #[derive(Debug)]
@@ -661,7 +661,7 @@ mod abnf {
     }
 
     /// RFC 9112 §9.3 in the order in which we give reasons.
-    fn persistence(head: &Head, framing: Framing, is_http_1_0: bool, status: u16) -> Persistence {
+    fn persistence(head: &Head, framing: Framing, is_http_1_0: bool, status: u16) -> Reuse {
         let length = head.value("content-length");
         let is_confused = match status {
             204 => {
@@ -671,7 +671,11 @@ mod abnf {
             304 => head.value("transfer-encoding").is_some(),
             _ => head.value("transfer-encoding").is_some() && (length.is_some() || is_http_1_0),
         };
-        let hint = Hint { timeout_secs: keep_alive(head, "timeout"), requests_left: keep_alive(head, "max") };
+        let hint = KeepAlive {
+            timeout_secs: keep_alive(head, "timeout"),
+            requests_left: keep_alive(head, "max"),
+            unproven: framing == Framing::Empty,
+        };
         let reasons = [
             (head.is_option("close"), CloseReason::ServerClose),
             (is_http_1_0 && !head.is_option("keep-alive"), CloseReason::Http10),
@@ -680,7 +684,7 @@ mod abnf {
             (hint.timeout_secs == Some(0) || hint.requests_left == Some(0), CloseReason::KeepAliveHint),
         ];
         let reason = reasons.iter().find(|(holds, _)| *holds);
-        reason.map_or(Persistence::Keep(hint), |(_, reason)| Persistence::Close(*reason))
+        reason.map_or(Reuse::Keep(hint), |(_, reason)| Reuse::Close(*reason))
     }
 
     /// Keep-Alive = #( token [ BWS "=" BWS ( token / quoted-string ) ] ), a hint: of the parameters

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{TrimBlanks, list_members};
 use crate::method::Method;
-use crate::observe::CloseReason;
 use crate::redact::excerpt;
+use crate::reuse::{CloseReason, KeepAlive, Reuse};
 use crate::status::{StatusCode, Version};
 use crate::wire::head::{Head, Occurrence};
 
@@ -24,22 +24,6 @@ pub(crate) enum Framing {
     Chunked,
     /// Where the connection ends, but after so many bytes at least.
     UntilClose { at_least: u64 },
-}
-
-/// Whether the connection may carry another exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Persistence {
-    Keep(Hint),
-    Close(CloseReason),
-}
-
-/// What the server's Keep-Alive said of the future.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hint {
-    /// `timeout=`, in seconds.
-    pub(crate) timeout_secs: Option<u64>,
-    /// `max=`: so many requests are left.
-    pub(crate) requests_left: Option<u64>,
 }
 
 /// RFC 9112 §6.3: the length of a message body, rule by rule.
@@ -84,34 +68,34 @@ pub(crate) fn advertised_length(method: &Method, head: &Head, framing: Framing) 
 
 /// RFC 9112 §9.3: whether the connection persists after this exchange, and why not.
 #[inline]
-pub(crate) fn persists(head: &Head, framing: Framing, request_said_close: bool) -> Persistence {
+pub(crate) fn reuse(head: &Head, framing: Framing, request_closes: bool) -> Reuse {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Persistence::Close(CloseReason::Upgraded);
+        return Reuse::Close(CloseReason::Upgraded);
     }
     let connection = Connection::of(head);
     if connection.close {
-        return Persistence::Close(CloseReason::ServerClose);
+        return Reuse::Close(CloseReason::ServerClose);
     }
-    if request_said_close {
-        return Persistence::Close(CloseReason::ClientClose);
+    if request_closes {
+        return Reuse::Close(CloseReason::ClientClose);
     }
     if head.version == Version::Http10 && !connection.keep_alive {
-        return Persistence::Close(CloseReason::Http10);
+        return Reuse::Close(CloseReason::Http10);
     }
     if matches!(framing, Framing::UntilClose { .. }) {
-        return Persistence::Close(CloseReason::UntilClose);
+        return Reuse::Close(CloseReason::UntilClose);
     }
     if head.claims_http2 {
-        return Persistence::Close(CloseReason::VersionInDoubt);
+        return Reuse::Close(CloseReason::VersionInDoubt);
     }
     if is_ambiguous(head, framing) {
-        return Persistence::Close(CloseReason::BadFraming);
+        return Reuse::Close(CloseReason::BadFraming);
     }
-    let hint = keep_alive(head);
-    if hint.timeout_secs == Some(0) || hint.requests_left == Some(0) {
-        return Persistence::Close(CloseReason::KeepAliveHint);
+    let keep_alive = KeepAlive { unproven: framing == Framing::Empty, ..keep_alive(head) };
+    if keep_alive.timeout_secs == Some(0) || keep_alive.requests_left == Some(0) {
+        return Reuse::Close(CloseReason::KeepAliveHint);
     }
-    Persistence::Keep(hint)
+    Reuse::Keep(keep_alive)
 }
 
 fn is_bodiless(status: StatusCode) -> bool {
@@ -220,8 +204,8 @@ impl Connection {
 }
 
 /// The server's Keep-Alive: a hint, so what does not parse is passed over.
-fn keep_alive(head: &Head) -> Hint {
-    let mut hint = Hint::default();
+fn keep_alive(head: &Head) -> KeepAlive {
+    let mut hint = KeepAlive::default();
     head.each(head.framing_fields.keep_alive, "keep-alive", |value| {
         for parameter in list_members(value) {
             let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
@@ -324,9 +308,9 @@ mod tests {
 
     #[test]
     fn why_a_connection_ends_is_known() {
-        let close = |text: &str, framing| match persists(&head(text), framing, false) {
-            Persistence::Keep(_) => None,
-            Persistence::Close(reason) => Some(reason),
+        let close = |text: &str, framing| match reuse(&head(text), framing, false) {
+            Reuse::Keep(_) => None,
+            Reuse::Close(reason) => Some(reason),
         };
         let length = Framing::Length(0);
         let cases = [
@@ -351,12 +335,15 @@ mod tests {
         for (text, framing, want) in cases {
             assert_eq!(close(text, framing), want, "{text}");
         }
-        assert_eq!(persists(&head("HTTP/1.1 200 OK\n\n"), length, true), Persistence::Close(CloseReason::ClientClose));
+        assert_eq!(reuse(&head("HTTP/1.1 200 OK\n\n"), length, true), Reuse::Close(CloseReason::ClientClose));
     }
 
     #[test]
     fn a_keep_alive_hint_is_read_leniently() {
         let text = "HTTP/1.1 200 OK\nKeep-Alive: TIMEOUT = 5 , x, y=z, max=+1\nKeep-Alive: max=7\n\n";
-        assert_eq!(keep_alive(&head(text)), Hint { timeout_secs: Some(5), requests_left: Some(7) });
+        assert_eq!(
+            keep_alive(&head(text)),
+            KeepAlive { timeout_secs: Some(5), requests_left: Some(7), unproven: false }
+        );
     }
 }

@@ -80,7 +80,7 @@ impl Observer for Watcher {
         text.clear();
         write!(text, "{event:?}").expect("a String takes everything");
         assert!(!text.contains(SECRET), "the password is shown");
-        if let Event::Reused { peer: Some(peer), exchange } = event {
+        if let Event::Reused { peer: Some(peer), nth: exchange, .. } = event {
             check_reuse(&self.world.wires()[index(*peer)], *exchange as usize);
         }
     }

@@ -12,9 +12,10 @@ use crate::error::{Error, Fate, Result, Stage};
 use crate::headers::Headers;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
-use crate::net::pool::{Lease, Return};
+use crate::net::pool::Lease;
 use crate::net::speed::SpeedMeter;
-use crate::observe::{BodyEnd, CloseReason};
+use crate::observe::BodyEnd;
+use crate::reuse::{CloseReason, Reuse};
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
 use crate::wire::framing::Framing;
@@ -40,24 +41,21 @@ enum State {
 struct Open {
     lease: Lease,
     decoder: Decoder,
-    afterwards: Afterwards,
+    reuse: Reuse,
     /// Boxed, since few have one.
     meter: Option<Box<SpeedMeter>>,
 }
-
-/// What becomes of the connection when the body is complete.
-pub(crate) type Afterwards = Result<Return, CloseReason>;
 
 impl Framed {
     /// The body that comes behind a head on that connection. If there is none the connection is
     /// done with already; after a 101 it is for whoever takes it.
     #[inline]
-    pub(crate) fn new(lease: Lease, status: StatusCode, framing: Framing, afterwards: Afterwards) -> Framed {
+    pub(crate) fn new(lease: Lease, status: StatusCode, framing: Framing, reuse: Reuse) -> Framed {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Framed(State::Switched(lease));
         }
         let meter = lease.limits().min_speed.map(|min| Box::new(SpeedMeter::new(min)));
-        let mut body = Framed(State::Open(Open { meter, lease, decoder: Decoder::new(framing), afterwards }));
+        let mut body = Framed(State::Open(Open { meter, lease, decoder: Decoder::new(framing), reuse }));
         if body.remaining() == Some(0) {
             body.finish();
         }
@@ -326,16 +324,16 @@ impl Open {
     }
 
     fn release_or_close(self) {
-        match self.afterwards {
-            Ok(how) => self.lease.release(how),
-            Err(reason) => self.lease.close(reason),
+        match self.reuse {
+            Reuse::Keep(keep_alive) => self.lease.release(keep_alive),
+            Reuse::Close(reason) => self.lease.close(reason),
         }
     }
 
     /// Takes what has arrived, without waiting; the connection lives on only if that was all. A forked
     /// child takes nothing, which would be missing in the parent's copy of the body.
     fn drain_or_close(mut self) {
-        if let Err(reason) = self.afterwards {
+        if let Reuse::Close(reason) = self.reuse {
             return self.lease.close(reason);
         }
         if self.lease.is_inherited() {

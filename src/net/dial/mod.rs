@@ -23,7 +23,8 @@ use crate::net::dial::tunnel::{Destination, Dns, Outcome, ProxyProtocol, ProxySe
 use crate::net::tls::Tls;
 use crate::net::transport::unix::UnixSocket;
 use crate::net::transport::{Connect, Socket, Stream, Target};
-use crate::observe::{CloseReason, Event, Observer, Timings};
+use crate::observe::{Event, EventIds, Timings, Trace};
+use crate::reuse::CloseReason;
 
 /// Addresses of one name that are tried; each may cost a thread for as long as it takes.
 const ADDRESSES_MAX: usize = 16;
@@ -38,7 +39,6 @@ pub(crate) struct Dialer {
     pub(crate) connector: Option<Connector>,
     /// Who asks a proxy for a tunnel; empty: it is not said.
     pub(crate) user_agent: Vec<u8>,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "__rustls")]
     pub(crate) tls: Tls,
 }
@@ -71,7 +71,7 @@ impl Connector {
 pub(crate) struct ConnectError {
     pub(crate) error: Error,
     /// There was one, which was told, and it had to be closed again.
-    pub(crate) closed: Option<(Option<SocketAddr>, CloseReason)>,
+    pub(crate) closed: Option<(Option<SocketAddr>, CloseReason, EventIds)>,
 }
 
 impl From<Error> for ConnectError {
@@ -84,6 +84,7 @@ impl From<Error> for ConnectError {
 struct ConnectAttempt<'a> {
     deadline: Deadline,
     token: Option<&'a CancelToken>,
+    trace: Trace<'a>,
     /// How long it took so far.
     took: Timings,
 }
@@ -116,26 +117,24 @@ impl Dialer {
         route: Route<'_>,
         deadline: Deadline,
         token: Option<&CancelToken>,
+        mut trace: Trace<'_>,
     ) -> std::result::Result<Conn, ConnectError> {
+        trace.ids.connection = trace.observers.draw_id();
         let started = Instant::now();
-        let mut opening = ConnectAttempt { deadline, token, took: Timings::default() };
+        let mut opening = ConnectAttempt { deadline, token, trace, took: Timings::default() };
         let socket = self.reach(target, route, &mut opening)?;
         let peer = socket.peer_addr();
         opening.check().map_err(|error| error.with_peer(peer).at(Stage::Connect))?;
         opening.took.connect = started.elapsed().saturating_sub(opening.took.resolve + opening.took.tls);
-        self.observe(&Event::Connected { peer, took: opening.took.connect });
+        trace.report(|ids| Event::Connected { peer, took: opening.took.connect, ids });
         let needs_tls = target.is_https && !self.is_secure(&socket);
         let secured = if needs_tls { self.secure(socket, target.host, None, &mut opening) } else { Ok(socket) };
-        secured.and_then(|socket| reject_self_connect(Conn::new(socket, opening.took))).map_err(|error| {
-            let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
-            ConnectError { error: error.with_peer(peer), closed: Some((peer, reason)) }
-        })
-    }
-
-    fn observe(&self, event: &Event<'_>) {
-        if let Some(observer) = &self.observer {
-            observer.event(event);
-        }
+        secured.and_then(|socket| reject_self_connect(Conn::new(socket, opening.took, trace.ids.connection))).map_err(
+            |error| {
+                let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
+                ConnectError { error: error.with_peer(peer), closed: Some((peer, reason, trace.ids)) }
+            },
+        )
     }
 
     /// Whether https, of servers and of proxies, is spoken by this build.
@@ -170,7 +169,7 @@ impl Dialer {
     ) -> Result<Socket> {
         let started = Instant::now();
         let tls = relay.and_then(|relay| relay.tls.as_deref()).unwrap_or(&self.tls);
-        let socket = tls.wrap(socket, host, opening.deadline, opening.token, self.observer.as_deref())?;
+        let socket = tls.wrap(socket, host, opening.deadline, opening.token, opening.trace)?;
         opening.took.tls += started.elapsed();
         Ok(socket)
     }
@@ -274,7 +273,12 @@ impl Dialer {
                 let addresses = self.resolver.look_up(host, port, opening.deadline, opening.token)?;
                 let took = started.elapsed();
                 opening.took.resolve += took;
-                self.observe(&Event::Resolved { host, addresses: &addresses, took });
+                opening.trace.report(|ids| Event::Resolved {
+                    host,
+                    addresses: &addresses,
+                    took,
+                    ids: EventIds { connection: 0, ..ids },
+                });
                 addresses
             }
         };
@@ -385,7 +389,7 @@ mod tests {
         let called = |address: fn(&TcpStream) -> std::io::Result<SocketAddr>| {
             let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let address = address(&stream).unwrap();
-            reject_self_connect(Conn::new(Socket::Tcp(Arc::new(stream), address), Timings::default())).err()
+            reject_self_connect(Conn::new(Socket::Tcp(Arc::new(stream), address), Timings::default(), 0)).err()
         };
         assert!(called(TcpStream::peer_addr).is_none());
         let error = called(TcpStream::local_addr).unwrap();

@@ -15,9 +15,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
-use std::panic::{self, AssertUnwindSafe};
 use std::process;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Result, Stage};
@@ -27,7 +25,8 @@ use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::line::Limits;
 use crate::net::sync::{self, Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use crate::observe::{CloseReason, Event, Observer};
+use crate::observe::{Event, EventIds, Observers};
+use crate::reuse::{CloseReason, KeepAlive};
 
 /// Buffers that are kept for the next leases, so that a busy client does not allocate them anew.
 const SPARES_MAX: usize = 8;
@@ -119,13 +118,16 @@ type BoxedConn = Box<Conn>;
 /// Connections to be closed once the lock is released.
 type Closing = Vec<(BoxedConn, CloseReason)>;
 
+/// What is reported of one of them: its peer, its id and the reason.
+type ClosedIdle = (Option<SocketAddr>, u64, CloseReason);
+
 /// A host's place in the table.
 type HostId = usize;
 
 pub(crate) struct Pool {
     limits: PoolLimits,
     shared: Mutex<Shared>,
-    observer: Option<Arc<dyn Observer>>,
+    observers: Observers,
     /// The process that made it, by its id.
     process: u32,
 }
@@ -173,6 +175,8 @@ pub(crate) struct Want<'a> {
     /// How long to wait for a place, and for a connection in it.
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) limits: Limits,
+    /// The call and the exchange that it is for.
+    pub(crate) ids: EventIds,
 }
 
 impl Want<'_> {
@@ -182,20 +186,9 @@ impl Want<'_> {
     }
 }
 
-/// How a connection goes back.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Return {
-    /// How long the server keeps it, where it has said so.
-    pub(crate) server_timeout: Option<Duration>,
-    /// How many requests the server will still take, where it has said so.
-    pub(crate) requests_left: Option<u64>,
-    /// The exchange had no body, and bytes that came in its stead may still be under way.
-    pub(crate) unproven: bool,
-}
-
 impl Pool {
-    pub(crate) fn new(limits: PoolLimits, observer: Option<Arc<dyn Observer>>) -> Pool {
-        Pool { limits, shared: Mutex::default(), observer, process: process::id() }
+    pub(crate) fn new(limits: PoolLimits, observers: Observers) -> Pool {
+        Pool { limits, shared: Mutex::default(), observers, process: process::id() }
     }
 
     /// The newest idle connection of that origin that is still open and silent, else the one that
@@ -209,11 +202,11 @@ impl Pool {
         while let Held::Conn(conn) = &mut lease.held {
             match conn.probe(now, self.limits.probe_after) {
                 Ok(()) => {
-                    self.observe(|| Event::Reused { peer: conn.peer(), exchange: conn.exchanges + 1 });
-                    conn.begin(want.limits, now);
+                    conn.begin(want.limits, want.ids, now);
+                    self.observers.report(|| Event::Reused { peer: conn.peer(), nth: conn.exchanges, ids: conn.ids() });
                     return Ok(lease);
                 }
-                Err(reason) => lease.replace(reason),
+                Err(reason) => lease.replace(reason, want.ids),
             }
         }
         let mut conn = Box::new(open(want.deadline())?);
@@ -221,7 +214,7 @@ impl Pool {
         shared.stats.opened += 1;
         conn.lend(shared.buffer(&self.limits));
         drop(shared);
-        conn.begin(want.limits, Instant::now());
+        conn.begin(want.limits, want.ids, Instant::now());
         lease.held = Held::Conn(conn);
         Ok(lease)
     }
@@ -241,12 +234,12 @@ impl Pool {
             None => {
                 let ticket = shared.queue_up(host);
                 drop(shared);
-                let waiter = Waiter { pool: self, host, ticket };
-                self.close_all(std::mem::take(&mut closing));
+                let waiter = Waiter { pool: self, host, ticket, call: want.ids.call };
+                self.close_all(std::mem::take(&mut closing), want.ids.call);
                 (self.wait_in_line(&waiter, want)?, Instant::now())
             }
         };
-        self.close_all(closing);
+        self.close_all(closing, want.ids.call);
         Ok(place)
     }
 
@@ -279,7 +272,7 @@ impl Pool {
         };
         drop(shared);
         let lease = held.map(|held| Lease { pool: self.clone(), host: waiter.host, held });
-        self.close_all(closing);
+        self.close_all(closing, want.ids.call);
         lease
     }
 
@@ -287,16 +280,20 @@ impl Pool {
     pub(crate) fn clear(&self) {
         let mut closing = Closing::new();
         self.lock().clear(&mut closing);
-        self.close_all(closing);
+        self.close_all(closing, self.observers.draw_id());
     }
 
     /// A connection was opened for a lease, and closed before it could be one.
-    pub(crate) fn record_closed_unused(&self, peer: Option<SocketAddr>, reason: CloseReason) {
+    pub(crate) fn record_closed_unused(&self, peer: Option<SocketAddr>, reason: CloseReason, ids: EventIds) {
         let mut shared = self.lock();
         shared.stats.opened += 1;
         shared.stats.closed.0[reason as usize] += 1;
         drop(shared);
-        self.observe(|| Event::Closed { peer, reason });
+        self.observers.report(|| Event::Closed { peer, reason, ids });
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
@@ -305,16 +302,17 @@ impl Pool {
         shared.expire(Instant::now(), &mut closing);
         let stats = shared.stats.clone();
         drop(shared);
-        self.close_all(closing);
+        self.close_all(closing, self.observers.draw_id());
         stats
     }
 
     /// A connection comes back. Others may have to go for it, or it itself.
     #[inline]
-    fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: Return) {
+    fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: KeepAlive) {
         let since = conn.silent_since();
-        conn.lie_down(since, self.retires(&conn, since, how.server_timeout), how.unproven);
-        let told = self.observer.as_ref().map(|_| (conn.peer(), std::ptr::from_ref(&*conn)));
+        conn.lie_down(since, self.retires(&conn, since, how.timeout_secs.map(Duration::from_secs)), how.unproven);
+        let ids = conn.ids();
+        let told = (!self.observers.is_empty()).then(|| (conn.peer(), std::ptr::from_ref(&*conn)));
         let mut closing = Closing::new();
         let mut shared = self.lock();
         shared.keep_spare(buffer);
@@ -333,10 +331,10 @@ impl Pool {
             let leaving = Leaving { pool: self, host };
             let closed = close(closing);
             drop(leaving);
-            self.tell(closed);
+            self.tell(closed, ids.call);
         }
         if let Some((peer, _)) = kept {
-            self.observe(|| Event::Kept { peer });
+            self.observers.report(|| Event::Kept { peer, ids });
         }
     }
 
@@ -364,26 +362,17 @@ impl Pool {
     }
 
     #[inline]
-    fn close_all(&self, closing: Closing) {
+    fn close_all(&self, closing: Closing, call: u64) {
         if !closing.is_empty() {
-            self.tell(close(closing));
+            self.tell(close(closing), call);
         }
     }
 
-    fn tell(&self, closed: Vec<(Option<SocketAddr>, CloseReason)>) {
-        for (peer, reason) in closed {
-            self.observe(|| Event::Closed { peer, reason });
-        }
-    }
-
-    /// A lease that a panic drops tells of it, too; were the observer to panic at that, the process
-    /// would end.
-    fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        let Some(observer) = &self.observer else { return };
-        let event = event();
-        match thread::panicking() {
-            false => observer.event(&event),
-            true => drop(panic::catch_unwind(AssertUnwindSafe(|| observer.event(&event)))),
+    /// Reports connections that were closed while they were idle.
+    fn tell(&self, closed: Vec<ClosedIdle>, call: u64) {
+        for (peer, connection, reason) in closed {
+            let ids = EventIds { call, exchange: 0, connection };
+            self.observers.report(|| Event::Closed { peer, reason, ids });
         }
     }
 
@@ -399,8 +388,8 @@ fn hash(origin: &str) -> u64 {
 }
 
 /// Closes the connections; what is left is to be told.
-fn close(closing: Closing) -> Vec<(Option<SocketAddr>, CloseReason)> {
-    closing.into_iter().map(|(conn, reason)| (conn.peer(), reason)).collect()
+fn close(closing: Closing) -> Vec<ClosedIdle> {
+    closing.into_iter().map(|(conn, reason)| (conn.peer(), conn.opened.id, reason)).collect()
 }
 
 /// Wakes the one for whom there is a place. Called without the lock, which it will want.
@@ -704,6 +693,7 @@ struct Waiter<'a> {
     pool: &'a Pool,
     host: HostId,
     ticket: Arc<Ticket>,
+    call: u64,
 }
 
 impl Drop for Waiter<'_> {
@@ -715,7 +705,7 @@ impl Drop for Waiter<'_> {
         let next = shared.next_in_line(self.host, &self.pool.limits);
         drop(shared);
         notify(next);
-        self.pool.close_all(closing);
+        self.pool.close_all(closing, self.call);
     }
 }
 
@@ -751,10 +741,10 @@ enum Held {
 
 impl Lease {
     /// Closes a connection that turned out to be unfit, and takes the next idle one in its place.
-    fn replace(&mut self, reason: CloseReason) {
+    fn replace(&mut self, reason: CloseReason, ids: EventIds) {
         let Held::Conn(mut conn) = std::mem::replace(&mut self.held, Held::Place) else { return };
         let (buffer, _) = conn.finish();
-        let peer = conn.peer();
+        let (peer, connection) = (conn.peer(), conn.opened.id);
         drop(conn);
         let mut shared = self.pool.lock();
         shared.stats.reused -= 1;
@@ -762,12 +752,12 @@ impl Lease {
         shared.keep_spare(buffer);
         self.held = shared.take_newest(self.host, &self.pool.limits);
         drop(shared);
-        self.pool.observe(|| Event::Closed { peer, reason });
+        self.pool.observers.report(|| Event::Closed { peer, reason, ids: EventIds { connection, ..ids } });
     }
 
     /// Gives the connection back for the next exchange, if it is fit for one.
     #[inline]
-    pub(crate) fn release(mut self, how: Return) {
+    pub(crate) fn release(mut self, how: KeepAlive) {
         let Held::Conn(conn) = &mut self.held else { return };
         conn.requests_left = match (conn.requests_left, how.requests_left) {
             (Some(left), Some(said)) => Some(said.min(left.saturating_sub(1))),
@@ -794,6 +784,17 @@ impl Lease {
         self.close_held(reason);
     }
 
+    /// Reports an event of the exchange under way.
+    #[inline]
+    pub(crate) fn report<'a>(&self, event: impl FnOnce(EventIds) -> Event<'a>) {
+        self.pool.observers.report(|| event(self.ids()));
+    }
+
+    /// Returns whether anything that is reported is seen.
+    pub(crate) fn is_observed(&self) -> bool {
+        !self.pool.observers.is_empty()
+    }
+
     /// Returns whether the pool came into this process by fork: then the connection may be the
     /// parent's, too.
     pub(crate) fn is_inherited(&self) -> bool {
@@ -806,7 +807,11 @@ impl Lease {
         let mut shared = self.pool.lock();
         shared.stats.closed.0[CloseReason::Upgraded as usize] += 1;
         self.pool.vacate(shared, self.host);
-        self.pool.observe(|| Event::Closed { peer: conn.peer(), reason: CloseReason::Upgraded });
+        self.pool.observers.report(|| Event::Closed {
+            peer: conn.peer(),
+            reason: CloseReason::Upgraded,
+            ids: conn.ids(),
+        });
         Some(*conn)
     }
 
@@ -823,7 +828,7 @@ impl Lease {
 
     /// Closes the socket before anybody can take the place.
     fn end(&self, conn: BoxedConn, buffer: Buffer, reason: CloseReason) {
-        let peer = conn.peer();
+        let (peer, ids) = (conn.peer(), conn.ids());
         let mut shared = self.pool.lock();
         shared.stats.closed.0[reason as usize] += 1;
         shared.keep_spare(buffer);
@@ -831,7 +836,7 @@ impl Lease {
         let leaving = Leaving { pool: &self.pool, host: self.host };
         drop(conn);
         drop(leaving);
-        self.pool.observe(|| Event::Closed { peer, reason });
+        self.pool.observers.report(|| Event::Closed { peer, reason, ids });
     }
 }
 

@@ -26,9 +26,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::conn::Conn;
 use crate::net::line::Limits;
-use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Return, Want};
+use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Want};
 use crate::net::transport::{Socket, Stream};
-use crate::observe::{CloseReason, Event, Observer, Timings};
+use crate::observe::{Event, EventIds, Observer, Observers, Timings};
+use crate::reuse::{CloseReason, KeepAlive};
 
 /// Schedules of each kind for each scenario, unless the environment says otherwise.
 const SCHEDULES: usize = 2000;
@@ -129,7 +130,14 @@ fn limits(per_host_max: usize) -> PoolLimits {
 }
 
 fn want(origin: &str) -> Want<'_> {
-    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits: Limits::NONE }
+    Want {
+        origin,
+        fresh: false,
+        now: Instant::now(),
+        connect_timeout: None,
+        limits: Limits::NONE,
+        ids: EventIds::default(),
+    }
 }
 
 fn limited_by(token: &CancelToken) -> Limits {
@@ -149,7 +157,7 @@ impl World {
             pool: OnceLock::new(),
             page: Mutex::new(page),
         });
-        let pool = Arc::new(Pool::new(limits, Some(book.clone())));
+        let pool = Arc::new(Pool::new(limits, Observers::new(vec![book.clone()])));
         book.pool.set(Arc::downgrade(&pool)).unwrap();
         Arc::new(World { pool, book, token: CancelToken::new() })
     }
@@ -224,7 +232,7 @@ impl World {
         let port = port(&lease);
         self.page().streams[port].is_leased = false;
         match end {
-            End::Release => lease.release(Return::default()),
+            End::Release => lease.release(KeepAlive::default()),
             End::Close => lease.close(CloseReason::ServerClose),
             End::Silence => drop(lease),
             End::Upgrade => {
@@ -280,7 +288,7 @@ impl Book {
             page.streams.len() - 1
         };
         self.look();
-        Ok(Conn::new(Socket::Other(Box::new(Double { port, book: self.clone() })), Timings::default()))
+        Ok(Conn::new(Socket::Other(Box::new(Double { port, book: self.clone() })), Timings::default(), 0))
     }
 
     /// No limit is passed, and the lock is not held. While something unwinds nothing is asserted:

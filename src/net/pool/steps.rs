@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use super::*;
 use crate::net::cancel::Hook;
 use crate::net::transport::{Socket, Stream};
-use crate::observe::Timings;
+use crate::observe::{EventIds, Observer, Observers, Timings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -57,9 +57,9 @@ impl Observer for Told {
     fn event(&self, event: &Event<'_>) {
         let port = |peer: &Option<SocketAddr>| peer.expect("every double has a port").port();
         let line = match event {
-            Event::Reused { peer, exchange } => format!("{} reused for {exchange}", port(peer)),
-            Event::Kept { peer } => format!("{} kept", port(peer)),
-            Event::Closed { peer, reason } => format!("{} closed {reason:?}", port(peer)),
+            Event::Reused { peer, nth: exchange, .. } => format!("{} reused for {exchange}", port(peer)),
+            Event::Kept { peer, .. } => format!("{} kept", port(peer)),
+            Event::Closed { peer, reason, .. } => format!("{} closed {reason:?}", port(peer)),
             _ => return,
         };
         self.0.lock().unwrap().push(line);
@@ -87,15 +87,22 @@ fn limits() -> PoolLimits {
 
 fn pool(limits: PoolLimits) -> (Arc<Pool>, Arc<Told>) {
     let told = Arc::new(Told::default());
-    (Arc::new(Pool::new(limits, Some(told.clone()))), told)
+    (Arc::new(Pool::new(limits, Observers::new(vec![told.clone()]))), told)
 }
 
 fn open(port: u16) -> Conn {
-    Conn::new(Socket::Other(Box::new(Silent(port))), Timings::default())
+    Conn::new(Socket::Other(Box::new(Silent(port))), Timings::default(), 0)
 }
 
 fn want(origin: &str) -> Want<'_> {
-    Want { origin, fresh: false, now: Instant::now(), connect_timeout: None, limits: Limits::NONE }
+    Want {
+        origin,
+        fresh: false,
+        now: Instant::now(),
+        connect_timeout: None,
+        limits: Limits::NONE,
+        ids: EventIds::default(),
+    }
 }
 
 /// A lease; what has to be opened for it has this port.
@@ -107,12 +114,12 @@ fn lease(pool: &Arc<Pool>, want: Want<'_>, port: u16) -> Lease {
 fn keep<const N: usize>(pool: &Arc<Pool>, origin: &str, ports: [u16; N]) {
     let fresh = || Want { fresh: true, ..want(origin) };
     let leases = ports.map(|port| lease(pool, fresh(), port));
-    leases.into_iter().for_each(|lease| lease.release(Return::default()));
+    leases.into_iter().for_each(|lease| lease.release(KeepAlive::default()));
 }
 
 /// The server keeps it for so long.
-fn kept_for(secs: u64) -> Return {
-    Return { server_timeout: Some(Duration::from_secs(secs)), ..Return::default() }
+fn kept_for(secs: u64) -> KeepAlive {
+    KeepAlive { timeout_secs: Some(secs), ..KeepAlive::default() }
 }
 
 #[test]
@@ -182,7 +189,7 @@ fn two_hosts_with_one_hash_are_two_hosts() {
 fn those_of_one_host_retire_one_after_the_other() {
     let (pool, told) = pool(limits());
     let [long, brief] = [1, 2].map(|port| lease(&pool, want("a"), port));
-    long.release(Return::default());
+    long.release(KeepAlive::default());
     brief.release(kept_for(31));
     let later = |secs| Instant::now() + Duration::from_secs(secs);
     assert_eq!(told.news(), ["1 kept", "2 kept"]);
@@ -196,12 +203,12 @@ fn those_of_one_host_retire_one_after_the_other() {
 fn where_too_many_are_idle_the_one_goes_that_would_retire_first_although_a_host_has_an_older_look() {
     let (pool, told) = pool(PoolLimits { idle_max: 2, ..limits() });
     let [long, brief] = [1, 2].map(|port| lease(&pool, want("a"), port));
-    long.release(Return::default());
+    long.release(KeepAlive::default());
     brief.release(kept_for(5));
     lease(&pool, want("a"), 0).close(CloseReason::ServerClose); // the brief one; the look for it stays
     lease(&pool, want("b"), 3).release(kept_for(31));
     told.news();
-    lease(&pool, want("c"), 4).release(Return::default());
+    lease(&pool, want("c"), 4).release(KeepAlive::default());
     assert_eq!(told.news(), ["3 closed PoolFull", "4 kept"]);
     let idle = pool.lock().hosts.iter().flat_map(|host| &host.idle).map(|conn| conn.peer().unwrap().port()).collect();
     assert_eq!(std::collections::BTreeSet::from([1, 4]), idle);
@@ -227,7 +234,7 @@ fn a_fresh_connection_sends_the_oldest_idle_one_away_only_where_there_is_no_othe
 fn a_connection_that_never_was_a_lease_is_counted_and_told() {
     let (pool, told) = pool(limits());
     for port in [1, 2] {
-        pool.record_closed_unused(open(port).peer(), CloseReason::Failed);
+        pool.record_closed_unused(open(port).peer(), CloseReason::Failed, EventIds::default());
     }
     let stats = pool.stats();
     assert_eq!((stats.opened, stats.closed.get(CloseReason::Failed), stats.closed.total()), (2, 2, 2));
@@ -252,9 +259,9 @@ fn of_those_that_came_back_for_somebody_who_waits_no_more_stay_than_may() {
     let host = shared.id("a");
     let ticket = shared.queue_up(host);
     drop(shared);
-    leases.into_iter().for_each(|lease| lease.release(Return::default()));
+    leases.into_iter().for_each(|lease| lease.release(KeepAlive::default()));
     assert_eq!(told.news(), ["1 kept", "2 kept", "3 kept", "4 kept"]);
-    drop(Waiter { pool: &pool, host, ticket });
+    drop(Waiter { pool: &pool, host, ticket, call: 0 });
     assert_eq!(told.news(), ["1 closed PoolFull", "2 closed PoolFull", "3 closed PoolFull"]);
 }
 
@@ -269,12 +276,12 @@ fn a_connection_that_goes_at_once_was_not_kept() {
 fn the_numbers_add_up_however_a_lease_ends() {
     use CloseReason::{Failed, KeepAliveHint, ServerClose, Upgraded};
     let (pool, told) = pool(limits());
-    lease(&pool, want("a"), 1).release(Return::default());
-    lease(&pool, want("a"), 0).release(Return::default()); // the same once more
+    lease(&pool, want("a"), 1).release(KeepAlive::default());
+    lease(&pool, want("a"), 0).release(KeepAlive::default()); // the same once more
     lease(&pool, want("a"), 0).close(ServerClose); // and a third time
     drop(lease(&pool, want("a"), 2));
     assert!(lease(&pool, want("a"), 3).into_conn().is_some());
-    lease(&pool, want("a"), 4).release(Return { requests_left: Some(0), ..Return::default() });
+    lease(&pool, want("a"), 4).release(KeepAlive { requests_left: Some(0), ..KeepAlive::default() });
     let stats = pool.stats();
     assert_eq!((stats.opened, stats.reused, stats.idle, stats.in_use), (4, 2, 0, 0));
     assert_eq!([ServerClose, Failed, Upgraded, KeepAliveHint].map(|reason| stats.closed.get(reason)), [1; 4]);

@@ -24,7 +24,7 @@ use crate::net::cancel::{CancelToken, Hook};
 use crate::net::deadline::Deadline;
 use crate::net::line::{Limits, Line, TICK_HARMLESS, is_retryable};
 use crate::net::transport::{Socket, Stream};
-use crate::observe::{Event, Observer};
+use crate::observe::{Event, Trace};
 
 /// Reads that `try_read` does in a row without finding a byte for the caller: a peer may send
 /// tickets for as long as it likes, but we do not look for as long.
@@ -69,7 +69,7 @@ impl Tls {
         host: &str,
         deadline: Deadline,
         token: Option<&CancelToken>,
-        observer: Option<&dyn Observer>,
+        trace: Trace<'_>,
     ) -> Result<Socket> {
         let started = Instant::now();
         let stream = self.client(host).and_then(|tls| {
@@ -79,19 +79,15 @@ impl Tls {
             Ok(stream)
         });
         let stream = stream.map_err(|error| error.at(Stage::Tls))?;
-        if let Some(observer) = observer {
-            observer.event(&Event::Secured {
-                peer: stream.peer_addr(),
-                version: stream.tls.protocol_version().and_then(|version| version.as_str()).unwrap_or_default(),
-                cipher_suite: stream
-                    .tls
-                    .negotiated_cipher_suite()
-                    .and_then(|suite| suite.suite().as_str())
-                    .unwrap_or_default(),
-                resumed: stream.tls.handshake_kind() == Some(HandshakeKind::Resumed),
-                took: started.elapsed(),
-            });
-        }
+        let tls = &stream.tls;
+        trace.report(|ids| Event::Secured {
+            peer: stream.peer_addr(),
+            version: tls.protocol_version().and_then(|version| version.as_str()).unwrap_or_default(),
+            cipher_suite: tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or_default(),
+            resumed: tls.handshake_kind() == Some(HandshakeKind::Resumed),
+            took: started.elapsed(),
+            ids,
+        });
         Ok(Socket::Other(Box::new(stream)))
     }
 
