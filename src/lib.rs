@@ -9,7 +9,7 @@
 //! use std::io::Read;
 //! # use std::io::Write;
 //! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-//! # let url = format!("http://{}/", listener.local_addr()?);
+//! # let address = listener.local_addr()?;
 //! # let server = std::thread::spawn(move || {
 //! #     let (mut stream, _) = listener.accept().unwrap();
 //! #     for _ in 0..2 {
@@ -23,6 +23,7 @@
 //! #     }
 //! # });
 //!
+//! let url = format!("http://{address}/");
 //! let client = longwire::Client::new();
 //! for nth in 1..=2 {
 //!     let mut response = client.get(&url).basic_auth("user", Some("password")).send()?;
@@ -55,7 +56,7 @@
 //!
 //! # Which type for what
 //!
-//! | to … | use |
+//! | I want to … | use |
 //! |---|---|
 //! | send one request | [`get`], [`head`], [`post`], [`put`], [`patch`], [`delete`], [`request`]: they share one process-wide client, created on first use |
 //! | send many, with keep-alive | [`Client`]; clones share one connection pool |
@@ -119,15 +120,15 @@
 //! | redirects | 10 | [`max_redirects`](ClientBuilder::max_redirects) |
 //! | body collected by `bytes` or `text` | 64 MiB | [`Response::limit`] |
 //! | body kept by [`error_for_status`](Response::error_for_status); time waited for it | 8 KiB; 1 s | |
-//! | a proxy's answer to CONNECT; its interim responses together; body kept of a refusal | 16 KiB and 64 fields; 16 KiB; 8 KiB | |
+//! | a proxy's response to CONNECT; its interim responses together; body kept of a refusal | 16 KiB and 64 fields; 16 KiB; 8 KiB | |
 //! | helper threads per client: for DNS look-ups; for connects | 64; 64 | |
 //! | … of these, to one address; to one that has not answered | 32; 4 | |
 //! | addresses that lost a connection race, and are tried last | 256, for 10 minutes | |
 //!
 //! # Errors and retries
 //!
-//! A status of 400 or above is a response; [`Response::error_for_status`] makes it an error. All else is an
-//! [`Error`], which names the request and the peer in one line, never with the query of the URL, and answers
+//! A status of 400 or above is a response; [`Response::error_for_status`] makes it an error. Every failure
+//! is an [`Error`], which names the request and the peer in one line, without the query of the URL, and answers
 //! four questions: what happened ([`Error::kind`]), who has to act ([`ErrorKind::side`]), how far the exchange
 //! got ([`Error::stage`]), and whether the request may be sent again ([`Error::fate`]). Reading a body
 //! returns the same error inside an [`io::Error`](std::io::Error); `Error::try_from` takes it out.
