@@ -212,6 +212,7 @@ impl Proxy {
     /// [`ClientBuilder::tls_config`](crate::ClientBuilder::tls_config) counts for the proxy, too.
     /// Servers are never spoken to by this one, not through the proxy's tunnels either.
     #[cfg(feature = "__rustls")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
     #[must_use]
     pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Proxy {
         self.relay.tls = Some(Arc::new(Tls::new(Some(config), ALPN)));
