@@ -74,7 +74,8 @@ fn every_link_and_every_path_leads_to_a_file() {
 
 #[test]
 fn links_and_paths_are_found() {
-    let text = "[a](b/c.md#d) [e](https://f/) `src/g.rs` ```sh\n`src/no`\n``` `src/*.rs` `application/json` `net/pool/`";
+    let text =
+        "[a](b/c.md#d) [e](https://f/) `src/g.rs` ```sh\n`src/no`\n``` `src/*.rs` `application/json` `net/pool/`";
     assert_eq!(links(text).collect::<Vec<_>>(), ["b/c.md#d"]);
     assert_eq!(paths(text).collect::<Vec<_>>(), ["src/g.rs", "net/pool/"]);
 }

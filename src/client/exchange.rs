@@ -37,7 +37,7 @@ pub(crate) fn run(mut lease: Lease, request: &mut Request<'_>, hop: Hop<'_>, set
     match converse(&mut lease, request, hop, settings, &mut reader) {
         Ok(received) => Ok(Exchanged { lease, received }),
         Err(error) => {
-            let fate = match (reader.has_begun, lease.sent()) {
+            let fate = match (reader.has_begun, lease.sent) {
                 (true, _) => Fate::ResponseStarted,
                 (false, 0) => Fate::NotSent,
                 (false, _) => Fate::MaybeProcessed,
@@ -78,11 +78,11 @@ fn converse(
     };
     let sent = Instant::now();
     if lease.is_observed() {
-        lease.report(|ids| Event::RequestSent { bytes: lease.sent(), ids });
+        lease.report(|ids| Event::RequestSent { bytes: lease.sent, ids });
     }
     let head = reader.read_head(lease, sent)?;
     let received = Instant::now();
-    lease.heard_by(received);
+    lease.note_read(received);
     let framing = framing::of_response(&request.method, &head).map_err(|error| error.at(Stage::Head))?;
     if matches!(framing, Framing::UntilClose { .. }) && settings.require_framing {
         let what = "the body's end is not announced (require_framing)";

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
+use crate::net::conn::Room;
 use crate::net::deadline::Deadline;
 use crate::net::pool::Lease;
 use crate::observe::{Event, EventIds};
@@ -77,7 +78,7 @@ impl<'a> ResponseReader<'a> {
             match self.fill(lease, patience, Instant::now()) {
                 Ok(()) => {}
                 // A server may be silent until it has the body.
-                Err(error) if error.is_timeout() && !lease.limits().deadline.has_passed() => return Ok(true),
+                Err(error) if error.is_timeout() && !lease.limits.deadline.has_passed() => return Ok(true),
                 Err(error) => return Err(error),
             }
         }
@@ -86,7 +87,7 @@ impl<'a> ResponseReader<'a> {
     /// Returns the final head if it has arrived, without waiting. An error if it cannot come any more.
     pub(crate) fn poll(&mut self, lease: &mut Lease) -> Result<Option<&Head>> {
         while !self.parse_buffered(lease)? {
-            match lease.try_fill()? {
+            match lease.try_read(Room::Buffer)? {
                 Some(0) => return Err(self.ended(lease)),
                 Some(_) => {}
                 None => break,
@@ -134,10 +135,10 @@ impl<'a> ResponseReader<'a> {
     /// Reads more of a head.
     fn fill(&mut self, lease: &mut Lease, until: Deadline, now: Instant) -> Result<()> {
         let until = match self.partial_since {
-            Some(begun) => until.or_sooner(Deadline::of("read_timeout", lease.limits().read_timeout, begun)),
+            Some(begun) => until.or_sooner(Deadline::of("read_timeout", lease.limits.read_timeout, begun)),
             None => until,
         };
-        let count = lease.fill(&until, now).map_err(|error| error.at(stage(lease)))?;
+        let count = lease.read(Room::Buffer, &until, now).map_err(|error| error.at(stage(lease)))?;
         if count > 0 {
             return Ok(());
         }

@@ -88,13 +88,13 @@ pub(crate) fn send(
 pub(crate) fn after_broken_write(lease: &mut Lease, reader: &mut ResponseReader<'_>, error: Error) -> Result<Upload> {
     match error.kind() {
         // What was sent before the request's first byte had left is no answer to it.
-        _ if lease.sent() == 0 => Err(error.at(Stage::Send)),
+        _ if lease.sent == 0 => Err(error.at(Stage::Send)),
         ErrorKind::Io => match reader.wait(lease, Instant::now()) {
             Ok(()) => Ok(Upload::CutShort),
             Err(sent) if sent.kind() == ErrorKind::Tls => Err(sent),
             Err(_) => Err(error.at(Stage::Send)),
         },
-        ErrorKind::Timeout if !lease.limits().deadline.has_passed() => match reader.poll(lease) {
+        ErrorKind::Timeout if !lease.limits.deadline.has_passed() => match reader.poll(lease) {
             Ok(Some(head)) if rejects_body(head) => Ok(Upload::CutShort),
             _ => Err(error.at(Stage::Send)),
         },
@@ -121,7 +121,7 @@ struct Uploader<'c, 'a, 's> {
 
 impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
     fn new(lease: &'c mut Lease, reader: &'a mut ResponseReader<'s>) -> Uploader<'c, 'a, 's> {
-        Uploader { last_polled: lease.begun(), lease, reader, unpolled: 0, stalls: 0 }
+        Uploader { last_polled: lease.begun, lease, reader, unpolled: 0, stalls: 0 }
     }
 
     fn write_all(mut self, bytes: &[u8]) -> Result<Upload> {
@@ -145,18 +145,18 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
     /// Writes a block, and flushes what the transport holds back of it, unless a response makes the rest
     /// pointless.
     fn write(&mut self, mut block: &[u8]) -> Result<Upload> {
-        let mut silence = self.lease.write_silence();
+        let mut silence = self.lease.write_silence(Instant::now());
         loop {
             let sent = match block {
-                [] => self.lease.flush_tick(TICK, silence),
-                block => self.lease.send_tick(block, TICK, silence),
+                [] => self.lease.flush_for(TICK, silence),
+                block => self.lease.write_for(block, TICK, silence),
             };
             match sent {
                 Ok(Some(1..)) if block.is_empty() => return Ok(Upload::Complete),
                 Ok(Some(count)) => {
                     block = &block[count..];
                     self.unpolled += count;
-                    silence = self.lease.write_silence();
+                    silence = self.lease.write_silence(Instant::now());
                     self.stalls = 0;
                 }
                 Ok(None) => self.stalls += 1,

@@ -107,7 +107,7 @@ impl Exchanged {
         let connection = ConnectionInfo { opened: lease.opened.clone(), nth: lease.exchanges, received };
         let is_request_complete = upload == Upload::Complete;
         let about = About { method, url, status: head.status, connection };
-        let received = Received { head, content_length, is_request_complete, begun: lease.begun(), sent, redirects };
+        let received = Received { head, content_length, is_request_complete, begun: lease.begun, sent, redirects };
         Response { received, body: Body::new(Framed::new(lease, framing, reuse), about) }
     }
 }

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use crate::error::Result;
+use crate::net::conn::Room;
 use crate::net::deadline::Deadline;
 use crate::net::pool::Lease;
 use crate::net::speed::SpeedMeter;
@@ -39,7 +40,7 @@ pub(super) enum Found {
 impl Framed {
     #[inline]
     pub(crate) fn new(lease: Lease, framing: Framing, reuse: Reuse) -> Framed {
-        let meter = lease.limits().min_speed.map(|min| Box::new(SpeedMeter::new(min)));
+        let meter = lease.limits.min_speed.map(|min| Box::new(SpeedMeter::new(min)));
         Framed { lease, decoder: Decoder::new(framing), reuse, bytes: 0, meter }
     }
 
@@ -66,8 +67,8 @@ impl Framed {
     /// Waits for more in the connection's buffer; 0 if the end of the connection is the end of the body.
     pub(super) fn fill(&mut self, until: &Deadline) -> Result<usize> {
         let count = match &mut self.meter {
-            None => self.lease.fill(until, Instant::now())?,
-            Some(meter) => metered(meter, until, |until, now| self.lease.fill(until, now))?,
+            None => self.lease.read(Room::Buffer, until, Instant::now())?,
+            Some(meter) => metered(meter, until, |until, now| self.lease.read(Room::Buffer, until, now))?,
         };
         if count == 0 {
             self.decoder.eof()?;
@@ -78,8 +79,10 @@ impl Framed {
     /// Waits for more in the caller's buffer; 0 if the end of the connection is the end of the body.
     pub(super) fn read_unbuffered(&mut self, into: &mut [u8]) -> Result<usize> {
         let count = match &mut self.meter {
-            None => self.lease.read_unbuffered(into, &Deadline::NONE, Instant::now())?,
-            Some(meter) => metered(meter, &Deadline::NONE, |until, now| self.lease.read_unbuffered(into, until, now))?,
+            None => self.lease.read(Room::Slice(into), &Deadline::NONE, Instant::now())?,
+            Some(meter) => {
+                metered(meter, &Deadline::NONE, |until, now| self.lease.read(Room::Slice(into), until, now))?
+            }
         };
         if count == 0 {
             self.decoder.eof()?;
@@ -149,7 +152,7 @@ impl Framed {
                     self.decoder.advance(count);
                 }
                 Ok(Found::Nothing) if budget == 0 => break,
-                Ok(Found::Nothing) => match self.lease.try_fill() {
+                Ok(Found::Nothing) => match self.lease.try_read(Room::Buffer) {
                     Ok(Some(count)) if count > 0 => budget = budget.saturating_sub(count),
                     Ok(_) => break,
                     Err(_) => return self.lease.close(CloseReason::Failed),
