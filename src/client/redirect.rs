@@ -26,21 +26,18 @@ const OF_THE_BODY: [&str; 5] =
 const ABOUT_CONTENT: [&str; 3] = ["digest", "last-modified", "transfer-encoding"];
 
 /// The redirects of one request.
+#[derive(Default)]
 pub(crate) struct Redirects {
     pub(crate) max: u32,
     /// The URLs that redirected, first to last.
     pub(crate) trail: Vec<Url>,
     /// Fields of the request that stayed behind.
-    left_behind: Headers,
+    pub(crate) left_behind: Headers,
     /// Those that go along on the hop under way, for it alone.
     pub(crate) kept: Headers,
 }
 
 impl Redirects {
-    pub(crate) const fn new(max: u32) -> Redirects {
-        Redirects { max, trail: Vec::new(), left_behind: Headers::new(), kept: Headers::new() }
-    }
-
     /// What has become of the request so far: a redirect is a response.
     pub(crate) fn fate(&self) -> Fate {
         if self.trail.is_empty() { Fate::NotSent } else { Fate::ResponseStarted }

@@ -27,7 +27,7 @@ pub(crate) struct ResponseReader<'a> {
     /// When the first bytes of a head had come whose rest is still missing.
     partial_since: Option<Instant>,
     /// The final head, once it was received.
-    head: Option<Head>,
+    pub(crate) head: Option<Head>,
 }
 
 impl<'a> ResponseReader<'a> {
@@ -43,29 +43,17 @@ impl<'a> ResponseReader<'a> {
         }
     }
 
-    /// The final head, if it was received.
-    pub(crate) fn head(&self) -> Option<&Head> {
-        self.head.as_ref()
-    }
-
     /// Reads the final head, waited for from `now` on.
     pub(crate) fn read_head(&mut self, lease: &mut Lease, now: Instant) -> Result<Head> {
-        loop {
-            match self.head.take() {
-                Some(head) => return Ok(head),
-                None => self.wait(lease, now)?,
-            }
-        }
-    }
-
-    /// Waits for the final head, from `now` on.
-    pub(crate) fn wait(&mut self, lease: &mut Lease, now: Instant) -> Result<()> {
         let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
         let mut now = Some(now);
-        while !self.parse_buffered(lease)? {
-            self.fill(lease, header_deadline, now.take().unwrap_or_else(Instant::now))?;
+        loop {
+            self.parse_buffered(lease)?;
+            match self.head.take() {
+                Some(head) => return Ok(head),
+                None => self.fill(lease, header_deadline, now.take().unwrap_or_else(Instant::now))?,
+            }
         }
-        Ok(())
     }
 
     /// Waits for 100 (Continue), for as long as `patience` allows (RFC 9110 §10.1.1). Returns whether the
@@ -93,7 +81,7 @@ impl<'a> ResponseReader<'a> {
                 None => break,
             }
         }
-        Ok(self.head())
+        Ok(self.head.as_ref())
     }
 
     /// Parses what has arrived, and skips interim heads. Returns whether the final head is there.

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, TrimBlanks, list_members, names_option};
 use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::proxy::Proxy;
-use crate::message::send_body::SendBody;
+use crate::message::send_body::{Kind, SendBody};
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
 use crate::net::speed::MinSpeed;
@@ -408,7 +408,9 @@ impl<'b> Request<'b> {
         if let Some(error) = &self.options.deferred_error {
             return Err(error.clone());
         }
-        self.body.check()?;
+        if let Kind::Unusable(_) | Kind::Chain(_) = self.body.0 {
+            self.body.check()?;
+        }
         if self.method == Method::TRACE {
             self.check_trace(headers)?;
         }
@@ -455,7 +457,7 @@ impl<'b> Request<'b> {
     /// Whether it asks for the connection to be closed.
     #[inline]
     pub(crate) fn says_close(&self) -> bool {
-        !self.headers.is_empty() && names_option(&self.headers, "close")
+        names_option(&self.headers, "close")
     }
 
     /// How long 100 (Continue) is waited for. Only a request with content may expect one

@@ -138,10 +138,9 @@ impl<'b> SendBody<'b> {
     /// The body's framing. `expected`: its absence is announced, too.
     #[inline]
     pub(crate) fn framing(&self, expected: bool) -> RequestFraming {
-        match (&self.0, self.len()) {
-            (Kind::Empty, _) if !expected => RequestFraming::Nothing,
-            (_, Some(length)) => RequestFraming::Length(length),
-            (_, None) => RequestFraming::Chunked,
+        match &self.0 {
+            Kind::Empty if !expected => RequestFraming::Nothing,
+            _ => self.len().map_or(RequestFraming::Chunked, RequestFraming::Length),
         }
     }
 
