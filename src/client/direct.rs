@@ -18,7 +18,7 @@ use crate::observe::{EventIds, Trace};
 /// of a name's addresses, proxies and TLS.
 ///
 /// Its streams for `https` targets have TLS on them ([`Stream::is_secure`]): what is read from them and
-/// written to them is plain text. An HTTP proxy is asked for a tunnel, for `http` targets as well.
+/// written to them is plain text. An HTTP proxy opens a tunnel (CONNECT) for `http` targets as well.
 ///
 /// ```
 /// use longwire::transport::{Connect, Deadline, Direct, Stream, Target};

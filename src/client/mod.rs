@@ -1,4 +1,4 @@
-//! The client: the order of things for one request, from its deadline to its response.
+//! The client: the steps of one request, from its deadline to its response.
 
 pub(crate) mod builder;
 pub(crate) mod direct;
@@ -51,14 +51,14 @@ static NO_FIELDS: Headers = Headers::new();
 ///
 /// # Threads
 ///
-/// No thread runs in the background. What the system does not let a program interrupt runs on a helper
-/// thread, which is left behind when time is up or the request is cancelled, and ends as soon as the
-/// system has an response_reader: a name's look-up, and a connect where a host has several addresses, the
-/// request has a [`CancelToken`](crate::CancelToken), or the client has a unix socket.
+/// No thread runs in the background. What cannot be interrupted runs on a helper thread, which is
+/// abandoned when time is up or the request is cancelled, and ends as soon as the system returns: a DNS
+/// look-up, and a connect where a host has several addresses, the request has a
+/// [`CancelToken`](crate::CancelToken), or the client has a unix socket or a custom `dial`.
 ///
-/// Per client at most 64 threads look names up and 64 connect; of these at most 32 connect to one
-/// address, and 4 to one that has not answered yet, waited for or left behind. Requests beyond that go
-/// on to the host's next address, or wait in line within `connect_timeout`, first come first served.
+/// Per client at most 64 threads resolve names and 64 connect; of these at most 32 connect to one
+/// address, and 4 to one that has not answered yet, abandoned ones included. Requests beyond that go on
+/// to the host's next address, or wait within `connect_timeout`, first come first served.
 ///
 /// # Time
 ///
@@ -83,10 +83,10 @@ static NO_FIELDS: Headers = Headers::new();
 /// both used one, each could get the other's response. So before its first request the child calls
 /// [`close_idle`](Client::close_idle), or it makes a client of its own (it must, where the parent has
 /// used [`longwire::get`](crate::get) and its like). Neither that nor the child's exit costs the parent
-/// a connection: the child's copies are closed without a word to the server. The child may drop a body
+/// a connection: the child's copies are closed without a message to the server. The child may drop a body
 /// that was open at the fork, and must not read or cancel it. If another thread was inside a call of
-/// the client at the fork, or a look-up or a connect had outlived its request, the child's copy is
-/// unusable: locks of threads that are not there are never released, and their places never free.
+/// the client at the fork, or an abandoned look-up or connect was still running, the child's copy is
+/// unusable: locks of threads that are not there are never released, and their slots never freed.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 

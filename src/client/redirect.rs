@@ -43,7 +43,7 @@ impl Redirects {
         if self.trail.is_empty() { Fate::NotSent } else { Fate::ResponseStarted }
     }
 
-    /// Makes `request` the one that the redirect asks for. `false`: the redirect is the response.
+    /// Turns `request` into the next one. `false`: the redirect itself is the response.
     pub(crate) fn follow(
         &mut self,
         request: &mut Request<'_>,
@@ -86,7 +86,7 @@ impl Redirects {
         Ok(true)
     }
 
-    /// Asks the hook, if there is one: the names of the fields that it keeps, or `None` to stop.
+    /// Calls the hook, if there is one: returns the names of the fields that it keeps, or `None` to stop.
     fn ask(&self, request: &Request<'_>, head: &Head, to: &Url, settings: &Settings) -> Result<Option<Vec<String>>> {
         let Some(on_redirect) = &settings.on_redirect else { return Ok(Some(Vec::new())) };
         let (status, headers) = (head.status, &head.headers);

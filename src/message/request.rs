@@ -443,7 +443,7 @@ impl<'b> Request<'b> {
         Ok(())
     }
 
-    /// RFC 9110 §9.3.8: whoever answers sends back what it got.
+    /// RFC 9110 §9.3.8: the recipient sends back what it received.
     fn check_trace(&self, headers: &Headers) -> Result<()> {
         if !self.body.is_none() {
             return Err(invalid("TRACE must not have a body (RFC 9110 §9.3.8)"));
@@ -454,7 +454,7 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Whether it asks for the connection to be closed.
+    /// Returns whether its `Connection` field has the option `close`.
     #[inline]
     pub(crate) fn says_close(&self) -> bool {
         names_option(&self.headers, "close")
@@ -507,8 +507,8 @@ pub(crate) fn is_singleton(name: &str) -> bool {
     ["authorization", "content-type"].iter().any(|single| single.eq_ignore_ascii_case(name))
 }
 
-/// Checks a field that a caller sets: what would make two messages of one is refused, and so is what
-/// nobody could act on. `Expect` goes with a request, not with a field.
+/// Checks a field that a caller sets: refused is what would make two messages of one, and what has no
+/// effect. `Expect` is an option of a request, not a field.
 pub(crate) fn check_user_header(name: &str, value: &[u8]) -> Result<()> {
     let value = value.trim_ascii_blanks();
     let lists_only = |known: &[&str]| {

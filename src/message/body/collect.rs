@@ -3,7 +3,7 @@
 
 use crate::wire::step::at_most;
 
-/// What `bytes` and `text` collect unless `Body::limit` says otherwise.
+/// What `bytes` and `text` collect unless `Body::limit` is set.
 pub(super) const COLLECT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Memory that is reserved at a time, on the word of a Content-Length alone.
