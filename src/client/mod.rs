@@ -307,8 +307,8 @@ fn target_of(url: &Url) -> Target<'_> {
 fn pool_key<'a>(route: Route<'a>, origin: &'a str) -> Cow<'a, str> {
     match route {
         Route::Direct => origin.into(),
-        Route::Forward { relay, .. } => format!("proxy {}", relay.name).into(),
-        Route::Tunnel(relay) => format!("{origin} through {}", relay.name).into(),
+        Route::Forward { relay, .. } => format!("proxy {} {}", relay.name, relay.tls_id()).into(),
+        Route::Tunnel(relay) => format!("{origin} through {} {}", relay.name, relay.tls_id()).into(),
     }
 }
 

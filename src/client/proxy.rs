@@ -5,8 +5,6 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
-#[cfg(feature = "__rustls")]
-use std::sync::Arc;
 
 use url::{Host, Url};
 
@@ -16,14 +14,10 @@ use crate::message::request::{basic_credentials, percent_decode};
 use crate::net::dial::resolve::is_localhost;
 use crate::net::dial::tunnel::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
 #[cfg(feature = "__rustls")]
-use crate::net::tls::Tls;
+use crate::net::tls::settings::Tls;
 use crate::uri;
 use crate::wire::framing::decimal;
 use crate::wire::head::NextHop;
-
-/// What is spoken inside TLS, to servers and to proxies, by its registered name (RFC 7301 §6).
-#[cfg(feature = "__rustls")]
-pub(crate) const ALPN: &[u8] = b"http/1.1";
 
 /// Fields that frame a message, say where it goes, or belong to one connection.
 const FRAMING_OR_ROUTING: [&str; 8] =
@@ -212,15 +206,17 @@ impl Proxy {
         self
     }
 
-    /// Speaks TLS with an `https` proxy in a way of its own: its root certificates, and its client
-    /// certificate. Without this
-    /// [`ClientBuilder::tls_config`](crate::ClientBuilder::tls_config) counts for the proxy, too.
-    /// Servers are never spoken to by this one, not through the proxy's tunnels either.
+    /// Sets how TLS is done with an `https` proxy, in place of
+    /// [`ClientBuilder::tls`](crate::ClientBuilder::tls): its root certificates, and the client
+    /// certificate for it. It never applies to servers, not even through the proxy's tunnels.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for a value whose settings contradict each other; see [`Tls`].
     #[cfg(feature = "__rustls")]
-    #[must_use]
-    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Proxy {
-        self.relay.tls = Some(Arc::new(Tls::new(Some(config), ALPN)));
-        self
+    pub fn tls(mut self, tls: Tls) -> Result<Proxy> {
+        tls.check()?;
+        self.relay.tls = Some(tls);
+        Ok(self)
     }
 
     /// How a request for `url` goes.

@@ -11,6 +11,7 @@ use crate::net::line::{Limits, Line};
 use crate::net::transport::{Socket, Stream};
 use crate::observe::{EventIds, Timings};
 use crate::reuse::CloseReason;
+use crate::tls_info::TlsInfo;
 
 pub(crate) struct Conn {
     line: Line,
@@ -47,6 +48,8 @@ pub(crate) struct Opened {
     pub(crate) at: Instant,
     /// How long that took; nothing is sent yet, nor waited for.
     pub(crate) took: Timings,
+    /// The handshake with the server; `None` without TLS.
+    pub(crate) tls: Option<TlsInfo>,
 }
 
 /// What an idle connection waits for.
@@ -60,12 +63,12 @@ struct Rest {
 
 impl Conn {
     /// A connection that is open now, after so long.
-    pub(crate) fn new(socket: Socket, took: Timings, id: u64) -> Conn {
+    pub(crate) fn new(socket: Socket, tls: Option<TlsInfo>, took: Timings, id: u64) -> Conn {
         let now = Instant::now();
         let line = Line::new(socket);
         let (peer, local) = (line.peer(), line.local_addr());
         Conn {
-            opened: Arc::new(Opened { id, peer, local, at: now, took }),
+            opened: Arc::new(Opened { id, peer, local, at: now, took, tls }),
             line,
             buffer: Buffer::none(),
             exchanges: 0,
