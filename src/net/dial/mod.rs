@@ -30,6 +30,9 @@ use crate::tls_info::TlsInfo;
 /// Addresses of one name that are tried; each may cost a thread for as long as it takes.
 const ADDRESSES_MAX: usize = 16;
 
+/// How the caller opens TCP connections.
+pub(crate) type Dial = Arc<dyn Fn(&SocketAddr, Duration) -> std::io::Result<TcpStream> + Send + Sync>;
+
 pub(crate) type AddressFilter = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
 
 /// How a client's connections are opened.
@@ -38,6 +41,7 @@ pub(crate) struct Dialer {
     pub(crate) permits: Permits<SocketAddr>,
     pub(crate) filter: Option<AddressFilter>,
     pub(crate) connector: Option<Connector>,
+    pub(crate) dial: Option<Dial>,
     /// Who asks a proxy for a tunnel; empty: it is not said.
     pub(crate) user_agent: Vec<u8>,
     #[cfg(feature = "__rustls")]
@@ -189,9 +193,13 @@ impl Dialer {
         Err(Error::new(ErrorKind::UnsupportedScheme, what).at(Stage::Tls))
     }
 
-    /// Whether the address filter lets the proxy stand between us and `target`. It cannot see what
-    /// addresses a proxy connects to, but for those that are named to it.
-    pub(crate) fn check_proxy_allowed(&self, relay: &ProxyServer, target: &Target<'_>) -> Result<()> {
+    /// Checks that this proxy may be used for `target`: that this build speaks TLS where the proxy does,
+    /// and that the address filter, which cannot see the addresses that a proxy connects to, allows it.
+    pub(crate) fn check_proxy(&self, relay: &ProxyServer, target: &Target<'_>) -> Result<()> {
+        if relay.is_https() && !Self::SPEAKS_TLS {
+            let what = format!("the proxy {relay:?} is spoken to through TLS, which this build does not have");
+            return Err(Error::new(ErrorKind::UnsupportedScheme, what));
+        }
         let Some(allows) = &self.filter else { return Ok(()) };
         let blocked = |what| Err(Error::new(ErrorKind::BlockedAddress, what).at(Stage::Connect));
         if !relay.is_trusted {

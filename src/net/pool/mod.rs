@@ -21,9 +21,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Result, Stage};
 use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
-use crate::net::conn::Conn;
+use crate::net::conn::{Conn, Limits};
 use crate::net::deadline::Deadline;
-use crate::net::line::Limits;
 use crate::net::sync::{self, Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::observe::{Event, EventIds, Observers};
 use crate::reuse::{CloseReason, KeepAlive};
@@ -127,7 +126,7 @@ type HostId = usize;
 pub(crate) struct Pool {
     limits: PoolLimits,
     shared: Mutex<Shared>,
-    observers: Observers,
+    pub(crate) observers: Observers,
     /// The process that made it, by its id.
     process: u32,
 }
@@ -203,7 +202,10 @@ impl Pool {
             match conn.probe(now, self.limits.probe_after) {
                 Ok(()) => {
                     conn.begin(want.limits, want.ids, now);
-                    self.observers.report(|| Event::Reused { peer: conn.peer(), nth: conn.exchanges, ids: conn.ids() });
+                    if self.observers.list.is_some() {
+                        let (peer, nth, ids) = (conn.peer(), conn.exchanges, conn.ids);
+                        self.observers.report(|| Event::Reused { peer, nth, ids });
+                    }
                     return Ok(lease);
                 }
                 Err(reason) => lease.replace(reason, want.ids),
@@ -212,7 +214,7 @@ impl Pool {
         let mut conn = Box::new(open(want.deadline())?);
         let mut shared = self.lock();
         shared.stats.opened += 1;
-        conn.lend(shared.buffer(&self.limits));
+        conn.attach_buffer(shared.buffer(&self.limits));
         drop(shared);
         conn.begin(want.limits, want.ids, Instant::now());
         lease.held = Held::Conn(conn);
@@ -292,10 +294,6 @@ impl Pool {
         self.observers.report(|| Event::Closed { peer, reason, ids });
     }
 
-    pub(crate) fn observers(&self) -> &Observers {
-        &self.observers
-    }
-
     pub(crate) fn stats(&self) -> PoolStats {
         let mut closing = Closing::new();
         let mut shared = self.lock();
@@ -309,10 +307,10 @@ impl Pool {
     /// A connection comes back. Others may have to go for it, or it itself.
     #[inline]
     fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: KeepAlive) {
-        let since = conn.silent_since();
-        conn.lie_down(since, self.retires(&conn, since, how.timeout_secs.map(Duration::from_secs)), how.unproven);
-        let ids = conn.ids();
-        let told = (!self.observers.is_empty()).then(|| (conn.peer(), std::ptr::from_ref(&*conn)));
+        let since = conn.idle_from();
+        conn.park(since, self.retires(&conn, since, how.timeout_secs.map(Duration::from_secs)), how.unproven);
+        let ids = conn.ids;
+        let told = self.observers.list.is_some().then(|| (conn.peer(), std::ptr::from_ref(&*conn)));
         let mut closing = Closing::new();
         let mut shared = self.lock();
         shared.keep_spare(buffer);
@@ -476,7 +474,7 @@ impl Shared {
         let Some(mut conn) = self.hosts[id].idle.pop() else { return Held::Place };
         self.stats.idle -= 1;
         self.stats.reused += 1;
-        conn.lend(self.buffer(limits));
+        conn.attach_buffer(self.buffer(limits));
         Held::Conn(conn)
     }
 
@@ -521,9 +519,9 @@ impl Shared {
     /// Puts a connection among the idle ones, by how long it has been silent.
     #[inline]
     fn put(&mut self, id: HostId, conn: BoxedConn) {
-        let retires = conn.retires();
+        let retires = conn.expires_at();
         let idle = &mut self.hosts[id].idle;
-        let at = idle.iter().rposition(|other| other.rests_since() <= conn.rests_since()).map_or(0, |at| at + 1);
+        let at = idle.iter().rposition(|other| other.idle_since() <= conn.idle_since()).map_or(0, |at| at + 1);
         idle.insert(at, conn);
         self.stats.idle += 1;
         self.look_at(id, retires);
@@ -568,7 +566,7 @@ impl Shared {
     fn expire_due(&mut self, now: Instant, closing: &mut Closing) {
         while let Some(id) = self.next_look(Some(now)) {
             for conn in self.hosts[id].take_retired(now) {
-                let reason = conn.retires_because();
+                let reason = conn.expiry_reason();
                 self.close_idle(conn, reason, closing);
             }
             self.look_again(id);
@@ -674,13 +672,13 @@ impl Host {
 
     /// The idle connection that retires first, and when.
     fn soonest(&self) -> Option<(usize, Instant)> {
-        let retires = self.idle.iter().map(|conn| conn.retires());
+        let retires = self.idle.iter().map(|conn| conn.expires_at());
         retires.enumerate().min_by_key(|(_, when)| *when)
     }
 
     /// Takes the idle connections that have retired by `now`.
     fn take_retired(&mut self, now: Instant) -> Vec<BoxedConn> {
-        let (retired, rest) = self.idle.drain(..).partition(|conn| conn.retires() <= now);
+        let (retired, rest) = self.idle.drain(..).partition(|conn| conn.expires_at() <= now);
         self.idle = rest;
         retired
     }
@@ -787,12 +785,12 @@ impl Lease {
     /// Reports an event of the exchange under way.
     #[inline]
     pub(crate) fn report<'a>(&self, event: impl FnOnce(EventIds) -> Event<'a>) {
-        self.pool.observers.report(|| event(self.ids()));
+        self.pool.observers.report(|| event(self.ids));
     }
 
     /// Returns whether anything that is reported is seen.
     pub(crate) fn is_observed(&self) -> bool {
-        !self.pool.observers.is_empty()
+        self.pool.observers.list.is_some()
     }
 
     /// Returns whether the pool came into this process by fork: then the connection may be the
@@ -810,7 +808,7 @@ impl Lease {
         self.pool.observers.report(|| Event::Closed {
             peer: conn.peer(),
             reason: CloseReason::Upgraded,
-            ids: conn.ids(),
+            ids: conn.ids,
         });
         Some(*conn)
     }
@@ -828,7 +826,7 @@ impl Lease {
 
     /// Closes the socket before anybody can take the place.
     fn end(&self, conn: BoxedConn, buffer: Buffer, reason: CloseReason) {
-        let (peer, ids) = (conn.peer(), conn.ids());
+        let (peer, ids) = (conn.peer(), conn.ids);
         let mut shared = self.pool.lock();
         shared.stats.closed.0[reason as usize] += 1;
         shared.keep_spare(buffer);

@@ -13,8 +13,8 @@ use rustls::{CipherSuite, ClientConnection, HandshakeKind, ProtocolVersion};
 
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::CancelToken;
+use crate::net::conn::{Conn, Room};
 use crate::net::deadline::Deadline;
-use crate::net::line::{Limits, Line};
 use crate::net::tls::describe;
 use crate::net::tls::settings::Tls;
 use crate::net::tls::stream::{Records, TlsStream, WriteIo, write_coalesced};
@@ -122,15 +122,12 @@ struct Handshake<'a> {
 impl Handshake<'_> {
     /// Waits as any request does: by the clock, until the token is cancelled.
     fn run(mut self, socket: Socket, token: Option<&CancelToken>) -> Result<TlsStream> {
-        let mut line = Line::new(socket);
-        let limits = Limits { deadline: self.deadline, token: token.cloned(), ..Limits::NONE };
-        line.begin(limits);
-        let outcome = self.negotiate(&mut line);
-        let (untouched, peer, ticks) = (line.finish(), line.peer(), line.ticks());
-        let mut socket = line.into_socket();
+        let mut conn = Conn::for_handshake(socket, self.deadline, token);
+        let outcome = self.negotiate(&mut conn);
+        let (lifted, peer, ticks) = (conn.lift_limits(), conn.peer(), conn.ticks());
+        let mut socket = conn.into_socket();
         match outcome {
-            Ok(()) if untouched => TlsStream::new(self.tls, socket, ticks, self.records),
-            Ok(()) => Err(Error::cancelled().with_peer(peer)),
+            Ok(()) => lifted.and_then(|()| TlsStream::new(self.tls, socket, ticks, self.records)),
             Err(error) => {
                 let _ = self.tls.write_tls(&mut WriteIo { socket: &mut socket, waits: false }); // the alert
                 let is_late = error.is_timeout();
@@ -140,28 +137,26 @@ impl Handshake<'_> {
     }
 
     /// The last records stay with rustls, and leave in one write with the first of the request.
-    fn negotiate(&mut self, line: &mut Line) -> Result<()> {
+    fn negotiate(&mut self, conn: &mut Conn) -> Result<()> {
         while self.tls.is_handshaking() {
-            self.write_records(line)?;
-            self.read_records(line)?;
+            self.write_records(conn)?;
+            self.read_records(conn)?;
         }
         Ok(())
     }
 
-    fn write_records(&mut self, line: &mut Line) -> Result<()> {
+    fn write_records(&mut self, conn: &mut Conn) -> Result<()> {
         while self.tls.wants_write() {
-            let io = &mut HandshakeIo { line, prefix: &mut self.prefix, records: &mut self.records };
-            let written = self.tls.write_tls(io);
-            let flushed = written.and_then(|_| line.flush().map_err(io::Error::from));
-            if let Err(error) = flushed {
-                return Err(self.pending_alert(line).unwrap_or_else(|| self.io_error(error)));
+            let io = &mut HandshakeIo { conn, prefix: &mut self.prefix, records: &mut self.records };
+            if let Err(error) = self.tls.write_tls(io) {
+                return Err(self.pending_alert(conn).unwrap_or_else(|| self.io_error(error)));
             }
         }
         Ok(())
     }
 
-    fn read_records(&mut self, line: &mut Line) -> Result<()> {
-        match self.tls.read_tls(&mut HandshakeIo { line, prefix: &mut self.prefix, records: &mut self.records }) {
+    fn read_records(&mut self, conn: &mut Conn) -> Result<()> {
+        match self.tls.read_tls(&mut HandshakeIo { conn, prefix: &mut self.prefix, records: &mut self.records }) {
             Ok(0) => Err(Error::new(ErrorKind::Tls, format!("{}: the server closed the connection", self.context()))),
             Ok(_) => self.process(),
             Err(error) => Err(self.io_error(error)),
@@ -169,9 +164,9 @@ impl Handshake<'_> {
     }
 
     /// Returns why the server closed the connection, if a write failed because of that.
-    fn pending_alert(&mut self, line: &mut Line) -> Option<Error> {
+    fn pending_alert(&mut self, conn: &mut Conn) -> Option<Error> {
         let mut received = [0; 1024];
-        let count = line.try_read(&mut received).ok()??;
+        let count = conn.try_read(Room::Slice(&mut received)).ok()??;
         self.prefix.extend(&received[..count]);
         self.tls.read_tls(&mut &received[..count]).ok()?;
         self.process().err()
@@ -226,14 +221,14 @@ impl PeerPrefix {
 
 /// The socket as rustls reads and writes it during the handshake.
 struct HandshakeIo<'a> {
-    line: &'a mut Line,
+    conn: &'a mut Conn,
     prefix: &'a mut PeerPrefix,
     records: &'a mut Records,
 }
 
 impl Read for HandshakeIo<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.line.read(into, &Deadline::NONE, Instant::now())?;
+        let count = self.conn.read(Room::Slice(into), &Deadline::NONE, Instant::now())?;
         self.prefix.extend(&into[..count]);
         self.records.advance(&into[..count]);
         Ok(count)
@@ -242,7 +237,8 @@ impl Read for HandshakeIo<'_> {
 
 impl Write for HandshakeIo<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(self.line.write(bytes, Instant::now())?)
+        self.conn.send(bytes)?;
+        Ok(bytes.len())
     }
 
     fn write_vectored(&mut self, records: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -250,6 +246,6 @@ impl Write for HandshakeIo<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(()) // the handshake flushes the socket itself
+        Ok(()) // each write is flushed
     }
 }

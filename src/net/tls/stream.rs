@@ -24,7 +24,7 @@ use rustls::{ClientConnection, ProtocolVersion};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::Hook;
-use crate::net::line::{TICK_HARMLESS, is_retryable};
+use crate::net::conn::{TICK_HARMLESS, is_retryable};
 use crate::net::tls::describe;
 use crate::net::transport::{Socket, Stream};
 
