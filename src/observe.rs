@@ -153,7 +153,8 @@ impl Observers {
     }
 }
 
-fn next_id() -> u64 {
+/// Draws a number that is unique in this process.
+pub(crate) fn next_id() -> u64 {
     // As wide as every platform has atomics.
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed) as u64
@@ -269,7 +270,7 @@ events! {
     Secured {
         /// The peer, which is a proxy where there is one.
         peer: Option<SocketAddr>,
-        /// The protocol version, as `TLSv1_3`.
+        /// The protocol version: `TLSv1.2` or `TLSv1.3`.
         version: &'a str,
         /// The cipher suite, by its IANA name.
         cipher_suite: &'a str,

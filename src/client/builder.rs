@@ -16,8 +16,6 @@ use crate::client::proxy::Proxies;
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
-#[cfg(feature = "__rustls")]
-use crate::message::proxy::ALPN;
 use crate::message::proxy::Proxy;
 use crate::message::request::{check_user_header, is_singleton};
 use crate::net::dial::permits::Permits;
@@ -26,7 +24,7 @@ use crate::net::dial::{AddressFilter, Connector, Dial, Dialer};
 use crate::net::pool::{Pool, PoolLimits};
 use crate::net::speed::MinSpeed;
 #[cfg(feature = "__rustls")]
-use crate::net::tls::Tls;
+use crate::net::tls::settings::Tls;
 use crate::net::transport::Connect;
 use crate::net::transport::unix::UnixSocket;
 use crate::observe::{Observer, Observers};
@@ -76,7 +74,7 @@ pub struct ClientBuilder {
     observers: Vec<Arc<dyn Observer>>,
     dial: Option<Dial>,
     #[cfg(feature = "__rustls")]
-    tls_config: Option<Arc<rustls::ClientConfig>>,
+    tls: Tls,
 }
 
 impl Client {
@@ -112,7 +110,7 @@ impl ClientBuilder {
             observers: Vec::new(),
             dial: None,
             #[cfg(feature = "__rustls")]
-            tls_config: None,
+            tls: Tls::new(),
         }
     }
 
@@ -441,38 +439,27 @@ impl ClientBuilder {
         self
     }
 
-    /// Speaks TLS in your own way: with a client certificate, private root certificates, another
-    /// provider of cryptography, or none of our defaults. Only with the feature `tls` or
-    /// `tls-webpki-roots`; the types are those of [`longwire::rustls`](crate::rustls).
+    /// Sets how TLS is done: which certificates are trusted, the client's own certificate, the versions.
+    /// Only with the feature `tls` or `tls-webpki-roots`.
     ///
-    /// If the config names no ALPN protocol `http/1.1` is offered, in a copy of it; otherwise it is
-    /// taken as it is, and a server that chooses anything else is an error. Give the same config to
-    /// several clients and they share the sessions that can be resumed. It counts for an `https`
-    /// proxy, too, which is believed by the same roots and is shown the same client certificate, unless
-    /// [`Proxy::tls_config`] gives it one of its own.
+    /// It also applies to an `https` proxy, unless [`Proxy::tls`] gives that one of its own. A value
+    /// whose settings contradict each other is [`ErrorKind::InvalidRequest`]; see [`Tls`].
     ///
-    /// ```
-    /// use longwire::{Client, rustls};
-    /// use std::sync::Arc;
+    /// ```no_run
+    /// use longwire::{Client, Tls};
     ///
-    /// let mut roots = rustls::RootCertStore::empty();
-    /// # if false { // there is no such file here
-    /// use rustls::pki_types::{CertificateDer, pem::PemObject};
-    /// roots.add(CertificateDer::from_pem_file("company.pem")?)?;
-    /// # }
-    /// let provider = Arc::new(rustls::crypto::ring::default_provider());
-    /// let config = rustls::ClientConfig::builder_with_provider(provider)
-    ///     .with_safe_default_protocol_versions()?
-    ///     .with_root_certificates(roots)
-    ///     .with_no_client_auth();
-    /// let client = Client::builder().tls_config(Arc::new(config)).build();
+    /// let tls = Tls::new().add_root(std::fs::read("company-root.pem")?)?;
+    /// let client = Client::builder().tls(tls).try_build()?;
     /// # drop(client);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(feature = "__rustls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
-    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
-        self.tls_config = Some(config);
+    pub fn tls(mut self, tls: Tls) -> Self {
+        if let Err(error) = tls.check() {
+            self.settings.deferred_error.get_or_insert(error);
+        }
+        self.tls = tls;
         self
     }
 
@@ -572,7 +559,7 @@ impl ClientBuilder {
             dial: self.dial,
             user_agent: self.settings.own_user_agent().to_vec(),
             #[cfg(feature = "__rustls")]
-            tls: Tls::new(self.tls_config, ALPN),
+            tls: self.tls,
         };
         Client::assemble(self.settings, dialer, Pool::new(self.pool, Observers::new(self.observers)))
     }

@@ -311,8 +311,10 @@ impl Call<'_> {
         }
         let key = match route {
             Route::Direct => Cow::Borrowed(uri::origin(url)),
-            Route::Forward { relay, .. } => Cow::Owned(format!("proxy {}", relay.name)),
-            Route::Tunnel(relay) => Cow::Owned(format!("{} through {}", uri::origin(url), relay.name)),
+            Route::Forward { relay, .. } => Cow::Owned(format!("proxy {} {}", relay.name, relay.tls_id())),
+            Route::Tunnel(relay) => {
+                Cow::Owned(format!("{} through {} {}", uri::origin(url), relay.name, relay.tls_id()))
+            }
         };
         let token = request.options.token.as_ref();
         let want = Want {

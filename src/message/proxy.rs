@@ -2,8 +2,6 @@
 //! How it is spoken to is `net::dial`'s; which one a request takes is `client::proxy`'s.
 
 use std::fmt;
-#[cfg(feature = "__rustls")]
-use std::sync::Arc;
 
 use url::Url;
 
@@ -13,12 +11,8 @@ use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::no_proxy::NoProxy;
 use crate::net::dial::tunnel::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
 #[cfg(feature = "__rustls")]
-use crate::net::tls::Tls;
+use crate::net::tls::settings::Tls;
 use crate::uri;
-
-/// What is spoken inside TLS, to servers and to proxies, by its registered name (RFC 7301 §6).
-#[cfg(feature = "__rustls")]
-pub(crate) const ALPN: &[u8] = b"http/1.1";
 
 /// Fields that frame a message, say where it goes, or belong to one connection.
 const FRAMING_OR_ROUTING: [&str; 8] =
@@ -206,16 +200,18 @@ impl Proxy {
         self
     }
 
-    /// Speaks TLS with an `https` proxy in a way of its own: its root certificates, and its client
-    /// certificate. Without this
-    /// [`ClientBuilder::tls_config`](crate::ClientBuilder::tls_config) counts for the proxy, too.
-    /// Servers are never spoken to by this one, not through the proxy's tunnels either.
+    /// Sets how TLS is done with an `https` proxy, in place of
+    /// [`ClientBuilder::tls`](crate::ClientBuilder::tls): its root certificates, and the client
+    /// certificate for it. It never applies to servers, not even through the proxy's tunnels.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for a value whose settings contradict each other; see [`Tls`].
     #[cfg(feature = "__rustls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
-    #[must_use]
-    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Proxy {
-        self.relay.tls = Some(Arc::new(Tls::new(Some(config), ALPN)));
-        self
+    pub fn tls(mut self, tls: Tls) -> Result<Proxy> {
+        tls.check()?;
+        self.relay.tls = Some(tls);
+        Ok(self)
     }
 
     /// How a request for `url` goes.

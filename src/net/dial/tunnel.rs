@@ -8,8 +8,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-#[cfg(feature = "__rustls")]
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +18,7 @@ use crate::net::cancel::CancelToken;
 use crate::net::conn::{Conn, Room};
 use crate::net::deadline::Deadline;
 #[cfg(feature = "__rustls")]
-use crate::net::tls::Tls;
+use crate::net::tls::settings::Tls;
 use crate::net::transport::Socket;
 use crate::redact::excerpt;
 use crate::status::StatusCode;
@@ -71,7 +69,7 @@ pub(crate) struct ProxyServer {
     pub(crate) is_trusted: bool,
     /// How TLS is spoken to it; `None`: as to servers.
     #[cfg(feature = "__rustls")]
-    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) tls: Option<Tls>,
 }
 
 #[derive(Clone)]
@@ -106,6 +104,15 @@ impl ProxyServer {
     /// Whether it must be spoken to through TLS.
     pub(crate) fn is_https(&self) -> bool {
         matches!(self.speaks, ProxyProtocol::Http { is_https: true, .. })
+    }
+
+    /// Identifies how TLS is done with it; 0: as with servers. Connections of different ones are not
+    /// interchangeable.
+    pub(crate) fn tls_id(&self) -> u64 {
+        #[cfg(feature = "__rustls")]
+        return self.tls.as_ref().map_or(0, Tls::id);
+        #[cfg(not(feature = "__rustls"))]
+        return 0;
     }
 
     /// The fields that it alone is sent; a SOCKS5 proxy has none.
