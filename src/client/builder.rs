@@ -28,8 +28,8 @@ use crate::net::transport::Connect;
 use crate::net::transport::unix::UnixSocket;
 use crate::observe::Observer;
 use crate::token::{field_name_error, is_token};
-use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
+use crate::wire::response_head::HeadLimits;
 
 /// The smallest and the largest buffer that make sense.
 const BUFFER_BYTES: RangeInclusive<usize> = 512..=1 << 30;
@@ -92,7 +92,7 @@ impl Client {
                 timeout: None,
                 min_speed: None,
                 head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
-                invalid_lines: InvalidLines::Refused,
+                invalid_lines: InvalidLines::Reject,
                 max_redirects: 10,
                 proxies: Proxies::None,
                 require_framing: false,
@@ -279,7 +279,7 @@ impl ClientBuilder {
     /// body ends must not depend on how a recipient reads it. What was skipped is still in
     /// [`Response::raw_head`](crate::Response::raw_head).
     pub fn skip_invalid_headers(mut self, on: bool) -> Self {
-        self.settings.invalid_lines = if on { InvalidLines::Skipped } else { InvalidLines::Refused };
+        self.settings.invalid_lines = if on { InvalidLines::Skip } else { InvalidLines::Reject };
         self
     }
 

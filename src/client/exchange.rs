@@ -18,7 +18,8 @@ use crate::observe::{CloseReason, Event};
 use crate::redact::{head_text, head_text_without};
 use crate::uri;
 use crate::wire::framing::{self, Framing, Persistence};
-use crate::wire::head::{Head, NextHop, RequestHead};
+use crate::wire::request_head::{NextHop, RequestHead};
+use crate::wire::response_head::Head;
 
 /// Sends the request and reads the response head. On an error the connection is closed.
 pub(crate) fn run(
@@ -94,7 +95,7 @@ pub(crate) fn encode(
         next_hop,
         authority,
         user_agent: &settings.user_agent,
-        announced: request.body.announced(says_length),
+        framing: request.body.announced(says_length),
         expects_continue: request.expectation().is_some(),
         headers,
     };

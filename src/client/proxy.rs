@@ -19,7 +19,7 @@ use crate::net::dial::tunnel::{Credentials, Dns, ProxyProtocol, ProxyServer, Rou
 use crate::net::tls::Tls;
 use crate::uri;
 use crate::wire::framing::decimal;
-use crate::wire::head::NextHop;
+use crate::wire::request_head::NextHop;
 
 /// What is spoken inside TLS, to servers and to proxies, by its registered name (RFC 7301 §6).
 #[cfg(feature = "__rustls")]

@@ -10,7 +10,7 @@ use crate::method::Method;
 use crate::observe::Event;
 use crate::redact::location_excerpt;
 use crate::uri;
-use crate::wire::head::Head;
+use crate::wire::response_head::Head;
 
 /// Fields that say nothing about who asks: only these go to another origin.
 const CROSS_ORIGIN_ALLOWED: [&str; 7] =

@@ -10,8 +10,7 @@ use crate::net::deadline::Deadline;
 use crate::observe::Event;
 use crate::redact::head_text;
 use crate::status::StatusCode;
-use crate::wire::head::Head;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadParser};
 
 /// The answers to one request.
 pub(crate) struct ResponseReader<'a> {
@@ -113,26 +112,26 @@ impl<'a> ResponseReader<'a> {
                 break;
             };
             conn.consume(head.bytes);
-            let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
-            if head.status.is_informational() && !is_switch {
-                self.skip_interim_head()?;
+            if head.is_interim() {
+                self.skip_interim();
                 continue;
             }
             self.settings.observe_head(head, |text| Event::ResponseHead { text });
-            if is_switch && !self.upgrade_requested {
+            if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade_requested {
                 return Err(malformed("a 101 that was not asked for"));
             }
         }
         Ok(self.head.is_some())
     }
 
-    /// The head that was met is an interim one: what comes next is looked at.
-    fn skip_interim_head(&mut self) -> Result<()> {
-        let Some(head) = self.head.take() else { return Ok(()) };
-        self.partial_since = None;
-        self.settings.observe_head(&head, |text| Event::Interim { text });
-        self.may_continue |= head.status == StatusCode::CONTINUE;
-        self.parser.skip_interim(&head).map_err(|error| error.at(Stage::Head))
+    /// Skips the interim head that was read.
+    #[cold]
+    fn skip_interim(&mut self) {
+        if let Some(head) = self.head.take() {
+            self.partial_since = None;
+            self.settings.observe_head(&head, |text| Event::Interim { text });
+            self.may_continue |= head.status == StatusCode::CONTINUE;
+        }
     }
 
     /// Reads more of a head.

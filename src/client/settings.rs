@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::headers::Headers;
 use crate::net::speed::MinSpeed;
 use crate::observe::{Event, Observer};
-use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
+use crate::wire::response_head::HeadLimits;
 
 pub(crate) struct Settings {
     pub(crate) connect_timeout: Option<Duration>,

@@ -14,8 +14,8 @@ use crate::message::send_body::{Kind, SendBody, Upload, read_at};
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
-use crate::wire::head::Head;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
+use crate::wire::response_head::Head;
 
 /// A body up to this size leaves without a look at what the server says.
 const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::head::RequestFraming;
+use crate::wire::request_head::RequestFraming;
 
 /// A request body.
 ///
@@ -93,7 +93,7 @@ impl<'b> SendBody<'b> {
     #[inline]
     pub(crate) fn announced(&self, expected: bool) -> RequestFraming {
         match (&self.0, self.length()) {
-            (Kind::Empty, _) if !expected => RequestFraming::Nothing,
+            (Kind::Empty, _) if !expected => RequestFraming::None,
             (_, Some(length)) => RequestFraming::Length(length),
             (_, None) => RequestFraming::Chunked,
         }

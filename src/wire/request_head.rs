@@ -1,205 +1,67 @@
-//! Heads: a request's as bytes, and what a response's is once it is read (RFC 9112 §2 to §5).
+//! Request heads: how they are written (RFC 9112 §2 to §3; RFC 9110 §7.2).
 //!
-//! How a response head is read is `head_parser`'s; what fields mean is `framing`'s.
+//! Everything in them was checked where the request was built, so nothing is checked or escaped here.
+//! Which fields a request has for its body's length or its proxy is decided by the caller.
 
-use crate::headers::{Field, Headers, INDEX_BYTES, Span, names_option};
+use crate::headers::{Headers, has_connection_option};
 use crate::method::Method;
-use crate::status::{StatusCode, Version};
 
-/// How large a head may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct HeadLimits {
-    /// Bytes from the status line's first to the empty line's last.
-    pub(crate) bytes_max: usize,
-    /// Field lines.
-    pub(crate) fields_max: usize,
-}
-
-/// A response head.
-pub(crate) struct Head {
-    pub(crate) version: Version,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: Headers,
-    pub(crate) framing_fields: FramingFields,
-    /// The status line says HTTP/2, in text: what else is wrong there nobody knows.
-    pub(crate) claims_http2: bool,
-    reason: Span,
-    /// Bytes that it took, empty lines before it included.
-    pub(crate) bytes: usize,
-}
-
-/// Where the fields that frame a message are. Noted while the head is parsed, so that nobody has
-/// to look for them.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct FramingFields {
-    pub(crate) content_length: Occurrence,
-    pub(crate) transfer_encoding: Occurrence,
-    pub(crate) connection: Occurrence,
-    pub(crate) keep_alive: Occurrence,
-}
-
-/// The lines of one field.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Occurrence {
-    #[default]
-    None,
-    /// One: the number of this field, counted from 0.
-    One(u16),
-    Several,
-}
-
-/// What a head is put together from, as it lies in its raw bytes.
-pub(crate) struct Parts<'h, F> {
-    pub(crate) raw: &'h [u8],
-    pub(crate) version: Version,
-    pub(crate) status: StatusCode,
-    pub(crate) claims_http2: bool,
-    pub(crate) reason: Piece<'h>,
-    /// Name and value of each field.
-    pub(crate) fields: F,
-}
-
-/// A piece of a head: as it lies there, or rewritten.
-pub(crate) enum Piece<'h> {
-    Raw(&'h [u8]),
-    Rewritten(Vec<u8>),
-}
-
-impl FramingFields {
-    fn note(&mut self, name: &str, number: usize) {
-        // Most servers spell these as the RFC does.
-        let is = |spelled: &str| name == spelled || name.eq_ignore_ascii_case(spelled);
-        let lines = match name.len() {
-            10 if is("Connection") => &mut self.connection,
-            10 if is("Keep-Alive") => &mut self.keep_alive,
-            14 if is("Content-Length") => &mut self.content_length,
-            17 if is("Transfer-Encoding") => &mut self.transfer_encoding,
-            _ => return,
-        };
-        *lines = match u16::try_from(number) {
-            Ok(number) if *lines == Occurrence::None => Occurrence::One(number),
-            _ => Occurrence::Several,
-        };
-    }
-}
-
-impl Head {
-    /// Puts a head together: the raw bytes, behind them the index of its fields, and behind that what
-    /// could not stay as it came.
-    #[inline]
-    pub(crate) fn assemble<'h>(
-        Parts { raw, version, status, claims_http2, reason, fields }: Parts<
-            'h,
-            impl ExactSizeIterator<Item = (&'h str, Piece<'h>)>,
-        >,
-    ) -> Head {
-        let index = raw.len()..raw.len() + fields.len() * INDEX_BYTES;
-        let mut text = Vec::with_capacity(index.end);
-        text.extend_from_slice(raw);
-        let mut rewritten = Vec::new();
-        let mut span_of = |piece: Piece<'_>| match piece {
-            Piece::Raw(piece) => span_in(raw, piece),
-            Piece::Rewritten(piece) => {
-                let start = index.end + rewritten.len();
-                rewritten.extend_from_slice(&piece);
-                Span { start: start as u32, end: (start + piece.len()) as u32 }
-            }
-        };
-        let mut framing_fields = FramingFields::default();
-        for (number, (name, value)) in fields.enumerate() {
-            framing_fields.note(name, number);
-            let field = Field { name: span_in(raw, name.as_bytes()), value: span_of(value) };
-            text.extend_from_slice(&field.entry());
-        }
-        let reason = span_of(reason);
-        text.extend_from_slice(&rewritten);
-        let index = Span { start: index.start as u32, end: index.end as u32 };
-        let headers = Headers::from_block(text, index);
-        Head { version, status, headers, claims_http2, reason, bytes: raw.len(), framing_fields }
-    }
-
-    /// The reason phrase; bytes that were not UTF-8 are replaced.
-    pub(crate) fn reason(&self) -> &str {
-        std::str::from_utf8(self.reason.of(self.headers.block())).unwrap_or_default()
-    }
-
-    /// Shows every value of the field called `name`, whose `lines` were noted.
-    #[inline]
-    pub(crate) fn each(&self, lines: Occurrence, name: &str, show: impl FnMut(&[u8])) {
-        match lines {
-            Occurrence::None => {}
-            Occurrence::One(number) => self.headers.value_at(number.into()).into_iter().for_each(show),
-            Occurrence::Several => self.headers.get_all(name).for_each(show),
-        }
-    }
-
-    /// The head as it came.
-    pub(crate) fn raw(&self) -> &[u8] {
-        self.headers.before_index()
-    }
-}
-
-/// Where `part`, which lies in `whole`, begins and ends.
-fn span_in(whole: &[u8], part: &[u8]) -> Span {
-    let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    let start = if part.is_empty() { 0 } else { offset as u32 }; // what is empty may lie anywhere
-    Span { start, end: start + part.len() as u32 }
-}
-
-/// How a request says how long its body is (RFC 9112 §6).
+/// How a request announces its body (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestFraming {
-    /// Nothing is said: no body, and none expected.
-    Nothing,
+    /// Not at all: there is no body, and the server expects none.
+    None,
     /// Content-Length.
     Length(u64),
     /// Transfer-Encoding: chunked.
     Chunked,
 }
 
-/// Who reads a request's head first, and so whom Proxy-Authorization is for (RFC 9110 §11.7.2).
+/// The first recipient of a request's head, on which it depends whether Proxy-Authorization is sent
+/// (RFC 9110 §11.7.2).
 #[derive(Clone, Copy)]
 pub(crate) enum NextHop<'a> {
-    /// The server, and nobody knows of a proxy: all fields go to whom they are sent.
+    /// The server, and no proxy is configured: every field is sent.
     Origin,
-    /// The server, past a proxy or through its tunnel: what is for the proxy is not for the server.
+    /// The server, through a proxy's tunnel or bypassing the proxy: the server must not see the
+    /// proxy's credentials.
     OriginPastProxy,
-    /// A proxy that is asked for the whole URL, and the fields that are for it alone.
+    /// A proxy that forwards the request, and the fields that only it is sent.
     Proxy { fields: &'a Headers },
 }
 
-/// What a request head is made of.
+/// The parts of a request head.
 pub(crate) struct RequestHead<'a> {
     pub(crate) method: &'a Method,
-    /// In origin-form, or for a proxy in absolute-form.
+    /// In origin-form; for a forwarding proxy in absolute-form (RFC 9112 §3.2).
     pub(crate) target: &'a str,
     pub(crate) next_hop: NextHop<'a>,
     pub(crate) authority: &'a str,
     pub(crate) user_agent: &'a str,
-    pub(crate) announced: RequestFraming,
+    pub(crate) framing: RequestFraming,
     pub(crate) expects_continue: bool,
     pub(crate) headers: &'a Headers,
 }
 
 impl RequestHead<'_> {
-    /// Writes the head, piece by piece: Host first (RFC 9110 §7.2), then ours, then the caller's.
-    /// Of Host, User-Agent, Accept and what is for the proxy alone the caller's stands alone. Each
-    /// line brings the end of the one before.
+    /// Writes the head, slice by slice: Host first (RFC 9110 §7.2), then the client's fields, then the
+    /// caller's. Host, User-Agent, Accept and the proxy's fields are left to the caller where the
+    /// caller sets them. Each field line is written after the CRLF of the line before.
     pub(crate) fn encode(&self, put: &mut impl FnMut(&[u8])) {
         put(self.method.as_str().as_bytes());
         put(b" ");
         put(self.target.as_bytes());
         put(b" HTTP/1.1\r\nHost: ");
         put(self.headers.get_bytes("host").unwrap_or(self.authority.as_bytes()));
-        if !self.user_agent.is_empty() && !self.sets("user-agent") {
+        if !self.user_agent.is_empty() && !self.is_set("user-agent") {
             put(b"\r\nUser-Agent: ");
             put(self.user_agent.as_bytes());
         }
-        if !self.sets("accept") {
+        if !self.is_set("accept") {
             put(b"\r\nAccept: */*");
         }
-        match self.announced {
-            RequestFraming::Nothing => {}
+        match self.framing {
+            RequestFraming::None => {}
             RequestFraming::Length(length) => {
                 put(b"\r\nContent-Length: ");
                 put(Decimal::of(length).as_bytes());
@@ -214,26 +76,26 @@ impl RequestHead<'_> {
                 put_field(name, value, put);
             }
         }
-        // TE is for the next hop alone, which its connection option says (RFC 9110 §10.1.4).
-        if self.headers.contains("te") && !names_option(self.headers, "te") {
+        // TE is for the next hop alone, and must be listed in Connection (RFC 9110 §10.1.4).
+        if self.headers.contains("te") && !has_connection_option(self.headers, "te") {
             put(b"\r\nConnection: TE");
         }
         for (name, value) in self.headers.iter() {
-            if !self.stands_elsewhere(name, value) {
+            if !self.is_written_elsewhere(name, value) {
                 put_field(name, value, put);
             }
         }
         put(b"\r\n\r\n");
     }
 
-    /// Whether the caller sets `name`, for the server or for the proxy that is asked.
-    fn sets(&self, name: &str) -> bool {
+    /// Returns whether the caller sets `name`, in the request or for the proxy that forwards it.
+    fn is_set(&self, name: &str) -> bool {
         let by_proxy = matches!(self.next_hop, NextHop::Proxy { fields } if fields.contains(name));
         by_proxy || self.headers.contains(name)
     }
 
-    /// Whether the caller's field is written already, or not to be written.
-    fn stands_elsewhere(&self, name: &str, value: &[u8]) -> bool {
+    /// Returns whether the caller's field has been written already, or must not be written.
+    fn is_written_elsewhere(&self, name: &str, value: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         match name.len() {
             4 => is("host"),
@@ -246,7 +108,7 @@ impl RequestHead<'_> {
     }
 }
 
-/// Writes a field line behind the end of the line before.
+/// Writes a field line after the end of the line before.
 fn put_field(name: &str, value: &[u8], put: &mut impl FnMut(&[u8])) {
     put(b"\r\n");
     put(name.as_bytes());
@@ -283,36 +145,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_fields_that_frame_are_noted_and_none_of_the_same_length() {
-        use Occurrence::{None, One, Several};
-        let framing_fields = |name: &str, numbers: &[usize]| {
-            let mut framing_fields = FramingFields::default();
-            numbers.iter().for_each(|number| framing_fields.note(name, *number));
-            [
-                framing_fields.content_length,
-                framing_fields.transfer_encoding,
-                framing_fields.connection,
-                framing_fields.keep_alive,
-            ]
-        };
-        assert_eq!(framing_fields("Content-Length", &[7]), [One(7), None, None, None]);
-        assert_eq!(framing_fields("Transfer-Encoding", &[0, 1]), [None, Several, None, None]);
-        assert_eq!(framing_fields("Connection", &[65_535]), [None, None, One(65_535), None]);
-        assert_eq!(framing_fields("Connection", &[65_536]), [None, None, Several, None]);
-        assert_eq!(framing_fields("Keep-Alive", &[1, 2, 3]), [None, None, None, Several]);
-        for other in ["User-Agent", "Accept-Charset", "If-Modified-Since", "Date"] {
-            assert_eq!(framing_fields(other, &[0]), [None; 4], "{other}");
-        }
-    }
-
-    #[test]
     fn numbers_are_written_in_decimal() {
         for number in [0, 9, 10, 65535, u64::MAX] {
             assert_eq!(Decimal::of(number).as_bytes(), number.to_string().as_bytes());
         }
     }
 
-    /// A POST of three bytes to `/a`, with these fields of the caller's.
+    /// A POST of three bytes to `/a`, with these fields set by the caller.
     fn encoded(user_agent: &str, fields: &[(&str, &str)]) -> String {
         let mut headers = Headers::new();
         for (name, value) in fields {
@@ -324,7 +163,7 @@ mod tests {
             next_hop: NextHop::Origin,
             authority: "here",
             user_agent,
-            announced: RequestFraming::Length(3),
+            framing: RequestFraming::Length(3),
             expects_continue: false,
             headers: &headers,
         };
@@ -334,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn host_comes_first_and_the_callers_own_stands_alone() {
+    fn host_comes_first_and_a_field_of_the_caller_replaces_the_clients() {
         let text = encoded("me", &[("X-B", "2"), ("Accept", "text/html"), ("Host", "other")]);
         let want = "POST /a HTTP/1.1\r\nHost: other\r\nUser-Agent: me\r\nContent-Length: 3\r\nX-B: 2\r\nAccept: text/html\r\n\r\n";
         assert_eq!(text, want);
@@ -347,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn te_brings_its_connection_option_once() {
+    fn te_adds_its_connection_option_once() {
         let start = "POST /a HTTP/1.1\r\nHost: here\r\nAccept: */*\r\nContent-Length: 3\r\n";
         for (connection, want) in [
             (None, "Connection: TE\r\nTE: trailers\r\n"),
@@ -361,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_both_set_the_request_stands_before_the_proxy_and_that_before_the_client() {
+    fn a_field_of_the_request_replaces_the_proxys_and_that_the_clients() {
         let (mut its, mut mine) = (Headers::new(), Headers::new());
         its.append("user-agent", "its").unwrap();
         its.append("ACCEPT", "its").unwrap();
@@ -372,7 +211,7 @@ mod tests {
             next_hop: NextHop::Proxy { fields: &its },
             authority: "here",
             user_agent: "me",
-            announced: RequestFraming::Nothing,
+            framing: RequestFraming::None,
             expects_continue: false,
             headers: &mine,
         };
@@ -383,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn proxy_authorization_does_not_go_past_a_proxy() {
+    fn proxy_authorization_is_sent_to_the_proxy_only() {
         let (mut by_hand, mut its, none) = (Headers::new(), Headers::new(), Headers::new());
         by_hand.append("proxy-authorization", "mine").unwrap();
         its.append("Proxy-Authorization", "its").unwrap();
@@ -399,11 +238,11 @@ mod tests {
             (proxy(&none), &none, ""),
         ];
         for (next_hop, headers, want) in cases {
-            let (method, announced) = (&Method::GET, RequestFraming::Nothing);
+            let (method, framing) = (&Method::GET, RequestFraming::None);
             let (target, authority, user_agent) = ("/", "here", "");
             let expects_continue = false;
             let head =
-                RequestHead { method, target, next_hop, authority, user_agent, announced, expects_continue, headers };
+                RequestHead { method, target, next_hop, authority, user_agent, framing, expects_continue, headers };
             let mut text = Vec::new();
             head.encode(&mut |bytes| text.extend_from_slice(bytes));
             let want = format!("GET / HTTP/1.1\r\nHost: here\r\nAccept: */*\r\n{want}\r\n");

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::body::framed::Framed;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
 
 /// What `bytes` and `text` collect unless `Body::limit` says otherwise.
 pub(super) const COLLECT_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -27,7 +27,7 @@ use crate::net::deadline::Deadline;
 use crate::net::transport::Stream;
 use crate::observe::BodyEnd;
 use crate::status::StatusCode;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
 
 /// A response body, read from the connection as you ask for it.
 ///
