@@ -264,7 +264,7 @@ impl ClientBuilder {
     /// body ends must not depend on how a recipient reads it. What was skipped is still in
     /// [`Response::raw_head`](crate::Response::raw_head).
     pub fn skip_invalid_headers(mut self, on: bool) -> Self {
-        self.settings.invalid_lines = if on { InvalidLines::Skipped } else { InvalidLines::Refused };
+        self.settings.invalid_lines = if on { InvalidLines::Skip } else { InvalidLines::Reject };
         self
     }
 

@@ -38,7 +38,7 @@ use crate::net::transport::Target;
 use crate::observe::{Event, EventIds, Trace};
 use crate::status::StatusCode;
 use crate::uri;
-use crate::wire::head::NextHop;
+use crate::wire::request_head::NextHop;
 
 /// A hop without fields of its own.
 static NO_FIELDS: Headers = Headers::new();
@@ -364,6 +364,9 @@ impl Inner {
         let defaults = &self.settings.default_headers;
         if defaults.is_empty() {
             return Ok(Cow::Borrowed(headers));
+        }
+        if let Some(error) = &headers.deferred_error {
+            return Err(error.clone());
         }
         let mut merged = defaults.clone();
         merged.retain(&mut |name| !headers.contains(name));

@@ -13,7 +13,7 @@ use crate::message::proxy::Proxy;
 use crate::message::request::ProxyOption;
 use crate::net::dial::resolve::is_localhost;
 use crate::net::dial::tunnel::Route;
-use crate::wire::head::NextHop;
+use crate::wire::request_head::NextHop;
 
 /// A client's proxies.
 #[derive(Default)]

@@ -83,7 +83,10 @@ impl<'b> RequestBuilder<'b> {
 
     /// Adds all of these fields.
     pub fn headers(self, headers: &Headers) -> Self {
-        self.step(|request| headers.iter().try_for_each(|(name, value)| request.add_header(name, value)))
+        self.step(|request| {
+            headers.deferred_error.clone().map_or(Ok(()), Err)?;
+            headers.iter().try_for_each(|(name, value)| request.add_header(name, value))
+        })
     }
 
     /// Adds `name=value` to the URL's query, percent-encoded as a form field.

@@ -21,7 +21,7 @@ use crate::redact::text_excerpt;
 use crate::reuse::Reuse;
 use crate::status::{StatusCode, Version};
 use crate::wire::framing::Framing;
-use crate::wire::head::Head;
+use crate::wire::response_head::Head;
 
 /// What is kept of an error page, and for how long it is waited for.
 const ERROR_PAGE_BYTES_MAX: usize = 8 * 1024;

@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::head::RequestFraming;
+use crate::wire::request_head::RequestFraming;
 
 /// A body up to this size is sent without an eye on the response.
 const SMALL_BYTES_MAX: usize = 64 * 1024;
@@ -139,7 +139,7 @@ impl<'b> SendBody<'b> {
     #[inline]
     pub(crate) fn framing(&self, expected: bool) -> RequestFraming {
         match &self.0 {
-            Kind::Empty if !expected => RequestFraming::Nothing,
+            Kind::Empty if !expected => RequestFraming::None,
             _ => self.len().map_or(RequestFraming::Chunked, RequestFraming::Length),
         }
     }

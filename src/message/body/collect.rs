@@ -1,7 +1,7 @@
 //! A whole body in memory: how much of it, and how memory is taken for it. No Content-Length is
 //! trusted for that. Its mistakes are plain sentences.
 
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
 
 /// What `bytes` and `text` collect unless `Body::limit` is set.
 pub(super) const COLLECT_BYTES_MAX: u64 = 64 * 1024 * 1024;

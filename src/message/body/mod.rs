@@ -29,7 +29,7 @@ use crate::net::transport::Stream;
 use crate::observe::{BodyEnd, Event};
 use crate::reuse::CloseReason;
 use crate::status::StatusCode;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
 
 /// A response body, read from the connection as you ask for it.
 ///

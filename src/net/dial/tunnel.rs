@@ -25,9 +25,8 @@ use crate::status::StatusCode;
 use crate::wire::challenge;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;
-use crate::wire::head::{Head, HeadLimits};
 use crate::wire::head_lines::InvalidLines;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
 
 /// An answer to CONNECT is a status and, at the worst, the challenges of a few schemes.
@@ -244,17 +243,14 @@ fn connect_head(authority: &str, user_agent: &[u8], fields: &Headers) -> Vec<u8>
 
 /// The first head that is not interim. 101 is no answer to CONNECT, and so a refusal.
 fn final_head(conn: &mut Conn, buffer: &mut Buffer) -> Result<Head> {
-    let mut parser = HeadParser::new(HEAD_LIMITS, InvalidLines::Refused);
+    let mut parser = HeadParser::new(HEAD_LIMITS, InvalidLines::Reject);
     loop {
         if let Some(head) = parser.parse(buffer.bytes())? {
             buffer.consume(head.bytes);
-            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            if !head.is_interim() {
                 return Ok(head);
             }
-            parser.skip_interim(&head)?;
-            continue;
-        }
-        if fill(conn, buffer, Deadline::none())? == 0 {
+        } else if fill(conn, buffer, Deadline::none())? == 0 {
             return Err(parser.eof(buffer.bytes()));
         }
     }
