@@ -34,9 +34,8 @@ use crate::uri::{authority_and_target, has_userinfo, resolve_location, without_u
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::decode::Decoder;
 use crate::wire::framing::{Framing, of_response, reuse};
-use crate::wire::head::{Head, HeadLimits};
 use crate::wire::head_lines::InvalidLines;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
 
 /// The client's own limits, and some that a short input can reach.
@@ -46,12 +45,12 @@ const TIGHT: HeadLimits = HeadLimits { bytes_max: 300, fields_max: 5 };
 /// A response head means the same however it arrives, is held to its limits, and is clean.
 pub fn head(bytes: &[u8]) {
     for limits in [LIMITS, TIGHT] {
-        let strict = receive_head(bytes, Way::Whole, limits, InvalidLines::Refused);
-        let lenient = receive_head(bytes, Way::Whole, limits, InvalidLines::Skipped);
+        let strict = receive_head(bytes, Way::Whole, limits, InvalidLines::Reject);
+        let lenient = receive_head(bytes, Way::Whole, limits, InvalidLines::Skip);
         check_leniency(&strict, &lenient);
         for (way, whole, invalid) in ways(bytes)
             .into_iter()
-            .flat_map(|way| [(way, &strict, InvalidLines::Refused), (way, &lenient, InvalidLines::Skipped)])
+            .flat_map(|way| [(way, &strict, InvalidLines::Reject), (way, &lenient, InvalidLines::Skip)])
         {
             let parts = receive_head(bytes, way, limits, invalid);
             match (whole, &parts) {
@@ -161,7 +160,7 @@ pub fn fields(bytes: &[u8]) {
 
 /// What a head's fields mean for the body and the connection; the second reader must agree.
 fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Reuse)> {
-    let head = receive_head(text, Way::Whole, LIMITS, InvalidLines::Refused).expect("it is well-formed");
+    let head = receive_head(text, Way::Whole, LIMITS, InvalidLines::Reject).expect("it is well-formed");
     let second = reference::head(text).expect("it is well-formed");
     let framing = of_response(method, &head).ok();
     let second_framing = reference::framing(method.as_str(), &second);
@@ -499,10 +498,10 @@ fn receive(bytes: &[u8], method: &Method, way: Way) -> Received {
     let mut received = Received::default();
     let mut used = 0;
     let framing = loop {
-        match receive_head(&bytes[used..], way, LIMITS, InvalidLines::Refused) {
+        match receive_head(&bytes[used..], way, LIMITS, InvalidLines::Reject) {
             Ok(head) => {
                 used += head.bytes;
-                if head.status.is_informational() && head.status.as_u16() != 101 {
+                if head.is_interim() {
                     received.interim += 1;
                     continue;
                 }

@@ -201,6 +201,7 @@ mod observe;
 mod redact;
 mod reuse;
 mod status;
+mod tls_info;
 mod token;
 mod uri;
 
@@ -246,13 +247,18 @@ pub use method::Method;
 pub use net::cancel::CancelToken;
 pub use net::dial::public_only::PublicOnly;
 pub use net::pool::{CloseCounts, PoolStats};
+#[cfg(feature = "__rustls")]
+pub use net::tls::settings::{Roots, Tls};
 pub use observe::{BodyEnd, CallId, ConnectionId, Event, EventIds, ExchangeId, Observer, Timings};
 pub use reuse::CloseReason;
-/// The TLS library, as [`ClientBuilder::tls_config`] takes its types. Only with the feature `tls`
-/// or `tls-webpki-roots`.
+/// The TLS library, for [`Tls::from_rustls`]. Only with the feature `tls` or `tls-webpki-roots`.
+///
+/// Exempt from semantic versioning: rustls is at version 0.x, and a minor release of longwire may move
+/// to the next one.
 #[cfg(feature = "__rustls")]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
 pub use rustls;
 pub use status::{StatusCode, Version};
+pub use tls_info::{TlsInfo, TlsVersion};
 pub use uri::IntoUrl;
 pub use url::Url;

@@ -128,34 +128,33 @@ pub struct EventIds {
 
 /// A client's observers.
 #[derive(Clone, Default)]
-pub(crate) struct Observers(Option<Arc<[Arc<dyn Observer>]>>);
+pub(crate) struct Observers {
+    /// `None` if there is none: asked before an event is made.
+    pub(crate) list: Option<Arc<[Arc<dyn Observer>]>>,
+}
 
 impl Observers {
     pub(crate) fn new(observers: Vec<Arc<dyn Observer>>) -> Observers {
-        Observers((!observers.is_empty()).then(|| observers.into()))
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
+        Observers { list: (!observers.is_empty()).then(|| observers.into()) }
     }
 
     /// Draws an id; 0 if there is no observer to see it.
     #[inline]
     pub(crate) fn draw_id(&self) -> u64 {
-        if self.is_empty() { 0 } else { next_id() }
+        if self.list.is_none() { 0 } else { next_id() }
     }
 
     /// Reports an event to all observers, in their order.
     #[inline]
     pub(crate) fn report<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        if let Some(observers) = &self.0 {
+        if let Some(observers) = &self.list {
             report(observers, &event());
         }
     }
 }
 
-fn next_id() -> u64 {
+/// Draws a number that is unique in this process.
+pub(crate) fn next_id() -> u64 {
     // As wide as every platform has atomics.
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed) as u64
@@ -271,7 +270,7 @@ events! {
     Secured {
         /// The peer, which is a proxy where there is one.
         peer: Option<SocketAddr>,
-        /// The protocol version, as `TLSv1_3`.
+        /// The protocol version: `TLSv1.2` or `TLSv1.3`.
         version: &'a str,
         /// The cipher suite, by its IANA name.
         cipher_suite: &'a str,

@@ -18,7 +18,7 @@ use crate::observe::{EventIds, Trace};
 /// of a name's addresses, proxies and TLS.
 ///
 /// Its streams for `https` targets have TLS on them ([`Stream::is_secure`]): what is read from them and
-/// written to them is plain text. An HTTP proxy is asked for a tunnel, for `http` targets as well.
+/// written to them is plain text. An HTTP proxy opens a tunnel (CONNECT) for `http` targets as well.
 ///
 /// ```
 /// use longwire::transport::{Connect, Deadline, Direct, Stream, Target};
@@ -73,7 +73,7 @@ impl Connect for Direct {
         if let Route::Tunnel(relay) = route {
             dialer.check_proxy(relay, target)?;
         }
-        let observers = pool.observers();
+        let observers = &pool.observers;
         let trace = Trace { observers, ids: EventIds { call: observers.draw_id(), ..EventIds::default() } };
         let conn = dialer.open(target, route, deadline, Some(token), trace).map_err(|refused| refused.error)?;
         conn.into_parts().map(|(stream, _)| stream) // nothing has arrived: the server speaks when spoken to

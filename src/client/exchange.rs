@@ -17,7 +17,7 @@ use crate::redact::head_text_without;
 use crate::reuse::{CloseReason, Reuse};
 use crate::uri;
 use crate::wire::framing::{self, Framing};
-use crate::wire::head::{NextHop, RequestHead};
+use crate::wire::request_head::{NextHop, RequestHead};
 
 /// What one hop of a request brings along.
 #[derive(Clone, Copy)]
@@ -90,7 +90,7 @@ fn converse(
     }
     let content_length = framing::advertised_length(&request.method, &head, framing);
     let reuse = match upload {
-        Upload::Complete => framing::reuse(&head, framing, request.says_close()),
+        Upload::Complete => framing::reuse(&head, framing, !request.headers.is_empty() && request.says_close()),
         Upload::CutShort | Upload::Withheld => Reuse::Close(CloseReason::UploadUnfinished),
     };
     Ok(ReceivedHead { head, content_length, framing, reuse, upload, sent, received })

@@ -1,4 +1,4 @@
-//! The client: the order of things for one request, from its deadline to its response.
+//! The client: the steps of one request, from its deadline to its response.
 
 pub(crate) mod builder;
 pub(crate) mod direct;
@@ -30,6 +30,7 @@ use crate::headers::Headers;
 use crate::message::request::{ProxyOption, Request, check_upgrade};
 use crate::message::response::{Exchanged, Response};
 use crate::net::conn::Limits;
+use crate::net::deadline::Deadline;
 use crate::net::dial::Dialer;
 use crate::net::dial::tunnel::Route;
 use crate::net::pool::{Lease, Pool, PoolStats, Want};
@@ -37,7 +38,7 @@ use crate::net::transport::Target;
 use crate::observe::{Event, EventIds, Trace};
 use crate::status::StatusCode;
 use crate::uri;
-use crate::wire::head::NextHop;
+use crate::wire::request_head::NextHop;
 
 /// A hop without fields of its own.
 static NO_FIELDS: Headers = Headers::new();
@@ -50,14 +51,14 @@ static NO_FIELDS: Headers = Headers::new();
 ///
 /// # Threads
 ///
-/// No thread runs in the background. What the system does not let a program interrupt runs on a helper
-/// thread, which is left behind when time is up or the request is cancelled, and ends as soon as the
-/// system has an response_reader: a name's look-up, and a connect where a host has several addresses, the
-/// request has a [`CancelToken`](crate::CancelToken), or the client has a unix socket.
+/// No thread runs in the background. What cannot be interrupted runs on a helper thread, which is
+/// abandoned when time is up or the request is cancelled, and ends as soon as the system returns: a DNS
+/// look-up, and a connect where a host has several addresses, the request has a
+/// [`CancelToken`](crate::CancelToken), or the client has a unix socket or a custom `dial`.
 ///
-/// Per client at most 64 threads look names up and 64 connect; of these at most 32 connect to one
-/// address, and 4 to one that has not answered yet, waited for or left behind. Requests beyond that go
-/// on to the host's next address, or wait in line within `connect_timeout`, first come first served.
+/// Per client at most 64 threads resolve names and 64 connect; of these at most 32 connect to one
+/// address, and 4 to one that has not answered yet, abandoned ones included. Requests beyond that go on
+/// to the host's next address, or wait within `connect_timeout`, first come first served.
 ///
 /// # Time
 ///
@@ -82,10 +83,10 @@ static NO_FIELDS: Headers = Headers::new();
 /// both used one, each could get the other's response. So before its first request the child calls
 /// [`close_idle`](Client::close_idle), or it makes a client of its own (it must, where the parent has
 /// used [`longwire::get`](crate::get) and its like). Neither that nor the child's exit costs the parent
-/// a connection: the child's copies are closed without a word to the server. The child may drop a body
+/// a connection: the child's copies are closed without a message to the server. The child may drop a body
 /// that was open at the fork, and must not read or cancel it. If another thread was inside a call of
-/// the client at the fork, or a look-up or a connect had outlived its request, the child's copy is
-/// unusable: locks of threads that are not there are never released, and their places never free.
+/// the client at the fork, or an abandoned look-up or connect was still running, the child's copy is
+/// unusable: locks of threads that are not there are never released, and their slots never freed.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -118,13 +119,25 @@ impl Client {
     /// Every [`ErrorKind`] but those of reading a body. [`Error::fate`] says whether the server
     /// may have acted on the request.
     pub fn send(&self, mut request: Request<'_>) -> Result<Response> {
-        let client = &*self.0;
-        let observers = client.pool.observers();
-        let trace = Trace { observers, ids: EventIds { call: observers.draw_id(), ..EventIds::default() } };
-        trace.report(|ids| Event::CallStarted { method: &request.method, url: &request.url, ids });
+        let Inner { settings, pool, .. } = &*self.0;
+        let options = &request.options;
+        let mut trace = Trace { observers: &pool.observers, ids: EventIds::default() };
+        if trace.observers.list.is_some() {
+            trace.ids.call = trace.observers.draw_id();
+            trace.report(|ids| Event::CallStarted { method: &request.method, url: &request.url, ids });
+        }
+        // The request's own options come before the client's settings.
         let now = Instant::now();
-        let call = Call { client, limits: client.settings.limits(&request.options, now), trace };
-        let mut redirects = Redirects::new(request.options.max_redirects.unwrap_or(client.settings.max_redirects));
+        let limits = Limits {
+            deadline: Deadline::of("timeout", options.timeout.unwrap_or(settings.timeout), now),
+            read_timeout: options.read_timeout.unwrap_or(settings.read_timeout),
+            write_timeout: settings.write_timeout,
+            min_speed: options.min_speed.unwrap_or(settings.min_speed),
+            token: options.token.clone(),
+        };
+        let max = options.max_redirects.unwrap_or(settings.max_redirects);
+        let mut redirects = Redirects { max, ..Redirects::default() };
+        let call = Call { client: &self.0, limits, trace };
         match call.follow(&mut request, &mut redirects, now) {
             Ok(exchanged) => Ok(exchanged.into_response(request.method, request.url, redirects.trail)),
             Err(error) => {
@@ -186,7 +199,13 @@ enum Wanted {
 impl Call<'_> {
     /// Sends the request, and what its redirects make of it, until there is a response to hand out.
     fn follow(&self, request: &mut Request<'_>, redirects: &mut Redirects, mut now: Instant) -> Result<Exchanged> {
-        self.client.prepare(request)?;
+        if !request.headers.is_empty() {
+            request.settle_headers()?;
+        }
+        if !self.client.settings.default_headers.is_empty() {
+            request.headers = self.client.with_defaults(&request.headers)?.into_owned();
+        }
+        self.client.check(request, &request.headers)?;
         loop {
             let exchanged = self.exchange(request, &redirects.kept, now)?;
             let head = &exchanged.received.head;
@@ -274,7 +293,9 @@ impl Call<'_> {
     fn lease(&self, request: &Request<'_>, route: Route<'_>, wanted: Wanted, now: Instant) -> Result<Lease> {
         let Inner { settings, dialer, pool } = self.client;
         let (limits, mut trace) = (self.limits.clone(), self.trace);
-        trace.ids.exchange = trace.observers.draw_id();
+        if trace.observers.list.is_some() {
+            trace.ids.exchange = trace.observers.draw_id();
+        }
         if let Some(token) = &limits.token {
             token.check().map_err(|error| error.at(Stage::Pool))?;
         }
@@ -288,7 +309,14 @@ impl Call<'_> {
         if let Route::Forward { relay, .. } | Route::Tunnel(relay) = route {
             dialer.check_proxy(relay, &target_of(url))?;
         }
-        let (key, token) = (pool_key(route, uri::origin(url)), request.options.token.as_ref());
+        let key = match route {
+            Route::Direct => Cow::Borrowed(uri::origin(url)),
+            Route::Forward { relay, .. } => Cow::Owned(format!("proxy {} {}", relay.name, relay.tls_id())),
+            Route::Tunnel(relay) => {
+                Cow::Owned(format!("{} through {} {}", uri::origin(url), relay.name, relay.tls_id()))
+            }
+        };
+        let token = request.options.token.as_ref();
         let want = Want {
             origin: &key,
             fresh: wanted == Wanted::Fresh,
@@ -309,17 +337,6 @@ impl Call<'_> {
 }
 
 impl Inner {
-    /// Merges the client's default fields into the request, and checks it.
-    fn prepare(&self, request: &mut Request<'_>) -> Result<()> {
-        if !request.headers.is_empty() {
-            request.settle_headers()?;
-        }
-        if !self.settings.default_headers.is_empty() {
-            request.headers = self.with_defaults(&request.headers)?.into_owned();
-        }
-        self.check(request, &request.headers)
-    }
-
     fn check(&self, request: &Request<'_>, headers: &Headers) -> Result<()> {
         if let Some(error) = &self.settings.deferred_error {
             return Err(error.clone());
@@ -347,6 +364,9 @@ impl Inner {
         let defaults = &self.settings.default_headers;
         if defaults.is_empty() {
             return Ok(Cow::Borrowed(headers));
+        }
+        if let Some(error) = &headers.deferred_error {
+            return Err(error.clone());
         }
         let mut merged = defaults.clone();
         merged.retain(&mut |name| !headers.contains(name));
@@ -378,16 +398,6 @@ fn target_of(url: &Url) -> Target<'_> {
         host: uri::bare_host(url),
         port: url.port_or_known_default().unwrap_or_default(),
         is_https: url.scheme() == "https",
-    }
-}
-
-/// The key of interchangeable connections: those to a forwarding proxy serve all URLs; a tunnel leads to
-/// one origin.
-fn pool_key<'a>(route: Route<'a>, origin: &'a str) -> Cow<'a, str> {
-    match route {
-        Route::Direct => origin.into(),
-        Route::Forward { relay, .. } => format!("proxy {}", relay.name).into(),
-        Route::Tunnel(relay) => format!("{origin} through {}", relay.name).into(),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::message::proxy::Proxy;
 use crate::message::request::ProxyOption;
 use crate::net::dial::resolve::is_localhost;
 use crate::net::dial::tunnel::Route;
-use crate::wire::head::NextHop;
+use crate::wire::request_head::NextHop;
 
 /// A client's proxies.
 #[derive(Default)]
@@ -81,7 +81,7 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// Of each variable the lower-case name counts first, and an empty value is none. In a CGI
-    /// program `HTTP_PROXY` is the request's field `Proxy`, by whoever sent it ("httpoxy"), and
+    /// program `HTTP_PROXY` is the `Proxy` field of the request that is served ("httpoxy"), and
     /// does not count; where names have no case, neither does `http_proxy`.
     fn of(variable: impl Fn(&str) -> Option<OsString>) -> Environment {
         let value = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -145,7 +145,7 @@ mod tests {
         Environment::of(move |name| variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone()))
     }
 
-    /// The proxy's name for that URL, or "direct", or what is said of the setting.
+    /// The proxy's name for that URL, or "direct", or the error of the setting.
     fn chosen(environment: &Environment, url: &str) -> String {
         match environment.route(&Url::parse(url).unwrap()) {
             Ok(Route::Direct) => "direct".to_owned(),

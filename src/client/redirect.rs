@@ -12,7 +12,7 @@ use crate::method::Method;
 use crate::observe::{Event, Trace};
 use crate::redact::location_excerpt;
 use crate::uri;
-use crate::wire::head::Head;
+use crate::wire::response_head::Head;
 
 /// Fields that reveal nothing about the sender: only these are forwarded to another origin.
 const CROSS_ORIGIN_ALLOWED: [&str; 7] =
@@ -26,27 +26,24 @@ const OF_THE_BODY: [&str; 5] =
 const ABOUT_CONTENT: [&str; 3] = ["digest", "last-modified", "transfer-encoding"];
 
 /// The redirects of one request.
+#[derive(Default)]
 pub(crate) struct Redirects {
     pub(crate) max: u32,
     /// The URLs that redirected, first to last.
     pub(crate) trail: Vec<Url>,
     /// Fields of the request that stayed behind.
-    left_behind: Headers,
+    pub(crate) left_behind: Headers,
     /// Those that go along on the hop under way, for it alone.
     pub(crate) kept: Headers,
 }
 
 impl Redirects {
-    pub(crate) const fn new(max: u32) -> Redirects {
-        Redirects { max, trail: Vec::new(), left_behind: Headers::new(), kept: Headers::new() }
-    }
-
     /// What has become of the request so far: a redirect is a response.
     pub(crate) fn fate(&self) -> Fate {
         if self.trail.is_empty() { Fate::NotSent } else { Fate::ResponseStarted }
     }
 
-    /// Makes `request` the one that the redirect asks for. `false`: the redirect is the response.
+    /// Turns `request` into the next one. `false`: the redirect itself is the response.
     pub(crate) fn follow(
         &mut self,
         request: &mut Request<'_>,
@@ -89,7 +86,7 @@ impl Redirects {
         Ok(true)
     }
 
-    /// Asks the hook, if there is one: the names of the fields that it keeps, or `None` to stop.
+    /// Calls the hook, if there is one: returns the names of the fields that it keeps, or `None` to stop.
     fn ask(&self, request: &Request<'_>, head: &Head, to: &Url, settings: &Settings) -> Result<Option<Vec<String>>> {
         let Some(on_redirect) = &settings.on_redirect else { return Ok(Some(Vec::new())) };
         let (status, headers) = (head.status, &head.headers);
@@ -158,8 +155,6 @@ fn strip_cross_origin(request: &mut Request<'_>, allowed: &[String], left_behind
             || has_body && OF_THE_BODY.iter().any(is)
             || allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
     };
-    for (name, value) in request.headers.iter().filter(|(name, _)| !may_go(name)) {
-        left_behind.append(name, value).expect("a request's fields are well formed");
-    }
+    left_behind.extend(request.headers.iter().filter(|(name, _)| !may_go(name)));
     request.headers.retain(&mut |name| may_go(name));
 }

@@ -11,8 +11,7 @@ use crate::net::pool::Lease;
 use crate::observe::{Event, EventIds};
 use crate::redact::head_text;
 use crate::status::StatusCode;
-use crate::wire::head::Head;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadParser};
 
 /// Reads the response to one request.
 pub(crate) struct ResponseReader<'a> {
@@ -27,7 +26,7 @@ pub(crate) struct ResponseReader<'a> {
     /// When the first bytes of a head had come whose rest is still missing.
     partial_since: Option<Instant>,
     /// The final head, once it was received.
-    head: Option<Head>,
+    pub(crate) head: Option<Head>,
 }
 
 impl<'a> ResponseReader<'a> {
@@ -43,29 +42,17 @@ impl<'a> ResponseReader<'a> {
         }
     }
 
-    /// The final head, if it was received.
-    pub(crate) fn head(&self) -> Option<&Head> {
-        self.head.as_ref()
-    }
-
     /// Reads the final head, waited for from `now` on.
     pub(crate) fn read_head(&mut self, lease: &mut Lease, now: Instant) -> Result<Head> {
-        loop {
-            match self.head.take() {
-                Some(head) => return Ok(head),
-                None => self.wait(lease, now)?,
-            }
-        }
-    }
-
-    /// Waits for the final head, from `now` on.
-    pub(crate) fn wait(&mut self, lease: &mut Lease, now: Instant) -> Result<()> {
         let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
         let mut now = Some(now);
-        while !self.parse_buffered(lease)? {
-            self.fill(lease, header_deadline, now.take().unwrap_or_else(Instant::now))?;
+        loop {
+            self.parse_buffered(lease)?;
+            match self.head.take() {
+                Some(head) => return Ok(head),
+                None => self.fill(lease, header_deadline, now.take().unwrap_or_else(Instant::now))?,
+            }
         }
-        Ok(())
     }
 
     /// Waits for 100 (Continue), for as long as `patience` allows (RFC 9110 §10.1.1). Returns whether the
@@ -93,7 +80,7 @@ impl<'a> ResponseReader<'a> {
                 None => break,
             }
         }
-        Ok(self.head())
+        Ok(self.head.as_ref())
     }
 
     /// Parses what has arrived, and skips interim heads. Returns whether the final head is there.
@@ -106,30 +93,29 @@ impl<'a> ResponseReader<'a> {
                 break;
             };
             lease.consume(head.bytes);
-            let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
-            if head.status.is_informational() && !is_switch {
-                self.skip_interim_head(lease)?;
+            if head.is_interim() {
+                self.skip_interim(lease);
                 continue;
             }
             if lease.is_observed() {
                 report_head(lease, head, |text, ids| Event::ResponseHead { text, ids });
             }
-            if is_switch && !self.upgrade_requested {
+            if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade_requested {
                 return Err(malformed("a 101 that was not requested"));
             }
         }
         Ok(self.head.is_some())
     }
 
-    /// Skips an interim head.
-    fn skip_interim_head(&mut self, lease: &Lease) -> Result<()> {
-        let Some(head) = self.head.take() else { return Ok(()) };
+    /// Skips the interim head that was read.
+    #[cold]
+    fn skip_interim(&mut self, lease: &Lease) {
+        let Some(head) = self.head.take() else { return };
         self.partial_since = None;
+        self.continue_received |= head.status == StatusCode::CONTINUE;
         if lease.is_observed() {
             report_head(lease, &head, |text, ids| Event::InterimHead { text, ids });
         }
-        self.continue_received |= head.status == StatusCode::CONTINUE;
-        self.parser.skip_interim(&head).map_err(|error| error.at(Stage::Head))
     }
 
     /// Reads more of a head.

@@ -1,20 +1,16 @@
-//! A client's settings with their defaults, and what holds for one call: the request's own options
-//! before the client's.
+//! A client's settings, with their defaults.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::client::hooks::{Hop, Outgoing};
 use crate::client::proxy::Proxies;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
-use crate::message::request::Options;
-use crate::net::conn::Limits;
-use crate::net::deadline::Deadline;
 use crate::net::pool::PoolLimits;
 use crate::net::speed::MinSpeed;
-use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
+use crate::wire::response_head::HeadLimits;
 
 pub(crate) type OnRedirect = dyn Fn(&mut Hop<'_>) -> Result<()> + Send + Sync;
 pub(crate) type BeforeSend = dyn Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync;
@@ -53,7 +49,7 @@ impl Default for Settings {
             timeout: None,
             min_speed: None,
             head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
-            invalid_lines: InvalidLines::Refused,
+            invalid_lines: InvalidLines::Reject,
             max_redirects: 10,
             proxies: Proxies::None,
             require_framing: false,
@@ -72,17 +68,6 @@ impl Settings {
     /// The client's own `User-Agent`, whatever a request sets; empty if it sends none.
     pub(crate) fn own_user_agent(&self) -> &[u8] {
         self.default_headers.get_bytes("user-agent").unwrap_or(self.user_agent.as_bytes())
-    }
-
-    /// The limits of a call that begins now.
-    pub(crate) fn limits(&self, options: &Options, now: Instant) -> Limits {
-        Limits {
-            deadline: Deadline::of("timeout", options.timeout.unwrap_or(self.timeout), now),
-            read_timeout: options.read_timeout.unwrap_or(self.read_timeout),
-            write_timeout: self.write_timeout,
-            min_speed: options.min_speed.unwrap_or(self.min_speed),
-            token: options.token.clone(),
-        }
     }
 }
 

@@ -20,8 +20,8 @@ use crate::message::send_body::{Kind, SendBody, Upload, read_at};
 use crate::net::deadline::Deadline;
 use crate::net::pool::Lease;
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
-use crate::wire::head::Head;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
+use crate::wire::response_head::Head;
 
 /// Bytes of a large body that are sent with the head: what a new connection takes without a stall.
 const FIRST_BYTES: usize = 16 * 1024;
@@ -71,7 +71,7 @@ pub(crate) fn send(
     }
     if let Some(patience) = expect {
         let patience = Deadline::of("expect_continue", Some(patience), Instant::now());
-        if !reader.await_continue(lease, patience)? || reader.head().is_some_and(rejects_body) {
+        if !reader.await_continue(lease, patience)? || reader.head.as_ref().is_some_and(rejects_body) {
             return Ok(Upload::Withheld);
         }
     }
@@ -89,8 +89,11 @@ pub(crate) fn after_broken_write(lease: &mut Lease, reader: &mut ResponseReader<
     match error.kind() {
         // What was sent before the request's first byte had left is no answer to it.
         _ if lease.sent == 0 => Err(error.at(Stage::Send)),
-        ErrorKind::Io => match reader.wait(lease, Instant::now()) {
-            Ok(()) => Ok(Upload::CutShort),
+        ErrorKind::Io => match reader.read_head(lease, Instant::now()) {
+            Ok(head) => {
+                reader.head = Some(head);
+                Ok(Upload::CutShort)
+            }
             Err(sent) if sent.kind() == ErrorKind::Tls => Err(sent),
             Err(_) => Err(error.at(Stage::Send)),
         },
@@ -161,7 +164,7 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
                 }
                 Ok(None) => self.stalls += 1,
                 Err(error) => {
-                    return match self.reader.head() {
+                    return match self.reader.head {
                         Some(_) => Ok(Upload::CutShort),
                         None => after_broken_write(self.lease, self.reader, error),
                     };
@@ -182,7 +185,7 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
     /// so that it does not wait for the rest, either.
     fn should_stop(&mut self) -> Result<bool> {
         let is_stalled = self.stalls >= STALLS_MAX;
-        let was_known = self.reader.head().is_some();
+        let was_known = self.reader.head.as_ref().is_some();
         let Some(head) = self.reader.poll(self.lease)? else { return Ok(false) };
         let rejects_body = !was_known && rejects_body(head);
         if is_stalled && !rejects_body {

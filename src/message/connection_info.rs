@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::net::conn::Opened;
+use crate::tls_info::TlsInfo;
 
 /// The connection that a response came on.
 ///
@@ -32,6 +33,12 @@ impl ConnectionInfo {
     /// Returns the local address; `None` for transports that have none.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.opened.local
+    }
+
+    /// Returns the outcome of the TLS handshake with the server, also where it was done through a
+    /// proxy's tunnel; `None` for `http` URLs, and for a connector's stream that was secure already.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.opened.tls.as_ref()
     }
 
     /// Returns whether the connection had carried an exchange before.

@@ -2,8 +2,6 @@
 //! How it is spoken to is `net::dial`'s; which one a request takes is `client::proxy`'s.
 
 use std::fmt;
-#[cfg(feature = "__rustls")]
-use std::sync::Arc;
 
 use url::Url;
 
@@ -13,12 +11,8 @@ use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::no_proxy::NoProxy;
 use crate::net::dial::tunnel::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
 #[cfg(feature = "__rustls")]
-use crate::net::tls::Tls;
+use crate::net::tls::settings::Tls;
 use crate::uri;
-
-/// What is spoken inside TLS, to servers and to proxies, by its registered name (RFC 7301 §6).
-#[cfg(feature = "__rustls")]
-pub(crate) const ALPN: &[u8] = b"http/1.1";
 
 /// Fields that frame a message, say where it goes, or belong to one connection.
 const FRAMING_OR_ROUTING: [&str; 8] =
@@ -32,16 +26,16 @@ const FOR_SERVERS: [&str; 2] = ["authorization", "cookie"];
 ///
 /// | URL | proxy | port |
 /// |---|---|---|
-/// | `http://host:port` | asked for `http` URLs, and for a tunnel (CONNECT) to `https` ones | 80 |
-/// | `https://host:port` | the same, spoken to through TLS | 443 |
-/// | `socks5://host:port` | SOCKS5, a tunnel for everything; names are looked up here | 1080 |
-/// | `socks5h://host:port` | the same, but the proxy looks names up | 1080 |
+/// | `http://host:port` | forwards `http` (absolute-form); CONNECT for `https` | 80 |
+/// | `https://host:port` | the same, over TLS | 443 |
+/// | `socks5://host:port` | SOCKS5, a tunnel for all URLs; names are resolved locally | 1080 |
+/// | `socks5h://host:port` | the same, but the proxy resolves names | 1080 |
 /// | `socks://host:port` | the same as `socks5h`, as desktops set it in `all_proxy` | 1080 |
 /// | `host:port` | the same as `http` | 80 |
 ///
 /// `user:password@` before the host, percent-encoded, are credentials: Basic (RFC 7617), or the
-/// login of SOCKS5 (RFC 1929). They go to the proxy and to nobody else, and no `Debug`, error or
-/// event shows them. The proxy's own name is looked up like any other.
+/// login of SOCKS5 (RFC 1929). They are sent to the proxy alone, and no `Debug`, error or event
+/// shows them. The proxy's own name is resolved like any other.
 ///
 /// An answer of the proxy to a plain `http` request, a 407 or 502 say, is a response like any
 /// other: HTTP does not tell them apart. A tunnel that is refused is
@@ -74,7 +68,7 @@ impl Proxy {
         let (scheme, authority) = scheme_and_authority(url)?;
         let (scheme, speaks, default_port) = speaks(scheme)?;
         // The host is read by the rules of http for all of them; which drops http's own port, so
-        // that the port is asked of another.
+        // that the port is read by another.
         let parse = |scheme: &str| {
             let parsed = Url::parse(&format!("{scheme}://{authority}"));
             parsed.map_err(|error| invalid(&format!("does not parse: {error}")))
@@ -103,7 +97,7 @@ impl Proxy {
         }
     }
 
-    /// User and password for the proxy, in place of those of the URL.
+    /// Sets user and password for the proxy, in place of those of the URL.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for what cannot be sent: a colon in the user's name or control
@@ -126,9 +120,9 @@ impl Proxy {
     }
 
     /// Adds a header field for the proxy alone, in place of an earlier one of that name: a token,
-    /// say. It goes along when the proxy is asked for a tunnel (CONNECT), and with requests that the
-    /// proxy forwards; never to a server that is asked directly or through a tunnel. A proxy passes
-    /// on to the server whatever it does not know to be for itself (RFC 9110 §7.6.1).
+    /// for example. It is sent with CONNECT and with requests that the proxy forwards; never to a server
+    /// that is connected to directly or through a tunnel. A proxy forwards to the server all fields that
+    /// it does not know to be for itself (RFC 9110 §7.6.1).
     ///
     /// `Proxy-Authorization` and [`basic_auth`](Proxy::basic_auth) replace each other. A request
     /// that is forwarded and sets a field of that name itself goes with its own; `User-Agent` and
@@ -157,7 +151,7 @@ impl Proxy {
                 refused("a SOCKS5 proxy takes no header fields; its login is Proxy::basic_auth".to_owned())
             }
             ProxyProtocol::Http { .. } if is_in(&FRAMING_OR_ROUTING) => {
-                refused(format!("{name} is longwire's to set, for a proxy, too"))
+                refused(format!("{name} is set by longwire, for a proxy, too"))
             }
             ProxyProtocol::Http { .. } if is_in(&FOR_SERVERS) => {
                 refused(format!("{name} is for servers, and would go to all; a proxy's is Proxy-Authorization"))
@@ -166,7 +160,7 @@ impl Proxy {
         }
     }
 
-    /// Hosts that are asked directly, in place of those of an earlier call: a list in the form of
+    /// Sets the hosts that bypass the proxy, in place of those of an earlier call: a list in the form of
     /// `NO_PROXY`, separated by commas or blanks.
     ///
     /// | entry | stands for |
@@ -178,7 +172,7 @@ impl Proxy {
     /// | `*` | everything |
     ///
     /// A name or an address may have a port (`example.com:8080`, `[2001:db8::7]:8080`) and stands
-    /// for no other port then. Dns are not looked up for this.
+    /// for no other port then. Names are not resolved for this.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for an entry that could never match.
@@ -187,9 +181,8 @@ impl Proxy {
         Ok(self)
     }
 
-    /// Makes tunnels (CONNECT) for `http` URLs, too, instead of asking an HTTP proxy for them: so
-    /// the proxy sees neither request nor response, and an
-    /// [`upgrade`](crate::Response::upgrade) gets through. Many proxies allow tunnels to port 443
+    /// Uses tunnels (CONNECT) for `http` URLs, too, instead of having an HTTP proxy forward them: the
+    /// proxy sees neither request nor response, and an [`upgrade`](crate::Response::upgrade) works. Many proxies allow tunnels to port 443
     /// only.
     #[must_use]
     pub fn tunnel_http(mut self) -> Proxy {
@@ -197,26 +190,28 @@ impl Proxy {
         self
     }
 
-    /// Lets the proxy stand beside an
-    /// [`address_filter`](crate::ClientBuilder::address_filter), which cannot see to what addresses
-    /// it connects: the proxy must keep them apart itself. Its own address is not filtered. What
-    /// can be seen still is: IP addresses in URLs, and names that are looked up here (`socks5`).
+    /// Allows the proxy together with an
+    /// [`address_filter`](crate::ClientBuilder::address_filter), which cannot see the addresses that
+    /// it connects to: the proxy must filter them itself. Its own address is not filtered. What can be
+    /// checked still is: IP addresses in URLs, and names that are resolved locally (`socks5`).
     #[must_use]
     pub fn trusted(mut self) -> Proxy {
         self.relay.is_trusted = true;
         self
     }
 
-    /// Speaks TLS with an `https` proxy in a way of its own: its root certificates, and its client
-    /// certificate. Without this
-    /// [`ClientBuilder::tls_config`](crate::ClientBuilder::tls_config) counts for the proxy, too.
-    /// Servers are never spoken to by this one, not through the proxy's tunnels either.
+    /// Sets how TLS is done with an `https` proxy, in place of
+    /// [`ClientBuilder::tls`](crate::ClientBuilder::tls): its root certificates, and the client
+    /// certificate for it. It never applies to servers, not even through the proxy's tunnels.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for a value whose settings contradict each other; see [`Tls`].
     #[cfg(feature = "__rustls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
-    #[must_use]
-    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Proxy {
-        self.relay.tls = Some(Arc::new(Tls::new(Some(config), ALPN)));
-        self
+    pub fn tls(mut self, tls: Tls) -> Result<Proxy> {
+        tls.check()?;
+        self.relay.tls = Some(tls);
+        Ok(self)
     }
 
     /// How a request for `url` goes.
@@ -310,7 +305,7 @@ mod tests {
             ("socks5h://p:80", "socks5h://p:80", "p"),
             ("socks5://u:p@[::1]:9", "socks5://[::1]:9", "::1"),
             ("http://u:p@192.0.2.1:8080", "http://192.0.2.1:8080", "192.0.2.1"),
-            // What only says where it is, is an HTTP proxy.
+            // Without a scheme it is an HTTP proxy.
             ("p:3128", "http://p:3128", "p"),
             ("p", "http://p:80", "p"),
             ("u:p@p:3128", "http://p:3128", "p"),

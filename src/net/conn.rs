@@ -38,6 +38,7 @@ use crate::net::speed::MinSpeed;
 use crate::net::transport::{Socket, Stream};
 use crate::observe::{EventIds, Timings};
 use crate::reuse::CloseReason;
+use crate::tls_info::TlsInfo;
 
 /// The shortest tick: below it, waking up would cost more than being late.
 const TICK_MIN: Duration = Duration::from_millis(1);
@@ -116,6 +117,8 @@ pub(crate) struct Opened {
     pub(crate) at: Instant,
     /// How long opening took; the parts of an exchange are zero.
     pub(crate) took: Timings,
+    /// The handshake with the server; `None` without TLS.
+    pub(crate) tls: Option<TlsInfo>,
 }
 
 /// The state of a connection that waits for its next exchange.
@@ -146,23 +149,23 @@ enum Source<'a> {
 
 impl Conn {
     /// A connection that has just been opened.
-    pub(crate) fn new(socket: Socket, took: Timings, id: u64) -> Conn {
+    pub(crate) fn new(socket: Socket, tls: Option<TlsInfo>, took: Timings, id: u64) -> Conn {
         let local = socket.local_addr();
-        Conn::open(socket, local, took, id)
+        Conn::open(socket, local, tls, took, id)
     }
 
     /// A connection for a handshake, which must be over before `deadline` passes.
     pub(crate) fn for_handshake(socket: Socket, deadline: Deadline, token: Option<&CancelToken>) -> Conn {
-        let mut conn = Conn::open(socket, None, Timings::default(), 0);
+        let mut conn = Conn::open(socket, None, None, Timings::default(), 0);
         let limits = Limits { deadline, token: token.cloned(), ..Limits::NONE };
         conn.begin(limits, EventIds::default(), conn.opened.at);
         conn
     }
 
-    fn open(socket: Socket, local: Option<SocketAddr>, took: Timings, id: u64) -> Conn {
+    fn open(socket: Socket, local: Option<SocketAddr>, tls: Option<TlsInfo>, took: Timings, id: u64) -> Conn {
         let now = Instant::now();
         Conn {
-            opened: Arc::new(Opened { id, peer: socket.peer_addr(), local, at: now, took }),
+            opened: Arc::new(Opened { id, peer: socket.peer_addr(), local, at: now, took, tls }),
             socket,
             buffer: Buffer::NONE,
             limits: Limits::NONE,
@@ -667,7 +670,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (_far, peer) = (listener.accept().unwrap().0, near.peer_addr().unwrap());
-        let mut conn = Conn::new(Socket::Tcp(Arc::new(near), peer), Timings::default(), 0);
+        let mut conn = Conn::new(Socket::Tcp(Arc::new(near), peer), None, Timings::default(), 0);
         let limit = Duration::from_millis(80);
         let limits = Limits { deadline: Deadline::after(limit), ..Limits::NONE };
         let started = Instant::now();

@@ -16,9 +16,8 @@ use crate::reuse::{CloseReason, Reuse};
 use crate::status::StatusCode;
 use crate::wire::decode::Decoder;
 use crate::wire::framing::{of_response, reuse};
-use crate::wire::head::{Head, HeadLimits};
 use crate::wire::head_lines::InvalidLines;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
 
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 64 * 1024, fields_max: 256 };
@@ -71,7 +70,7 @@ impl<'a> Feed<'a> {
 
 fn receive(feed: &mut Feed<'_>, expect: &Expect) -> Outcome {
     let method = Method::new(&expect.method).unwrap();
-    let invalid = if expect.skips_invalid { InvalidLines::Skipped } else { InvalidLines::Refused };
+    let invalid = if expect.skips_invalid { InvalidLines::Skip } else { InvalidLines::Reject };
     let mut outcome = Outcome::default();
     if let Err(error) = try_receive(feed, &method, invalid, &mut outcome) {
         outcome.error = Some(error);
@@ -126,11 +125,10 @@ fn final_head(feed: &mut Feed<'_>, outcome: &mut Outcome, invalid: InvalidLines)
         if let Some(head) = parser.parse(feed.arrived())? {
             feed.used += head.bytes;
             match head.status {
+                _ if head.is_interim() => outcome.interim += 1,
                 StatusCode::SWITCHING_PROTOCOLS => return Err(Error::new(ErrorKind::Head, "not asked for")),
-                status if status.is_informational() => outcome.interim += 1,
                 _ => return Ok(head),
             }
-            parser.skip_interim(&head)?;
         } else if !feed.more() {
             return Err(parser.eof(feed.arrived()));
         }

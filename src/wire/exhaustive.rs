@@ -16,9 +16,8 @@ use crate::reuse::{CloseReason, KeepAlive, Reuse};
 use crate::status::{StatusCode, Version};
 use crate::wire::chunked::Chunked;
 use crate::wire::framing::{Framing, of_response, reuse};
-use crate::wire::head::{Head, HeadLimits};
 use crate::wire::head_lines::InvalidLines;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
 
 /// One symbol of each kind: zero, another digit, a hex letter, a letter, a sign, the marks of an
@@ -333,7 +332,7 @@ type Meaning = Result<(Framing, Reuse), ErrorKind>;
 /// The head in `text` means what the grammar says, with any of these in its status line.
 fn check_head(text: &[u8], status_lines: &[(Version, StatusCode)]) {
     let limits = HeadLimits { bytes_max: 1024, fields_max: 8 };
-    let parsed = HeadParser::new(limits, InvalidLines::Refused).parse(text).map_err(|error| error.kind());
+    let parsed = HeadParser::new(limits, InvalidLines::Reject).parse(text).map_err(|error| error.kind());
     match (parsed, abnf::head(text)) {
         (Ok(parsed), Ok(theirs)) => {
             let mut head = parsed.expect("it has an empty line");

@@ -9,7 +9,7 @@ use std::fs;
 use std::sync::Arc;
 
 use longwire::rustls::ALL_VERSIONS;
-use longwire::{Client, ErrorKind, Fate, Proxy, SendBody, Stage};
+use longwire::{Client, ErrorKind, Fate, Proxy, SendBody, Stage, Tls};
 
 use crate::proxies::{FORBIDDEN, Kind, PASSWORD, ProxyServer, USER};
 use crate::servers::{Site, free_port};
@@ -41,7 +41,7 @@ proxy!(
 /// A client that trusts that authority.
 fn by(proxy: Proxy, authority: &Authority) -> Client {
     let config = Arc::new(authority.client_config(ALL_VERSIONS));
-    Client::builder().timeout(LIMIT).tls_config(config).proxy(proxy).build()
+    Client::builder().timeout(LIMIT).tls(Tls::from_rustls(config)).proxy(proxy).build()
 }
 
 /// The server behind the proxy, at `localhost`: gives back what it is sent.

@@ -11,6 +11,7 @@ use longwire::rustls::{
     ALL_VERSIONS, ClientConfig, Error, RootCertStore, ServerConfig, SignatureAlgorithm, SignatureScheme,
     SupportedProtocolVersion,
 };
+use longwire::{Roots, Tls};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData};
 
 /// The name that certificates are for, unless a test wants another.
@@ -100,6 +101,11 @@ impl Authority {
 
     pub(crate) fn root_pem(&self) -> &str {
         &self.root_pem
+    }
+
+    /// What trusts this authority and no other.
+    pub(crate) fn tls(&self) -> Tls {
+        Tls::new().roots(Roots::None).add_root(self.root_pem()).expect("a sound root")
     }
 
     fn roots(&self) -> Arc<RootCertStore> {
@@ -230,14 +236,32 @@ fn store(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Arc<RootCe
     Arc::new(store)
 }
 
-/// A certificate that nobody else has signed.
+/// A certificate for [`NAME`] that is signed with its own key.
 pub(crate) fn self_signed(common_name: &str, is_ca: bool) -> Identity {
-    let (mut params, key) = (params(common_name, &[NAME]), KeyPair::generate().expect("a key"));
-    if is_ca {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    }
+    self_signed_for(common_name, &[NAME], |params| {
+        if is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+    })
+}
+
+pub(crate) fn self_signed_for(
+    common_name: &str,
+    names: &[&str],
+    change: impl FnOnce(&mut CertificateParams),
+) -> Identity {
+    let (mut params, key) = (params(common_name, names), KeyPair::generate().expect("a key"));
+    change(&mut params);
     let own = params.self_signed(&key).expect("a certificate");
     Identity { pem: own.pem(), chain: vec![own.into()], key_pem: key.serialize_pem(), key: private(&key) }
+}
+
+/// A certificate as RFC 7468 §5 has it.
+pub(crate) fn pem(certificate: &CertificateDer<'_>) -> String {
+    use base64::Engine;
+
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
 fn private(key: &KeyPair) -> PrivateKeyDer<'static> {

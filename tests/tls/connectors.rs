@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longwire::rustls::ALL_VERSIONS;
 use longwire::transport::{Connect, Deadline, Stream, Target};
-use longwire::{CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind};
+use longwire::{CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Tls};
 
 use crate::certificates::{Authority, NAME};
 use crate::double::Trace;
@@ -30,7 +30,7 @@ impl Tapped {
 
     fn client(&self, authority: &Authority) -> ClientBuilder {
         let config = Arc::new(authority.client_config(ALL_VERSIONS));
-        Client::builder().tls_config(config).connector(self.clone())
+        Client::builder().tls(Tls::from_rustls(config)).connector(self.clone())
     }
 
     /// Nothing but TLS was written: its first record is a handshake's, and what is secret cannot be read.
@@ -145,7 +145,7 @@ fn a_bare_tcp_stream_is_enough_for_https() {
     let authority = Authority::new("root");
     let peer = answering(authority.identity().server_config(ALL_VERSIONS), ok(&"x".repeat(100_000)));
     let config = Arc::new(authority.client_config(ALL_VERSIONS));
-    let client = Client::builder().tls_config(config).connector(NoDelay(peer.addr())).build();
+    let client = Client::builder().tls(Tls::from_rustls(config)).connector(NoDelay(peer.addr())).build();
     for _ in 0..2 {
         let response = client.get(format!("https://{NAME}/")).bearer_auth(SECRET).send().expect("an answer");
         assert_eq!(response.bytes().expect("a body").len(), 100_000);

@@ -1,21 +1,22 @@
 //! Certificates that are refused: each for its own reason, in words for people, and with what to do
-//! about it where that is not plain. A program's own config (`tls_config`) gives the verifier's error
-//! alone; the default one has the certificates at hand, too, and says more.
+//! about it where that is not plain. A configuration of rustls (`Tls::from_rustls`) gives the verifier's
+//! error alone; other `Tls` values have the certificates at hand, too, and say more.
 
 use std::sync::Arc;
 
 use longwire::rustls::pki_types::CertificateDer;
 use longwire::rustls::{ALL_VERSIONS, ServerConfig, SignatureScheme};
+use longwire::{Client, Roots, Tls};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
     NameConstraints, date_time_ymd,
 };
 
-use crate::certificates::{Authority, Forger, Identity, NAME, RsaKey, by_hand, self_signed, showing, trusting};
+use crate::certificates::{Authority, Forger, Identity, NAME, RsaKey, by_hand, pem, self_signed, showing, trusting};
 use crate::failures::assert_says;
 use crate::session::answering;
 use crate::support::peer::ok;
-use crate::{builder, url};
+use crate::url;
 
 /// The content of object identifiers (RFC 3279 §2.2.3, RFC 5758 §3.2, RFC 8410 §3).
 const ECDSA_WITH_SHA1: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x01";
@@ -30,7 +31,7 @@ const WRONG_SIGNATURE: &str = "a signature in its chain, or one made with its ke
 /// A server, and what must be said of its certificate.
 struct Refused {
     server: ServerConfig,
-    /// By the error alone; the first of them by a program's own config, both by the default one.
+    /// By the error of rustls alone, and by that of a [`Tls`] value.
     words: [String; 2],
 }
 
@@ -39,7 +40,7 @@ fn refused(server: ServerConfig, words: &str) -> Refused {
 }
 
 impl Refused {
-    /// What the default config says in place of that.
+    /// What a `Tls` value says in place of that.
     fn explained(mut self, words: &str) -> Refused {
         self.words[1] = words.to_owned();
         self
@@ -109,7 +110,8 @@ fn of_the_chain(root: &Authority) -> Vec<Refused> {
             .explained("its issuer is not trusted here (middle), and the server sent no intermediate certificate"),
         refused(server(&stranger.intermediate("strange middle").identity()), NO_ROOT)
             .explained("the chain that the server sent ends at an unknown issuer (stranger)"),
-        refused(server(&self_signed("itself", false)), NO_ROOT).explained("it is self-signed (itself)"),
+        refused(server(&self_signed("itself", false)), NO_ROOT)
+            .explained("it is self-signed (itself); if it is the right one, trust it with Tls::pin"),
         refused(server(&narrow.identity()), "a CA in its chain must not issue for its names (name constraints)"),
         refused(
             server(&last.intermediate("one too many").identity()),
@@ -130,7 +132,10 @@ fn of_a_kind_that_cannot_be_used(root: &Authority, roots: &mut Vec<CertificateDe
     let appliance = self_signed("appliance", true);
     let old = by_hand(1, "by hand", ECDSA_WITH_SHA256);
     roots.extend([appliance.chain[0].clone(), old.clone()]);
-    let ca = |what: &str| format!("it is {what} (CA:TRUE), which cannot be a server's too, trusted or not: {REMAKE}");
+    let ca = |what: &str| {
+        let why = "which cannot be a server's too, even if it is a trusted root";
+        format!("it is {what} (CA:TRUE), {why}: if it is the right one, trust it with Tls::pin, or {REMAKE}")
+    };
     vec![
         refused(
             showing(vec![by_hand(3, "root", ECDSA_WITH_SHA1)], key()),
@@ -173,9 +178,14 @@ fn every_refusal_of_a_certificate_says_why() {
     let (cases, roots) = cases(&root);
     for Refused { server, words } in cases {
         let peer = answering(server, ok("never read"));
-        let client = builder(trusting(roots.clone(), ALL_VERSIONS), &peer).build();
-        let error = client.get(url(&peer, "/")).send().expect_err(&words[0]);
-        assert_says(&error, &words[0]);
+        let own = Tls::from_rustls(Arc::new(trusting(roots.clone(), ALL_VERSIONS)));
+        let roots: String = roots.iter().map(pem).collect();
+        let explaining = Tls::new().roots(Roots::None).add_root(roots).expect("sound roots");
+        for (tls, words) in [(own, &words[0]), (explaining, &words[1])] {
+            let client = Client::builder().tls(tls).resolve_to(NAME, peer.addr()).build();
+            let error = client.get(url(&peer, "/")).send().expect_err(words);
+            assert_says(&error, words);
+        }
         assert!(peer.request_lines().is_empty());
     }
 }
@@ -214,23 +224,7 @@ fn the_platforms_trust_store_decides_and_every_refusal_says_why() {
     let store = std::env::temp_dir().join(format!("longwire-roots-{}", std::process::id()));
     std::fs::write(&store, roots.iter().map(pem).collect::<String>()).expect("a file");
     let test = "refusals::the_platforms_trust_store_decides_and_every_refusal_says_why";
-    let child = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", test])
-        .env(CASES_VARIABLE, lines)
-        .env("SSL_CERT_FILE", &store)
-        .env_remove("SSL_CERT_DIR")
-        .output()
-        .expect("this program runs");
+    let store_path = store.to_str().expect("a plain path");
+    crate::run_child(test, &[(CASES_VARIABLE, &lines), ("SSL_CERT_FILE", store_path)]);
     std::fs::remove_file(&store).expect("our own file");
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&child.stderr));
-}
-
-/// RFC 7468 §5.
-#[cfg(all(target_os = "linux", feature = "tls"))]
-fn pem(certificate: &CertificateDer<'static>) -> String {
-    use base64::Engine;
-
-    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
-    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }

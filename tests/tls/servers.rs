@@ -5,7 +5,7 @@
 //! failure. A server ends with its value, and when this process dies, however that comes.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use longwire::rustls::pki_types::CertificateDer;
 use longwire::rustls::pki_types::pem::PemObject;
 use longwire::rustls::{ALL_VERSIONS, ClientConfig};
-use longwire::{BodyEnd, Client, CloseReason, ErrorKind, SendBody};
+use longwire::{BodyEnd, Client, CloseReason, ErrorKind, SendBody, Tls};
 
 use crate::certificates::{Authority, NAME, trusting};
 use crate::failures::assert_says;
@@ -144,7 +144,7 @@ impl Server {
     }
 
     fn client(&self, config: ClientConfig) -> Client {
-        Client::builder().tls_config(Arc::new(config)).resolve_to(NAME, self.address).build()
+        Client::builder().tls(Tls::from_rustls(Arc::new(config))).resolve_to(NAME, self.address).build()
     }
 
     fn url(&self, path: &str) -> String {
@@ -336,6 +336,65 @@ fn certificates_made_by_openssl_are_usable_or_it_is_said_how_to_make_them() {
             Some(words) => assert_says(&client.get(server.url("/")).send().expect_err(words), words),
         }
     }
+}
+
+/// What `openssl req -x509` makes when it is asked for nothing else: CA:TRUE, and a common name alone.
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn a_certificate_made_by_openssl_can_be_pinned_as_it_is() {
+    for kind in ["rsa:2048", "ed25519"] {
+        let files = Files::by_openssl(&["-newkey", kind]).expect("a certificate");
+        for (_, argument) in VERSIONS {
+            let server = Server::openssl_with(&files, &["-WWW", argument]);
+            let tls = Tls::new().pin(&files.certificate).expect("a pin");
+            let client = Client::builder().tls(tls).resolve_to(NAME, server.address).build();
+            assert_eq!(server.text(&client, "/small.txt"), "small");
+        }
+    }
+}
+
+/// The files that a key can come in, from one that OpenSSL has made.
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn keys_made_by_openssl_are_taken_in_every_form_or_it_is_said_how_to_decrypt_them() {
+    let encrypted = ["-aes128", "-passout", "pass:secret"];
+    let plain: [(&[&str], &[&str], &str); 5] = [
+        (&["-newkey", "rsa:2048"], &["pkey"], "-----BEGIN PRIVATE KEY-----"),
+        (&["-newkey", "rsa:2048"], &["rsa", "-traditional"], "-----BEGIN RSA PRIVATE KEY-----"),
+        (&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], &["ec"], "-----BEGIN EC PRIVATE KEY-----"),
+        (&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"], &["pkey"], "-----BEGIN PRIVATE KEY-----"),
+        (&["-newkey", "ed25519"], &["pkey"], "-----BEGIN PRIVATE KEY-----"),
+    ];
+    for (new, convert, label) in plain {
+        let files = Files::by_openssl(new).expect("a certificate");
+        let key = converted(&files.key, convert);
+        assert!(key.starts_with(label), "{key}");
+        let server = Server::openssl_with(&files, &["-WWW", "-Verify", "1", "-CAfile", "../root.pem"]);
+        let tls = Tls::new().pin(&files.certificate).and_then(|tls| tls.identity(&files.certificate, key));
+        let client = Client::builder().tls(tls.expect("an identity")).resolve_to(NAME, server.address).build();
+        assert_eq!(server.text(&client, "/small.txt"), "small");
+
+        for arguments in [convert, &["pkey"]] {
+            let key = converted(&files.key, &[arguments, &encrypted].concat());
+            let error = Tls::new().identity(&files.certificate, key).expect_err("nobody has the password");
+            let words = "Tls::identity: the private key is encrypted: decrypt it with `openssl pkey -in ";
+            assert!(error.to_string().starts_with(words), "{error}");
+        }
+    }
+    let large = Files::by_openssl(&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"]).expect("a certificate");
+    let error = Tls::new().identity(&large.certificate, &large.key).expect_err("ring has no P-521");
+    assert!(error.to_string().contains("the private key cannot be used; what can be is RSA "), "{error}");
+}
+
+/// A key as OpenSSL writes it with these arguments.
+fn converted(key: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new("openssl");
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = command.spawn().expect("openssl must be installed");
+    process.stdin.take().expect("it is piped").write_all(key.as_bytes()).expect("openssl reads");
+    let output = process.wait_with_output().expect("our own child");
+    assert!(output.status.success(), "openssl {arguments:?}");
+    String::from_utf8(output.stdout).expect("PEM")
 }
 
 /// By default s_server sends two tickets behind the handshake; here it sends many, and none.

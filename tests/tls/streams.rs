@@ -658,7 +658,7 @@ impl ProxyServer {
     }
 
     fn client(&self, authority: &Authority) -> ClientBuilder {
-        Client::builder().tls_config(Arc::new(authority.client_config(ALL_VERSIONS))).unix_socket(&self.path)
+        Client::builder().tls(authority.tls()).unix_socket(&self.path)
     }
 
     /// Waits for the end of the connection.

@@ -29,7 +29,7 @@ use crate::net::transport::Stream;
 use crate::observe::{BodyEnd, Event};
 use crate::reuse::CloseReason;
 use crate::status::StatusCode;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
 
 /// A response body, read from the connection as you ask for it.
 ///
@@ -110,7 +110,7 @@ impl Body {
             State::Open(framed)
         };
         let mut body = Body { state, about, limit: COLLECT_BYTES_MAX, labels: None };
-        if body.remaining() == Some(0) {
+        if matches!(&body.state, State::Open(framed) if framed.decoder.remaining() == Some(0)) {
             body.finish();
         }
         body
@@ -327,17 +327,12 @@ impl Body {
         }
     }
 
-    /// Takes `count` bytes that `fill` has found; with the last one the connection is released.
+    /// Takes `count` bytes that `fill` has found. Finishes the body if its end has arrived already, so
+    /// that the connection is released with the last byte; an error that shows up is for the next read.
     fn take(&mut self, count: usize) {
         let State::Open(framed) = &mut self.state else { return };
         framed.lease.consume(count);
         framed.advance(count);
-        self.poll_end();
-    }
-
-    /// Finishes the body if its end has arrived already. An error that shows up is for the next read.
-    fn poll_end(&mut self) {
-        let State::Open(framed) = &mut self.state else { return };
         let found = match framed.decoder.remaining() {
             Some(0) => Ok(Found::End),
             Some(_) => return, // there is no more to see
@@ -354,7 +349,7 @@ impl Body {
     /// bytes of content that gave, 0 at the end, or `None` if it was framing alone.
     fn read_direct(&mut self, into: &mut [u8]) -> Result<Option<usize>> {
         let State::Open(framed) = &mut self.state else { return Ok(None) };
-        // The last byte comes with a read that asks for more, so that stray bytes are seen.
+        // The read of the last byte has room for one more, so that stray bytes are seen.
         let is_last = framed.decoder.remaining() == Some(into.len() as u64);
         let room = into.len() - usize::from(is_last);
         let arrived = match framed.read_unbuffered(&mut into[..room]) {
@@ -386,7 +381,9 @@ impl Body {
         let end = framed.decoder.end();
         let ended = State::Ended(end, framed.decoder.trailers());
         if let State::Open(framed) = mem::replace(&mut self.state, ended) {
-            framed.lease.report(|ids| Event::BodyEnded { bytes: framed.bytes, end, ids });
+            if framed.lease.is_observed() {
+                framed.lease.report(|ids| Event::BodyEnded { bytes: framed.bytes, end, ids });
+            }
             framed.release_or_close();
         }
     }

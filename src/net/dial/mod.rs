@@ -20,11 +20,12 @@ use crate::net::dial::race::Defeat;
 use crate::net::dial::resolve::Resolver;
 use crate::net::dial::tunnel::{Destination, Dns, Outcome, ProxyProtocol, ProxyServer, Route};
 #[cfg(feature = "__rustls")]
-use crate::net::tls::Tls;
+use crate::net::tls::settings::Tls;
 use crate::net::transport::unix::UnixSocket;
 use crate::net::transport::{Connect, Socket, Stream, Target};
 use crate::observe::{Event, EventIds, Timings, Trace};
 use crate::reuse::CloseReason;
+use crate::tls_info::TlsInfo;
 
 /// Addresses of one name that are tried; each may cost a thread for as long as it takes.
 const ADDRESSES_MAX: usize = 16;
@@ -132,13 +133,15 @@ impl Dialer {
         opening.took.connect = started.elapsed().saturating_sub(opening.took.resolve + opening.took.tls);
         trace.report(|ids| Event::Connected { peer, took: opening.took.connect, ids });
         let needs_tls = target.is_https && !self.is_secure(&socket);
-        let secured = if needs_tls { self.secure(socket, target.host, None, &mut opening) } else { Ok(socket) };
-        secured.and_then(|socket| reject_self_connect(Conn::new(socket, opening.took, trace.ids.connection))).map_err(
-            |error| {
-                let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
-                ConnectError { error: error.with_peer(peer), closed: Some((peer, reason, trace.ids)) }
-            },
-        )
+        let secured = match needs_tls {
+            true => self.secure(socket, target.host, None, &mut opening).map(|(socket, tls)| (socket, Some(tls))),
+            false => Ok((socket, None)),
+        };
+        let conn = secured.map(|(socket, tls)| Conn::new(socket, tls, opening.took, trace.ids.connection));
+        conn.and_then(reject_self_connect).map_err(|error| {
+            let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
+            ConnectError { error: error.with_peer(peer), closed: Some((peer, reason, trace.ids)) }
+        })
     }
 
     /// Whether https, of servers and of proxies, is spoken by this build.
@@ -170,16 +173,22 @@ impl Dialer {
         host: &str,
         relay: Option<&ProxyServer>,
         opening: &mut ConnectAttempt<'_>,
-    ) -> Result<Socket> {
+    ) -> Result<(Socket, TlsInfo)> {
         let started = Instant::now();
-        let tls = relay.and_then(|relay| relay.tls.as_deref()).unwrap_or(&self.tls);
-        let socket = tls.wrap(socket, host, opening.deadline, opening.token, opening.trace)?;
+        let tls = relay.and_then(|relay| relay.tls.as_ref()).unwrap_or(&self.tls);
+        let secured = tls.wrap(socket, host, opening.deadline, opening.token, opening.trace)?;
         opening.took.tls += started.elapsed();
-        Ok(socket)
+        Ok(secured)
     }
 
     #[cfg(not(feature = "__rustls"))]
-    fn secure(&self, _: Socket, host: &str, _: Option<&ProxyServer>, _: &mut ConnectAttempt<'_>) -> Result<Socket> {
+    fn secure(
+        &self,
+        _: Socket,
+        host: &str,
+        _: Option<&ProxyServer>,
+        _: &mut ConnectAttempt<'_>,
+    ) -> Result<(Socket, TlsInfo)> {
         let what = format!("no TLS with {host}: {}", Self::NEEDED_FOR_HTTPS);
         Err(Error::new(ErrorKind::UnsupportedScheme, what).at(Stage::Tls))
     }
@@ -226,7 +235,9 @@ impl Dialer {
         let addresses = self.addresses(&relay.host, relay.port, None, opening);
         let socket = addresses.and_then(|addresses| self.tcp(&addresses, opening));
         let secured = match socket {
-            Ok(socket) if relay.is_https() => self.secure(socket, &relay.host, Some(relay), opening),
+            Ok(socket) if relay.is_https() => {
+                self.secure(socket, &relay.host, Some(relay), opening).map(|(socket, _)| socket)
+            }
             plain_or_failed => plain_or_failed,
         };
         secured.map_err(|error| match error.kind() {
@@ -397,7 +408,7 @@ mod tests {
         let called = |address: fn(&TcpStream) -> std::io::Result<SocketAddr>| {
             let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let address = address(&stream).unwrap();
-            reject_self_connect(Conn::new(Socket::Tcp(Arc::new(stream), address), Timings::default(), 0)).err()
+            reject_self_connect(Conn::new(Socket::Tcp(Arc::new(stream), address), None, Timings::default(), 0)).err()
         };
         assert!(called(TcpStream::peer_addr).is_none());
         let error = called(TcpStream::local_addr).unwrap();

@@ -8,8 +8,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-#[cfg(feature = "__rustls")]
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -20,16 +18,15 @@ use crate::net::cancel::CancelToken;
 use crate::net::conn::{Conn, Room};
 use crate::net::deadline::Deadline;
 #[cfg(feature = "__rustls")]
-use crate::net::tls::Tls;
+use crate::net::tls::settings::Tls;
 use crate::net::transport::Socket;
 use crate::redact::excerpt;
 use crate::status::StatusCode;
 use crate::wire::challenge;
 use crate::wire::decode::Decoder;
 use crate::wire::framing;
-use crate::wire::head::{Head, HeadLimits};
 use crate::wire::head_lines::InvalidLines;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
 
 /// An answer to CONNECT is a status and, at the worst, the challenges of a few schemes.
@@ -71,7 +68,7 @@ pub(crate) struct ProxyServer {
     pub(crate) is_trusted: bool,
     /// How TLS is spoken to it; `None`: as to servers.
     #[cfg(feature = "__rustls")]
-    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) tls: Option<Tls>,
 }
 
 #[derive(Clone)]
@@ -106,6 +103,15 @@ impl ProxyServer {
     /// Whether it must be spoken to through TLS.
     pub(crate) fn is_https(&self) -> bool {
         matches!(self.speaks, ProxyProtocol::Http { is_https: true, .. })
+    }
+
+    /// Identifies how TLS is done with it; 0: as with servers. Connections of different ones are not
+    /// interchangeable.
+    pub(crate) fn tls_id(&self) -> u64 {
+        #[cfg(feature = "__rustls")]
+        return self.tls.as_ref().map_or(0, Tls::id);
+        #[cfg(not(feature = "__rustls"))]
+        return 0;
     }
 
     /// The fields that it alone is sent; a SOCKS5 proxy has none.
@@ -237,17 +243,14 @@ fn connect_head(authority: &str, user_agent: &[u8], fields: &Headers) -> Vec<u8>
 
 /// The first head that is not interim. 101 is no answer to CONNECT, and so a refusal.
 fn final_head(conn: &mut Conn, buffer: &mut Buffer) -> Result<Head> {
-    let mut parser = HeadParser::new(HEAD_LIMITS, InvalidLines::Refused);
+    let mut parser = HeadParser::new(HEAD_LIMITS, InvalidLines::Reject);
     loop {
         if let Some(head) = parser.parse(buffer.bytes())? {
             buffer.consume(head.bytes);
-            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            if !head.is_interim() {
                 return Ok(head);
             }
-            parser.skip_interim(&head)?;
-            continue;
-        }
-        if fill(conn, buffer, Deadline::none())? == 0 {
+        } else if fill(conn, buffer, Deadline::none())? == 0 {
             return Err(parser.eof(buffer.bytes()));
         }
     }

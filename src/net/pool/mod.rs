@@ -126,7 +126,7 @@ type HostId = usize;
 pub(crate) struct Pool {
     limits: PoolLimits,
     shared: Mutex<Shared>,
-    observers: Observers,
+    pub(crate) observers: Observers,
     /// The process that made it, by its id.
     process: u32,
 }
@@ -202,7 +202,10 @@ impl Pool {
             match conn.probe(now, self.limits.probe_after) {
                 Ok(()) => {
                     conn.begin(want.limits, want.ids, now);
-                    self.observers.report(|| Event::Reused { peer: conn.peer(), nth: conn.exchanges, ids: conn.ids });
+                    if self.observers.list.is_some() {
+                        let (peer, nth, ids) = (conn.peer(), conn.exchanges, conn.ids);
+                        self.observers.report(|| Event::Reused { peer, nth, ids });
+                    }
                     return Ok(lease);
                 }
                 Err(reason) => lease.replace(reason, want.ids),
@@ -291,10 +294,6 @@ impl Pool {
         self.observers.report(|| Event::Closed { peer, reason, ids });
     }
 
-    pub(crate) fn observers(&self) -> &Observers {
-        &self.observers
-    }
-
     pub(crate) fn stats(&self) -> PoolStats {
         let mut closing = Closing::new();
         let mut shared = self.lock();
@@ -311,7 +310,7 @@ impl Pool {
         let since = conn.idle_from();
         conn.park(since, self.retires(&conn, since, how.timeout_secs.map(Duration::from_secs)), how.unproven);
         let ids = conn.ids;
-        let told = (!self.observers.is_empty()).then(|| (conn.peer(), std::ptr::from_ref(&*conn)));
+        let told = self.observers.list.is_some().then(|| (conn.peer(), std::ptr::from_ref(&*conn)));
         let mut closing = Closing::new();
         let mut shared = self.lock();
         shared.keep_spare(buffer);
@@ -791,7 +790,7 @@ impl Lease {
 
     /// Returns whether anything that is reported is seen.
     pub(crate) fn is_observed(&self) -> bool {
-        !self.pool.observers.is_empty()
+        self.pool.observers.list.is_some()
     }
 
     /// Returns whether the pool came into this process by fork: then the connection may be the

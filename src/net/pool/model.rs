@@ -287,7 +287,7 @@ impl Book {
             page.streams.len() - 1
         };
         self.look();
-        Ok(Conn::new(Socket::Other(Box::new(Double { port, book: self.clone() })), Timings::default(), 0))
+        Ok(Conn::new(Socket::Other(Box::new(Double { port, book: self.clone() })), None, Timings::default(), 0))
     }
 
     /// No limit is passed, and the lock is not held. While something unwinds nothing is asserted:

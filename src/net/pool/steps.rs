@@ -91,7 +91,7 @@ fn pool(limits: PoolLimits) -> (Arc<Pool>, Arc<Told>) {
 }
 
 fn open(port: u16) -> Conn {
-    Conn::new(Socket::Other(Box::new(Silent(port))), Timings::default(), 0)
+    Conn::new(Socket::Other(Box::new(Silent(port))), None, Timings::default(), 0)
 }
 
 fn want(origin: &str) -> Want<'_> {

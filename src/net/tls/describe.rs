@@ -1,6 +1,6 @@
-//! rustls's errors in words: what is wrong and, where that is not plain, what to do about it. One line
-//! each, and no name that only Rust knows. What could only be told with the certificate at hand
-//! comes from `trust`, inside an [`Explanation`].
+//! rustls's errors in words: what is wrong and, where that is not obvious, what to do about it. One line
+//! each, without the names of Rust's types. What can only be told with the certificate at hand
+//! comes from `verify`, inside an [`Explanation`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +21,7 @@ const REFUSED: &str = "the server's certificate is refused";
 const ADVICE: &str = "make another with `openssl req -x509 -newkey rsa:2048 -addext subjectAltName=DNS:NAME \
                       -addext basicConstraints=critical,CA:FALSE`";
 
-/// What two verifiers each have an error of their own for.
+/// What the platform's verifier and webpki have different errors for.
 const NOT_FOR_SERVERS: &str = "it is not for servers (extended key usage)";
 const CRITICAL_EXTENSION: &str = "it has a critical extension that is not known here";
 
@@ -30,38 +30,38 @@ const NAMES_MAX: usize = 4;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
-/// What the platform's verifier has instead of `InvalidPurpose`.
+/// The text of the platform's verifier in place of `InvalidPurpose`.
 const PLATFORMS_INVALID_PURPOSE: &str = "certificate had invalid extensions";
 
-/// Why a server of TLS 1.2 breaks off that has sent a HelloRequest (RFC 5246 §7.4.1.1).
+/// Why a TLS 1.2 server that has sent a HelloRequest closes the connection (RFC 5246 §7.4.1.1).
 pub(crate) const RENEGOTIATION: &str = "the server asks for a renegotiation, which is never done (if it wants a \
                                         client certificate, it must ask in the first handshake)";
 
-/// rustls's error as ours; `doing` says what was being done.
+/// Returns rustls's error as ours; `doing` names what was being done.
 pub(crate) fn failure(doing: impl Into<Cow<'static, str>>, error: rustls::Error) -> Error {
     let words = describe(&error);
     let cause = match Explanation::of(&error) {
         Some(explanation) => explanation.cause.clone(),
         None => error,
     };
-    in_own_words(doing, words, cause)
+    described(doing, words, cause)
 }
 
-/// The same, where the server had asked for a renegotiation before: its alert alone would mislead.
+/// The same after the server has asked for a renegotiation: its alert alone would mislead.
 pub(crate) fn failure_after_hello_request(doing: impl Into<Cow<'static, str>>, error: rustls::Error) -> Error {
     match error {
         rustls::Error::AlertReceived(alert) => {
-            in_own_words(doing, format!("{RENEGOTIATION}, and broke off ({})", alert_name(alert)), error)
+            described(doing, format!("{RENEGOTIATION}, and broke off ({})", alert_name(alert)), error)
         }
         _ => failure(doing, error),
     }
 }
 
-fn in_own_words(doing: impl Into<Cow<'static, str>>, words: String, cause: rustls::Error) -> Error {
+fn described(doing: impl Into<Cow<'static, str>>, words: String, cause: rustls::Error) -> Error {
     Error::from_io(ErrorKind::Tls, doing, io::Error::other(Described { words, cause }))
 }
 
-/// rustls's error, shown in our words.
+/// rustls's error, with our words as its `Display`.
 #[derive(Debug)]
 struct Described {
     words: String,
@@ -84,7 +84,7 @@ impl std::error::Error for Described {
 #[derive(Debug)]
 pub(crate) struct Explanation {
     pub(crate) why: String,
-    /// What the verifier said.
+    /// The verifier's error.
     pub(crate) cause: rustls::Error,
 }
 
@@ -111,6 +111,7 @@ impl fmt::Display for Explanation {
 
 impl std::error::Error for Explanation {}
 
+/// Returns what the error says, on one line.
 fn describe(error: &rustls::Error) -> String {
     use rustls::Error::*;
     const UNSOUND: &str = "what the server sent is not sound TLS";
@@ -145,20 +146,20 @@ fn incompatible(why: &PeerIncompatible) -> String {
     match why {
         ServerDoesNotSupportTls12Or13 => "the server speaks neither TLS 1.2 nor 1.3".to_owned(),
         ServerTlsVersionIsDisabledByOurConfig => {
-            "the server chose a version of TLS that our configuration leaves out".to_owned()
+            "the server chose a version of TLS that is disabled here (Tls::min_version)".to_owned()
         }
         _ => format!("the server and this client have no TLS in common: {}", variant(why)),
     }
 }
 
-/// What the server means, as far as its alert tells.
+/// What an alert of the server means.
 fn alert_meaning(alert: AlertDescription) -> &'static str {
     use AlertDescription::*;
     match alert {
-        ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3",
+        ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3, or none that Tls::min_version allows",
         HandshakeFailure => "the server has no cipher suite in common with us, or wants a client certificate",
         InsufficientSecurity => "the server wants stronger cryptography than was offered",
-        CertificateRequired => "the server wants a client certificate (ClientBuilder::tls_config)",
+        CertificateRequired => "the server wants a client certificate (Tls::identity)",
         BadCertificate
         | UnsupportedCertificate
         | CertificateRevoked
@@ -200,18 +201,26 @@ fn certificate(error: &CertificateError) -> String {
                           known here, or the server left out an intermediate certificate"
             .to_owned(),
         Revoked => "the server's certificate was revoked".to_owned(),
-        Other(OtherError(inner)) => match inner.downcast_ref::<Explanation>() {
-            Some(explanation) => format!("{REFUSED}: {}", explanation.why),
-            None => format!("{REFUSED}: {}", webpki_error(&inner.to_string())),
-        },
         _ => format!("{REFUSED}: {}", certificate_defect(error)),
     }
 }
 
-/// What is wrong with a certificate, or with one that vouches for it.
+/// What is wrong with a certificate that is not a server's, but was given to a setting.
+pub(crate) fn defect(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(error) => certificate_defect(error),
+        _ => describe(error),
+    }
+}
+
+/// What is wrong with a certificate, or with one in its chain.
 fn certificate_defect(error: &CertificateError) -> String {
     use CertificateError::*;
     match error {
+        Other(OtherError(inner)) => match inner.downcast_ref::<Explanation>() {
+            Some(explanation) => explanation.why.clone(),
+            None => webpki_error(&inner.to_string()),
+        },
         BadSignature => "a signature in its chain, or one made with its key, is wrong: it was damaged, the trusted \
                          root of that name has another key, or an RSA key is shorter than 2048 bits"
             .to_owned(),
@@ -233,8 +242,8 @@ fn certificate_defect(error: &CertificateError) -> String {
     }
 }
 
-/// What webpki has no variant for in rustls comes as text that is the name of an enum's variant; what
-/// a platform's verifier says is prose.
+/// webpki's errors without a variant in rustls come as text, which is the name of an enum's variant; a
+/// platform verifier's are prose.
 fn webpki_error(text: &str) -> String {
     match text {
         "CaUsedAsEndEntity" => ca_as_server("the certificate of a CA"),
@@ -253,16 +262,36 @@ fn webpki_error(text: &str) -> String {
 
 /// `what` it is: a certificate with CA:TRUE.
 pub(crate) fn ca_as_server(what: &str) -> String {
-    format!("it is {what} (CA:TRUE), which cannot be a server's too, trusted or not: {ADVICE}")
+    format!(
+        "it is {what} (CA:TRUE), which cannot be a server's too, even if it is a trusted root: if it is the right one, \
+         trust it with Tls::pin, or {ADVICE}"
+    )
+}
+
+pub(crate) fn self_signed(subject: &str) -> String {
+    format!("it is self-signed ({subject}); if it is the right one, trust it with Tls::pin")
 }
 
 pub(crate) fn short_rsa_key(bits: usize) -> String {
     format!("an RSA key of {bits} bits is too short, 2048 are needed: {ADVICE}")
 }
 
+/// The certificate of that subject is none of the pinned ones.
+pub(crate) fn not_pinned(subject: Option<&str>) -> String {
+    let subject = subject.unwrap_or("malformed");
+    format!("it is not a pinned one ({subject}); if the server has a new one, trust that with Tls::pin")
+}
+
+/// A pinned certificate is for these names, or for none.
+pub(crate) fn pinned_for_other_name(expected: &ServerName<'_>, names: Vec<String>) -> String {
+    let names = if names.is_empty() { "no name".to_owned() } else { listed(&names) };
+    let expected = expected.to_str();
+    format!("it is pinned, but for {names}, not for {expected} (Tls::any_name switches this check off)")
+}
+
 fn other_name(expected: &ServerName<'_>, presented: &[String]) -> String {
     let expected = expected.to_str();
-    let names: Vec<String> = presented.iter().filter_map(|name| host_name(name)).collect();
+    let names = host_names(presented);
     if names.is_empty() {
         let kind = if expected.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
         return format!(
@@ -270,16 +299,25 @@ fn other_name(expected: &ServerName<'_>, presented: &[String]) -> String {
              it needs `-addext subjectAltName={kind}:{expected}` of `openssl req`"
         );
     }
-    let shown = names[..names.len().min(NAMES_MAX)].join(", ");
-    let more = match names.len().saturating_sub(NAMES_MAX) {
-        0 => String::new(),
-        count => format!(" and {count} more"),
-    };
-    format!("the server's certificate is for another name: for {shown}{more}, not for {expected}")
+    format!("the server's certificate is for another name: for {}, not for {expected}", listed(&names))
 }
 
-/// The host in a name as webpki shows it: `DnsName("a.test")` or `IpAddress(127.0.0.1)`. Names of other
-/// kinds are no host's.
+/// The first of the names, and how many more there are.
+fn listed(names: &[String]) -> String {
+    let shown = names[..names.len().min(NAMES_MAX)].join(", ");
+    match names.len().saturating_sub(NAMES_MAX) {
+        0 => shown,
+        count => format!("{shown} and {count} more"),
+    }
+}
+
+/// The hosts among a certificate's names as webpki shows them.
+pub(crate) fn host_names(presented: &[String]) -> Vec<String> {
+    presented.iter().filter_map(|name| host_name(name)).collect()
+}
+
+/// The host in a name as webpki shows it: `DnsName("a.test")` or `IpAddress(127.0.0.1)`; `None` for
+/// names of other kinds.
 fn host_name(shown: &str) -> Option<String> {
     const NAME_LENGTH_MAX: usize = 253; // RFC 1035 §2.3.4, without the outer dots
 
@@ -296,7 +334,7 @@ fn days(seconds: u64) -> String {
     }
 }
 
-/// The algorithm comes as the content of an AlgorithmIdentifier (RFC 5280 §4.1.1.2).
+/// `algorithm` is the content of an AlgorithmIdentifier (RFC 5280 §4.1.1.2).
 fn unsupported_signature(algorithm: &[u8]) -> String {
     /// RFC 3279 §2.2.
     const WEAK: [(&str, &str); 5] = [
@@ -416,7 +454,7 @@ mod tests {
         errors.extend(certificates.map(rustls::Error::InvalidCertificate));
         for error in errors {
             let said = failure("TLS", error.clone()).to_string();
-            let letters: Vec<char> = said.replace("ClientBuilder", "").chars().collect();
+            let letters: Vec<char> = said.replace("Tls::", "").chars().collect();
             let is_plain = |two: &[char]| !(two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
             assert!(letters.windows(2).all(is_plain) && !said.contains(['\n', '{', '"']), "{error:?}: {said}");
         }
