@@ -150,7 +150,10 @@ fn trace_carries_no_secrets() {
 #[test]
 fn a_secret_in_the_name_of_a_field_is_not_shown() {
     for (name, want) in [
-        ("Authorization: Bearer s3cret", "header name \"Authorization\" is followed by ':', which no field name may have"),
+        (
+            "Authorization: Bearer s3cret",
+            "header name \"Authorization\" is followed by ':', which no field name may have",
+        ),
         ("\r\ns3cret", "header name \"\" is followed by '\\r', which no field name may have"),
         ("", "a header name is empty"),
     ] {
