@@ -20,7 +20,7 @@
 //! # Interim responses
 //!
 //! Any number of 1xx heads may precede the final one (RFC 9110 §15.2). [`HeadParser::parse`] returns
-//! each of them; [`Head::is_interim`] says that another head follows. A limit on their bytes ends a
+//! each of them; [`Head::is_interim`] returns whether another head follows. A limit on their bytes ends a
 //! flood of them.
 
 use std::borrow::Cow;
@@ -321,7 +321,7 @@ impl Head {
         }
     }
 
-    /// Returns the head as it came.
+    /// Returns the head as received, without the empty lines before it.
     pub(crate) fn raw(&self) -> &[u8] {
         self.headers.raw_head()
     }
