@@ -34,7 +34,7 @@ pub mod fuzzing;
 /// Transports: what a client connects by, and what it reads from and writes to.
 pub mod transport {
     pub use crate::net::deadline::Deadline;
-    pub use crate::net::dial::resolve::Resolve;
+    pub use crate::net::dial::resolve::{Query, Resolve};
     pub use crate::net::transport::{Connect, Stream, Target};
 }
 

@@ -513,6 +513,7 @@ impl ClientBuilder {
             resolver: Resolver::new(self.resolver.unwrap_or_else(|| Arc::new(System)), self.fixed),
             permits: Permits::default(),
             filter: self.filter,
+            dial: None,
             connector,
             user_agent: self.settings.own_user_agent().to_vec(),
             #[cfg(feature = "__rustls")]

@@ -7,7 +7,6 @@ pub(crate) mod cancel;
 pub(crate) mod conn;
 pub(crate) mod deadline;
 pub(crate) mod dial;
-mod helper;
 pub(crate) mod line;
 pub(crate) mod pool;
 pub(crate) mod speed;
@@ -15,3 +14,4 @@ pub(crate) mod sync;
 #[cfg(feature = "__rustls")]
 pub(crate) mod tls;
 pub(crate) mod transport;
+mod worker;
