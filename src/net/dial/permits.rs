@@ -303,7 +303,7 @@ mod tests {
         drop(taken.pop());
         taken.extend(take(&permits, 1, 1));
         assert!(permits.try_acquire(&1).is_none(), "a failure is no answer");
-        taken.pop().map(Permit::succeed);
+        taken.pop().unwrap().succeed();
         taken.extend(take(&permits, 1, ADDRESS_CONNECTS_MAX - taken.len()));
         assert!(permits.try_acquire(&1).is_none());
         drop(taken);
@@ -315,7 +315,7 @@ mod tests {
     fn an_address_whose_attempts_are_abandoned_has_not_answered() {
         let permits = Permits::default();
         let mut taken = take(&permits, 1, 2);
-        taken.pop().map(Permit::succeed);
+        taken.pop().unwrap().succeed();
         permits.record_abandoned(&1);
         permits.record_abandoned(&2); // which has none
         taken.extend(take(&permits, 1, UNANSWERED_MAX - 1));
@@ -354,7 +354,7 @@ mod tests {
         let permits = Permits::default();
         let mut taken = take(&permits, 1, UNANSWERED_MAX);
         let waiting = [(); 6].map(|()| enqueue(&permits, &[1]));
-        taken.pop().map(Permit::succeed);
+        taken.pop().unwrap().succeed();
         let all = waiting.each_ref().map(granted);
         assert!(all.iter().all(Option::is_some) && queued(&permits).is_empty());
     }

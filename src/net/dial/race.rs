@@ -314,7 +314,7 @@ mod tests {
     fn an_abandoned_attempt_makes_its_address_one_that_has_not_answered() {
         let (network, permits) = (Network::default(), Permits::default());
         let _held = permits.try_acquire(&SILENT);
-        permits.try_acquire(&SILENT).map(Permit::succeed);
+        permits.try_acquire(&SILENT).unwrap().succeed();
         let token = CancelToken::new();
         token.cancel();
         let outcome = run(&permits, &[SILENT], network.connect(), Deadline::none(), Some(&token));
