@@ -8,7 +8,6 @@ pub(crate) mod conn;
 pub(crate) mod deadline;
 pub(crate) mod dial;
 mod helper;
-pub(crate) mod line;
 pub(crate) mod pool;
 pub(crate) mod speed;
 pub(crate) mod sync;
