@@ -30,7 +30,7 @@ pub(crate) fn run(
     match converse(&mut lease, request, next_hop, settings, &mut answers) {
         Ok(received) => Ok(ResponseParts { lease, received }),
         Err(error) => {
-            let fate = match (answers.has_begun(), lease.sent()) {
+            let fate = match (answers.has_begun(), lease.sent) {
                 (true, _) => Fate::ResponseStarted,
                 (false, 0) => Fate::NotSent,
                 (false, _) => Fate::MaybeProcessed,
@@ -60,10 +60,10 @@ fn converse(
         _ => error,
     })?;
     let sent = Instant::now();
-    conn.report(|ids| Event::RequestSent { bytes: conn.sent(), ids });
+    conn.report(|ids| Event::RequestSent { bytes: conn.sent, ids });
     let head = answers.read_head(conn, sent)?;
     let received = Instant::now();
-    conn.heard_by(received);
+    conn.note_read(received);
     let framing = framing::of_response(&request.method, &head).map_err(|error| error.at(Stage::Head))?;
     if matches!(framing, Framing::UntilClose { .. }) && settings.require_framing {
         let what = "the body's end is not announced (require_framing)";

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
+use crate::net::conn::Room;
 use crate::net::deadline::Deadline;
 use crate::net::pool::Lease;
 use crate::observe::{Event, EventIds};
@@ -83,7 +84,7 @@ impl<'a> ResponseReader<'a> {
             match self.fill(conn, patience, Instant::now()) {
                 Ok(()) => {}
                 // Silence is the server's right until it has the body.
-                Err(error) if error.is_timeout() && !conn.limits().deadline.has_passed() => return Ok(true),
+                Err(error) if error.is_timeout() && !conn.limits.deadline.has_passed() => return Ok(true),
                 Err(error) => return Err(error),
             }
         }
@@ -93,7 +94,7 @@ impl<'a> ResponseReader<'a> {
     /// more.
     pub(crate) fn poll(&mut self, conn: &mut Lease) -> Result<Option<&Head>> {
         while !self.parse_buffered(conn)? {
-            match conn.try_fill()? {
+            match conn.try_read(Room::Buffer)? {
                 Some(0) => return Err(self.ended(conn)),
                 Some(_) => {}
                 None => break,
@@ -140,10 +141,10 @@ impl<'a> ResponseReader<'a> {
     fn fill(&mut self, conn: &mut Lease, until: Deadline, now: Instant) -> Result<()> {
         let stage = stage(conn);
         let until = match self.partial_since {
-            Some(begun) => until.or_sooner(Deadline::of("read_timeout", conn.limits().read_timeout, begun)),
+            Some(begun) => until.or_sooner(Deadline::of("read_timeout", conn.limits.read_timeout, begun)),
             None => until,
         };
-        let count = conn.fill(&until, now).map_err(|error| error.at(stage))?;
+        let count = conn.read(Room::Buffer, &until, now).map_err(|error| error.at(stage))?;
         if count > 0 {
             return Ok(());
         }

@@ -96,12 +96,12 @@ pub(crate) fn send(
 fn after_broken_write(conn: &mut Lease, answers: &mut ResponseReader<'_>, error: Error) -> Result<()> {
     match error.kind() {
         // What was said before the request's first byte had left is no answer to it.
-        _ if conn.sent() == 0 => Err(error.at(Stage::Send)),
+        _ if conn.sent == 0 => Err(error.at(Stage::Send)),
         ErrorKind::Io => answers.wait(conn, Instant::now()).map_err(|said| match said.kind() {
             ErrorKind::Tls => said,
             _ => error.at(Stage::Send),
         }),
-        ErrorKind::Timeout if !conn.limits().deadline.has_passed() => match answers.poll(conn) {
+        ErrorKind::Timeout if !conn.limits.deadline.has_passed() => match answers.poll(conn) {
             Ok(Some(head)) if rejects_body(head) => Ok(()),
             _ => Err(error.at(Stage::Send)),
         },
@@ -129,7 +129,7 @@ struct Uploader<'c, 'a, 's> {
 
 impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
     fn new(conn: &'c mut Lease, answers: &'a mut ResponseReader<'s>) -> Uploader<'c, 'a, 's> {
-        Uploader { looked: conn.begun(), conn, answers, unseen: 0, stalls: 0 }
+        Uploader { looked: conn.begun, conn, answers, unseen: 0, stalls: 0 }
     }
 
     fn write_all(mut self, bytes: &[u8]) -> Result<Upload> {
@@ -153,18 +153,18 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
     /// Writes a block, and what the transport holds back of it, unless an answer makes the rest
     /// pointless.
     fn write(&mut self, mut block: &[u8]) -> Result<Upload> {
-        let mut silence = self.conn.write_silence();
+        let mut silence = self.conn.write_silence(Instant::now());
         loop {
             let sent = match block {
-                [] => self.conn.flush_tick(TICK, silence),
-                block => self.conn.send_tick(block, TICK, silence),
+                [] => self.conn.flush_for(TICK, silence),
+                block => self.conn.write_for(block, TICK, silence),
             };
             match sent {
                 Ok(Some(1..)) if block.is_empty() => return Ok(Upload::Complete),
                 Ok(Some(count)) => {
                     block = &block[count..];
                     self.unseen += count;
-                    silence = self.conn.write_silence();
+                    silence = self.conn.write_silence(Instant::now());
                     self.stalls = 0;
                 }
                 Ok(None) => self.stalls += 1,

@@ -92,7 +92,7 @@ impl Response {
             received: ReceivedHead { head, content_length, framing, reuse, upload, sent, received },
         } = parts;
         let connection = ConnectionInfo::new(lease.opened.clone(), lease.exchanges, received);
-        let begun = lease.begun();
+        let begun = lease.begun;
         let is_request_complete = upload == Upload::Complete;
         let about = About { method, url, status: head.status, connection };
         let body = Body::new(Framed::new(lease, head.status, framing, reuse), about);

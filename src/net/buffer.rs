@@ -18,9 +18,7 @@ impl Buffer {
     }
 
     /// No buffer at all: what an idle connection has.
-    pub(crate) const fn none() -> Buffer {
-        Buffer { block: Vec::new(), start: 0, end: 0, size: 0 }
-    }
+    pub(crate) const NONE: Buffer = Buffer { block: Vec::new(), start: 0, end: 0, size: 0 };
 
     /// The unused bytes.
     #[inline]

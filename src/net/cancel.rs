@@ -156,12 +156,6 @@ pub(crate) struct Registration {
     id: u64,
 }
 
-impl Registration {
-    pub(crate) fn token(&self) -> &CancelToken {
-        &self.token
-    }
-}
-
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut hooks = self.token.hooks();

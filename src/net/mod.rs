@@ -7,7 +7,6 @@ pub(crate) mod cancel;
 pub(crate) mod conn;
 pub(crate) mod deadline;
 pub(crate) mod dial;
-pub(crate) mod line;
 pub(crate) mod pool;
 pub(crate) mod speed;
 pub(crate) mod sync;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Fate, Result, Stage};
 use crate::headers::Headers;
-use crate::net::conn::Conn;
+use crate::net::conn::{Conn, Room};
 use crate::net::deadline::Deadline;
 use crate::net::pool::Lease;
 use crate::net::speed::SpeedMeter;
@@ -54,7 +54,7 @@ impl Framed {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Framed(State::Switched(lease));
         }
-        let meter = lease.limits().min_speed.map(|min| Box::new(SpeedMeter::new(min)));
+        let meter = lease.limits.min_speed.map(|min| Box::new(SpeedMeter::new(min)));
         let mut body = Framed(State::Open(Open { meter, lease, decoder: Decoder::new(framing), reuse }));
         if body.remaining() == Some(0) {
             body.finish();
@@ -267,8 +267,8 @@ impl Open {
     /// Waits for more. `false`: there is none, since the connection's end is the body's.
     fn fill(&mut self, until: &Deadline) -> Result<bool> {
         let count = match &mut self.meter {
-            None => self.lease.fill(until, Instant::now())?,
-            Some(meter) => metered(meter, until, |until, now| self.lease.fill(until, now))?,
+            None => self.lease.read(Room::Buffer, until, Instant::now())?,
+            Some(meter) => metered(meter, until, |until, now| self.lease.read(Room::Buffer, until, now))?,
         };
         if count == 0 {
             self.decoder.eof()?;
@@ -279,8 +279,10 @@ impl Open {
     /// Waits for more, in the caller's buffer; 0 if the connection's end is the body's.
     fn read_unbuffered(&mut self, into: &mut [u8]) -> Result<usize> {
         let count = match &mut self.meter {
-            None => self.lease.read_unbuffered(into, &Deadline::NONE, Instant::now())?,
-            Some(meter) => metered(meter, &Deadline::NONE, |until, now| self.lease.read_unbuffered(into, until, now))?,
+            None => self.lease.read(Room::Slice(into), &Deadline::NONE, Instant::now())?,
+            Some(meter) => {
+                metered(meter, &Deadline::NONE, |until, now| self.lease.read(Room::Slice(into), until, now))?
+            }
         };
         if count == 0 {
             self.decoder.eof()?;
@@ -349,7 +351,7 @@ impl Open {
                     self.decoder.advance(count);
                 }
                 Ok(Found::Nothing) if budget == 0 => break,
-                Ok(Found::Nothing) => match self.lease.try_fill() {
+                Ok(Found::Nothing) => match self.lease.try_read(Room::Buffer) {
                     Ok(Some(count)) if count > 0 => budget = budget.saturating_sub(count),
                     Ok(_) => break,
                     Err(_) => return self.lease.close(CloseReason::Failed),

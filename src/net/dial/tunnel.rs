@@ -17,8 +17,8 @@ use crate::headers::Headers;
 use crate::method::Method;
 use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
+use crate::net::conn::{Conn, Room};
 use crate::net::deadline::Deadline;
-use crate::net::line::{Limits, Line};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::net::transport::Socket;
@@ -158,24 +158,22 @@ pub(crate) fn open(
     deadline: Deadline,
     token: Option<&CancelToken>,
 ) -> Result<Outcome> {
-    let mut line = Line::new(socket);
-    let peer = line.peer();
-    line.begin(Limits { deadline, token: token.cloned(), ..Limits::NONE });
+    let mut conn = Conn::for_handshake(socket, deadline, token);
+    let peer = conn.peer();
     let (outcome, doing) = match &relay.speaks {
-        ProxyProtocol::Http { fields, .. } => (connect(&mut line, to, user_agent, fields).map(|()| None), CONNECTING),
-        ProxyProtocol::Socks5 { login, .. } => (socks5(&mut line, to, login.as_ref()), GREETING),
+        ProxyProtocol::Http { fields, .. } => (connect(&mut conn, to, user_agent, fields).map(|()| None), CONNECTING),
+        ProxyProtocol::Socks5 { login, .. } => (socks5(&mut conn, to, login.as_ref()), GREETING),
     };
-    let is_whole = line.finish();
+    let lifted = conn.lift_limits();
     let outcome = outcome.map_err(|error| match error.kind() {
         ErrorKind::Cancelled | ErrorKind::Proxy => error,
         ErrorKind::Timeout => deadline.error(doing),
         ErrorKind::Tls => error.context(ErrorKind::Tls, doing), // the proxy's part of it, which comes late
         _ => error.context(ErrorKind::Proxy, doing),
     });
-    match outcome.map_err(|error| error.with_peer(peer))? {
-        _ if !is_whole => Err(Error::cancelled()),
+    match outcome.and_then(|outcome| lifted.map(|()| outcome)).map_err(|error| error.with_peer(peer))? {
         Some(unreachable) => Ok(Outcome::Unreachable(unreachable.with_peer(peer))),
-        None => Ok(Outcome::Open(without_timeouts(line.into_socket())?)),
+        None => Ok(Outcome::Open(without_timeouts(conn.into_socket())?)),
     }
 }
 
@@ -196,16 +194,11 @@ fn malformed(what: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Framing, what)
 }
 
-fn send(line: &mut Line, bytes: &[u8]) -> Result<()> {
-    line.write_all(bytes, Instant::now(), &mut 0)?;
-    line.flush()
-}
-
 /// The server behind speaks only when asked, so bytes that are here already, read or not, are not
 /// its.
-fn reject_early_data(line: &mut Line, arrived: &[u8]) -> Result<()> {
+fn reject_early_data(conn: &mut Conn, arrived: &[u8]) -> Result<()> {
     let behind = match arrived.len() {
-        0 => line.try_read(&mut [0; 1])?,
+        0 => conn.try_read(Room::Slice(&mut [0; 1]))?,
         count => Some(count),
     };
     match behind {
@@ -218,16 +211,16 @@ fn reject_early_data(line: &mut Line, arrived: &[u8]) -> Result<()> {
 // ---- HTTP
 
 /// RFC 9110 §9.3.6: whatever is not 2xx is a refusal.
-fn connect(line: &mut Line, to: Destination<'_>, user_agent: &[u8], fields: &Headers) -> Result<()> {
+fn connect(conn: &mut Conn, to: Destination<'_>, user_agent: &[u8], fields: &Headers) -> Result<()> {
     let authority = authority(to);
-    send(line, &connect_head(&authority, user_agent, fields))?;
+    conn.send(&connect_head(&authority, user_agent, fields))?;
     let mut buffer = Buffer::new(1024);
-    let head = final_head(line, &mut buffer)?;
+    let head = final_head(conn, &mut buffer)?;
     if !head.status.is_success() {
-        return Err(refusal(line, &mut buffer, &head, &authority, fields.get_bytes("proxy-authorization")));
+        return Err(refusal(conn, &mut buffer, &head, &authority, fields.get_bytes("proxy-authorization")));
     }
     // Content-Length and Transfer-Encoding mean nothing here.
-    reject_early_data(line, buffer.bytes())
+    reject_early_data(conn, buffer.bytes())
 }
 
 /// `host:port`, with the port always and IPv6 in brackets (RFC 9112 §3.2.3).
@@ -253,7 +246,7 @@ fn connect_head(authority: &str, user_agent: &[u8], fields: &Headers) -> Vec<u8>
 }
 
 /// The first head that is not interim. 101 is no answer to CONNECT, and so a refusal.
-fn final_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
+fn final_head(conn: &mut Conn, buffer: &mut Buffer) -> Result<Head> {
     let mut parser = HeadParser::new(HEAD_LIMITS, InvalidLines::Refused);
     loop {
         if let Some(head) = parser.parse(buffer.bytes())? {
@@ -264,22 +257,22 @@ fn final_head(line: &mut Line, buffer: &mut Buffer) -> Result<Head> {
             parser.skip_interim(&head)?;
             continue;
         }
-        if fill(line, buffer, Deadline::none())? == 0 {
+        if fill(conn, buffer, Deadline::none())? == 0 {
             return Err(parser.eof(buffer.bytes()));
         }
     }
 }
 
-fn fill(line: &mut Line, buffer: &mut Buffer, until: Deadline) -> Result<usize> {
-    let count = line.read(buffer.room(), &until, Instant::now())?;
+fn fill(conn: &mut Conn, buffer: &mut Buffer, until: Deadline) -> Result<usize> {
+    let count = conn.read(Room::Slice(buffer.room()), &until, Instant::now())?;
     buffer.filled(count);
     Ok(count)
 }
 
 /// What is said of an answer that is not 2xx, with its head and the beginning of its body.
-fn refusal(line: &mut Line, buffer: &mut Buffer, head: &Head, authority: &str, credentials: Option<&[u8]>) -> Error {
+fn refusal(conn: &mut Conn, buffer: &mut Buffer, head: &Head, authority: &str, credentials: Option<&[u8]>) -> Error {
     let mut answer = head.raw().to_vec();
-    if let Err(cancelled) = append_body(line, buffer, head, &mut answer) {
+    if let Err(cancelled) = append_body(conn, buffer, head, &mut answer) {
         return cancelled;
     }
     let status = head.status;
@@ -316,7 +309,7 @@ fn begins_with_scheme(credentials: &[u8], scheme: &str) -> bool {
 }
 
 /// As much of the body as comes soon: the refusal is one without it, too.
-fn append_body(line: &mut Line, buffer: &mut Buffer, head: &Head, answer: &mut Vec<u8>) -> Result<()> {
+fn append_body(conn: &mut Conn, buffer: &mut Buffer, head: &Head, answer: &mut Vec<u8>) -> Result<()> {
     // The method is that of any request with a body in its answer: this is no 2xx.
     let Ok(framing) = framing::of_response(&Method::GET, head) else { return Ok(()) };
     let mut decoder = Decoder::new(framing);
@@ -332,7 +325,7 @@ fn append_body(line: &mut Line, buffer: &mut Buffer, head: &Head, answer: &mut V
             }
             Ok(Step::More { skip }) => {
                 buffer.consume(skip);
-                match fill(line, buffer, patience) {
+                match fill(conn, buffer, patience) {
                     Ok(1..) => {}
                     Err(error) if error.is_cancelled() => return Err(error),
                     Ok(0) | Err(_) => break,
@@ -357,27 +350,27 @@ const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
 /// RFC 1928 §3 to §6. `Some`: this destination cannot be reached.
-fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Credentials>) -> Result<Option<Error>> {
+fn socks5(conn: &mut Conn, to: Destination<'_>, login: Option<&Credentials>) -> Result<Option<Error>> {
     let request = socks5_request(to)?;
     // The version, how many methods, and these.
     let greeting: &[u8] = match login {
         Some(_) => &[VERSION, 2, NO_LOGIN, USER_AND_PASSWORD],
         None => &[VERSION, 1, NO_LOGIN],
     };
-    send(line, greeting)?;
-    let [version, method] = read(line)?;
+    conn.send(greeting)?;
+    let [version, method] = read(conn)?;
     check_version(version)?;
     match (method, login) {
         (NO_LOGIN, _) => {}
-        (USER_AND_PASSWORD, Some(login)) => log_in(line, login)?,
+        (USER_AND_PASSWORD, Some(login)) => log_in(conn, login)?,
         (NO_METHOD, None) => {
             return Err(refused("the proxy wants credentials, or what longwire cannot give (Proxy::basic_auth)"));
         }
         (NO_METHOD, Some(_)) => return Err(refused("the proxy takes no login by user and password")),
         (other, _) => return Err(malformed(format!("it chose method {other}, which was not offered"))),
     }
-    send(line, &request)?;
-    let [version, reply, _, kind] = read(line)?;
+    conn.send(&request)?;
+    let [version, reply, _, kind] = read(conn)?;
     check_version(version)?;
     if reply != 0 {
         let what = format!("the proxy refused a tunnel to {}: {}", authority(to), reply_text(reply));
@@ -385,8 +378,8 @@ fn socks5(line: &mut Line, to: Destination<'_>, login: Option<&Credentials>) -> 
         // refused, TTL expired, address type not supported.
         return if matches!(reply, 2..=6 | 8) { Ok(Some(refused(what))) } else { Err(refused(what)) };
     }
-    skip_bound_address(line, kind)?;
-    reject_early_data(line, &[]).map(|()| None)
+    skip_bound_address(conn, kind)?;
+    reject_early_data(conn, &[]).map(|()| None)
 }
 
 /// RFC 1928 §4.
@@ -418,14 +411,14 @@ fn socks5_request(to: Destination<'_>) -> Result<Vec<u8>> {
 }
 
 /// RFC 1929 §2.
-fn log_in(line: &mut Line, login: &Credentials) -> Result<()> {
+fn log_in(conn: &mut Conn, login: &Credentials) -> Result<()> {
     let mut request = vec![LOGIN_VERSION];
     for part in [&login.user, &login.password] {
         request.push(part.len() as u8); // at most 255, checked where the login was made
         request.extend_from_slice(part);
     }
-    send(line, &request)?;
-    match read(line)? {
+    conn.send(&request)?;
+    match read(conn)? {
         // RFC 1929 says 1; some say 5, and mean the same.
         [LOGIN_VERSION | VERSION, 0] => Ok(()),
         [LOGIN_VERSION | VERSION, _] => Err(refused("the proxy does not take the user and password that it was given")),
@@ -435,25 +428,25 @@ fn log_in(line: &mut Line, login: &Credentials) -> Result<()> {
 
 /// The address that the proxy speaks from, which is of no use; read to its last byte and no
 /// further.
-fn skip_bound_address(line: &mut Line, kind: u8) -> Result<()> {
+fn skip_bound_address(conn: &mut Conn, kind: u8) -> Result<()> {
     let length = match kind {
         IPV4 => 4,
         IPV6 => 16,
-        NAME => usize::from(read::<1>(line)?[0]),
+        NAME => usize::from(read::<1>(conn)?[0]),
         other => return Err(malformed(format!("its answer has an address of type {other}"))),
     };
     let mut rest = [0; 255 + 2];
-    read_into(line, &mut rest[..length + 2])
+    read_into(conn, &mut rest[..length + 2])
 }
 
-fn read<const N: usize>(line: &mut Line) -> Result<[u8; N]> {
+fn read<const N: usize>(conn: &mut Conn) -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    read_into(line, &mut bytes).map(|()| bytes)
+    read_into(conn, &mut bytes).map(|()| bytes)
 }
 
-fn read_into(line: &mut Line, mut bytes: &mut [u8]) -> Result<()> {
+fn read_into(conn: &mut Conn, mut bytes: &mut [u8]) -> Result<()> {
     while !bytes.is_empty() {
-        match line.read(bytes, &Deadline::NONE, Instant::now())? {
+        match conn.read(Room::Slice(bytes), &Deadline::NONE, Instant::now())? {
             0 => return Err(malformed("it closed the connection")),
             count => bytes = &mut bytes[count..],
         }

@@ -21,9 +21,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Result, Stage};
 use crate::net::buffer::Buffer;
 use crate::net::cancel::CancelToken;
-use crate::net::conn::Conn;
+use crate::net::conn::{Conn, Limits};
 use crate::net::deadline::Deadline;
-use crate::net::line::Limits;
 use crate::net::sync::{self, Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::observe::{Event, EventIds, Observers};
 use crate::reuse::{CloseReason, KeepAlive};
@@ -203,7 +202,7 @@ impl Pool {
             match conn.probe(now, self.limits.probe_after) {
                 Ok(()) => {
                     conn.begin(want.limits, want.ids, now);
-                    self.observers.report(|| Event::Reused { peer: conn.peer(), nth: conn.exchanges, ids: conn.ids() });
+                    self.observers.report(|| Event::Reused { peer: conn.peer(), nth: conn.exchanges, ids: conn.ids });
                     return Ok(lease);
                 }
                 Err(reason) => lease.replace(reason, want.ids),
@@ -212,7 +211,7 @@ impl Pool {
         let mut conn = Box::new(open(want.deadline())?);
         let mut shared = self.lock();
         shared.stats.opened += 1;
-        conn.lend(shared.buffer(&self.limits));
+        conn.attach_buffer(shared.buffer(&self.limits));
         drop(shared);
         conn.begin(want.limits, want.ids, Instant::now());
         lease.held = Held::Conn(conn);
@@ -309,9 +308,9 @@ impl Pool {
     /// A connection comes back. Others may have to go for it, or it itself.
     #[inline]
     fn take_back(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, how: KeepAlive) {
-        let since = conn.silent_since();
-        conn.lie_down(since, self.retires(&conn, since, how.timeout_secs.map(Duration::from_secs)), how.unproven);
-        let ids = conn.ids();
+        let since = conn.idle_from();
+        conn.park(since, self.retires(&conn, since, how.timeout_secs.map(Duration::from_secs)), how.unproven);
+        let ids = conn.ids;
         let told = (!self.observers.is_empty()).then(|| (conn.peer(), std::ptr::from_ref(&*conn)));
         let mut closing = Closing::new();
         let mut shared = self.lock();
@@ -476,7 +475,7 @@ impl Shared {
         let Some(mut conn) = self.hosts[id].idle.pop() else { return Held::Place };
         self.stats.idle -= 1;
         self.stats.reused += 1;
-        conn.lend(self.buffer(limits));
+        conn.attach_buffer(self.buffer(limits));
         Held::Conn(conn)
     }
 
@@ -521,9 +520,9 @@ impl Shared {
     /// Puts a connection among the idle ones, by how long it has been silent.
     #[inline]
     fn put(&mut self, id: HostId, conn: BoxedConn) {
-        let retires = conn.retires();
+        let retires = conn.expires_at();
         let idle = &mut self.hosts[id].idle;
-        let at = idle.iter().rposition(|other| other.rests_since() <= conn.rests_since()).map_or(0, |at| at + 1);
+        let at = idle.iter().rposition(|other| other.idle_since() <= conn.idle_since()).map_or(0, |at| at + 1);
         idle.insert(at, conn);
         self.stats.idle += 1;
         self.look_at(id, retires);
@@ -568,7 +567,7 @@ impl Shared {
     fn expire_due(&mut self, now: Instant, closing: &mut Closing) {
         while let Some(id) = self.next_look(Some(now)) {
             for conn in self.hosts[id].take_retired(now) {
-                let reason = conn.retires_because();
+                let reason = conn.expiry_reason();
                 self.close_idle(conn, reason, closing);
             }
             self.look_again(id);
@@ -674,13 +673,13 @@ impl Host {
 
     /// The idle connection that retires first, and when.
     fn soonest(&self) -> Option<(usize, Instant)> {
-        let retires = self.idle.iter().map(|conn| conn.retires());
+        let retires = self.idle.iter().map(|conn| conn.expires_at());
         retires.enumerate().min_by_key(|(_, when)| *when)
     }
 
     /// Takes the idle connections that have retired by `now`.
     fn take_retired(&mut self, now: Instant) -> Vec<BoxedConn> {
-        let (retired, rest) = self.idle.drain(..).partition(|conn| conn.retires() <= now);
+        let (retired, rest) = self.idle.drain(..).partition(|conn| conn.expires_at() <= now);
         self.idle = rest;
         retired
     }
@@ -787,7 +786,7 @@ impl Lease {
     /// Reports an event of the exchange under way.
     #[inline]
     pub(crate) fn report<'a>(&self, event: impl FnOnce(EventIds) -> Event<'a>) {
-        self.pool.observers.report(|| event(self.ids()));
+        self.pool.observers.report(|| event(self.ids));
     }
 
     /// Returns whether anything that is reported is seen.
@@ -810,7 +809,7 @@ impl Lease {
         self.pool.observers.report(|| Event::Closed {
             peer: conn.peer(),
             reason: CloseReason::Upgraded,
-            ids: conn.ids(),
+            ids: conn.ids,
         });
         Some(*conn)
     }
@@ -828,7 +827,7 @@ impl Lease {
 
     /// Closes the socket before anybody can take the place.
     fn end(&self, conn: BoxedConn, buffer: Buffer, reason: CloseReason) {
-        let (peer, ids) = (conn.peer(), conn.ids());
+        let (peer, ids) = (conn.peer(), conn.ids);
         let mut shared = self.pool.lock();
         shared.stats.closed.0[reason as usize] += 1;
         shared.keep_spare(buffer);

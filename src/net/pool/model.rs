@@ -24,8 +24,7 @@ use shuttle::{rand, thread};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::{CancelToken, Hook};
-use crate::net::conn::Conn;
-use crate::net::line::Limits;
+use crate::net::conn::{Conn, Limits};
 use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Want};
 use crate::net::transport::{Socket, Stream};
 use crate::observe::{Event, EventIds, Observer, Observers, Timings};
@@ -216,7 +215,7 @@ impl World {
 
     /// Sends something that no cancel may hit but that of this very request.
     fn carry_out(&self, mut lease: Lease, end: End) {
-        let mine = lease.limits().token.clone();
+        let mine = lease.limits.token.clone();
         lease.put(b"x");
         thread::yield_now();
         let sent = lease.send_with(b"y");

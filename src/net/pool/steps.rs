@@ -163,7 +163,7 @@ fn a_connection_retires_at_its_moment_and_not_before() {
     let (pool, _) = pool(limits());
     keep(&pool, "a", [1]);
     let mut shared = pool.lock();
-    let when = shared.hosts[0].idle[0].retires();
+    let when = shared.hosts[0].idle[0].expires_at();
     let mut closing = Closing::new();
     shared.expire(when - Duration::from_nanos(1), &mut closing);
     assert_eq!((closing.len(), shared.stats.idle), (0, 1));

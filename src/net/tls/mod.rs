@@ -21,8 +21,8 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::{CancelToken, Hook};
+use crate::net::conn::{Conn, Room, TICK_HARMLESS, is_retryable};
 use crate::net::deadline::Deadline;
-use crate::net::line::{Limits, Line, TICK_HARMLESS, is_retryable};
 use crate::net::transport::{Socket, Stream};
 use crate::observe::{Event, Trace};
 
@@ -146,15 +146,12 @@ struct Handshake<'a> {
 impl Handshake<'_> {
     /// Waits as any request does: by the clock, and with an ear for the token.
     fn run(mut self, socket: Socket, token: Option<&CancelToken>) -> Result<TlsStream> {
-        let mut line = Line::new(socket);
-        let limits = Limits { deadline: self.deadline, token: token.cloned(), ..Limits::NONE };
-        line.begin(limits);
-        let outcome = self.converse(&mut line);
-        let (untouched, peer, ticks) = (line.finish(), line.peer(), line.ticks());
-        let mut socket = line.into_socket();
+        let mut conn = Conn::for_handshake(socket, self.deadline, token);
+        let outcome = self.converse(&mut conn);
+        let (lifted, peer, ticks) = (conn.lift_limits(), conn.peer(), conn.ticks());
+        let mut socket = conn.into_socket();
         match outcome {
-            Ok(()) if untouched => TlsStream::new(self.tls, socket, ticks, self.said.records),
-            Ok(()) => Err(Error::cancelled().with_peer(peer)),
+            Ok(()) => lifted.and_then(|()| TlsStream::new(self.tls, socket, ticks, self.said.records)),
             Err(error) => {
                 let _ = self.tls.write_tls(&mut Outward { socket: &mut socket, waits: false }); // the alert
                 let is_late = error.is_timeout();
@@ -164,27 +161,26 @@ impl Handshake<'_> {
     }
 
     /// What is left to be sent at the end goes out together with what the connection is for.
-    fn converse(&mut self, line: &mut Line) -> Result<()> {
+    fn converse(&mut self, conn: &mut Conn) -> Result<()> {
         while self.tls.is_handshaking() {
-            self.send(line)?;
-            self.receive(line)?;
+            self.send(conn)?;
+            self.receive(conn)?;
         }
         Ok(())
     }
 
-    fn send(&mut self, line: &mut Line) -> Result<()> {
+    fn send(&mut self, conn: &mut Conn) -> Result<()> {
         while self.tls.wants_write() {
-            let written = self.tls.write_tls(&mut Waiting { line, said: &mut self.said });
-            let flushed = written.and_then(|_| line.flush().map_err(io::Error::from));
-            if let Err(error) = flushed {
-                return Err(self.said_before(line).unwrap_or_else(|| self.broken(error)));
+            let written = self.tls.write_tls(&mut Waiting { conn, said: &mut self.said });
+            if let Err(error) = written {
+                return Err(self.said_before(conn).unwrap_or_else(|| self.broken(error)));
             }
         }
         Ok(())
     }
 
-    fn receive(&mut self, line: &mut Line) -> Result<()> {
-        match self.tls.read_tls(&mut Waiting { line, said: &mut self.said }) {
+    fn receive(&mut self, conn: &mut Conn) -> Result<()> {
+        match self.tls.read_tls(&mut Waiting { conn, said: &mut self.said }) {
             Ok(0) => Err(Error::new(ErrorKind::Tls, format!("{}: the server closed the connection", self.doing()))),
             Ok(_) => self.process(),
             Err(error) => Err(self.broken(error)),
@@ -192,9 +188,9 @@ impl Handshake<'_> {
     }
 
     /// Why the server broke off, if a write failed because of that.
-    fn said_before(&mut self, line: &mut Line) -> Option<Error> {
+    fn said_before(&mut self, conn: &mut Conn) -> Option<Error> {
         let mut arrived = [0; 1024];
-        let count = line.try_read(&mut arrived).ok()??;
+        let count = conn.try_read(Room::Slice(&mut arrived)).ok()??;
         self.said.follow(&arrived[..count]);
         self.tls.read_tls(&mut &arrived[..count]).ok()?;
         self.process().err()
@@ -286,15 +282,15 @@ impl Records {
     }
 }
 
-/// The line as rustls sees it in the handshake.
+/// The connection as rustls sees it in the handshake.
 struct Waiting<'a> {
-    line: &'a mut Line,
+    conn: &'a mut Conn,
     said: &'a mut Said,
 }
 
 impl Read for Waiting<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.line.read(into, &Deadline::NONE, Instant::now())?;
+        let count = self.conn.read(Room::Slice(into), &Deadline::NONE, Instant::now())?;
         self.said.follow(&into[..count]);
         Ok(count)
     }
@@ -302,7 +298,8 @@ impl Read for Waiting<'_> {
 
 impl Write for Waiting<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(self.line.write(bytes, Instant::now())?)
+        self.conn.send(bytes)?;
+        Ok(bytes.len())
     }
 
     fn write_vectored(&mut self, records: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -310,7 +307,7 @@ impl Write for Waiting<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(()) // the handshake flushes the line itself
+        Ok(()) // each write is flushed
     }
 }
 

@@ -525,10 +525,6 @@ impl Socket {
         }
     }
 
-    pub(crate) fn is_plain_tcp(&self) -> bool {
-        matches!(self, Socket::Tcp(..))
-    }
-
     pub(crate) fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream, _) => without_waiting(|on| stream.set_nonblocking(on), || (&**stream).read(buf)),
