@@ -24,7 +24,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, is_field_byte};
 use crate::method::Method;
 use crate::net::deadline::Deadline;
-use crate::net::dial::tunnel::{self, Credentials, Destination, Dns, Outcome, ProxyProtocol, ProxyServer};
+use crate::net::dial::route::{Credentials, Destination, Dns, ProxyProtocol, ProxyServer, TunnelError};
+use crate::net::dial::tunnel;
 use crate::net::transport::{Socket, Stream};
 use crate::redact::hide_userinfo;
 use crate::reuse::Reuse;
@@ -250,8 +251,8 @@ pub fn tunnel(bytes: &[u8]) {
         let end = socks5_end(bytes, login);
         for way in ways(bytes).into_iter().chain([Way::Whole]) {
             let speaks = ProxyProtocol::Socks5 {
-                names: Dns::Remote,
-                login: login.then(|| Credentials { user: b"me".to_vec(), password: b"secret".to_vec() }),
+                dns: Dns::Remote,
+                credentials: login.then(|| Credentials { user: b"me".to_vec(), password: b"secret".to_vec() }),
             };
             assert_eq!(shake_hands(bytes, way, speaks), end, "{way:?}");
         }
@@ -266,15 +267,15 @@ fn shake_hands(bytes: &[u8], way: Way, speaks: ProxyProtocol) -> Option<usize> {
         name: String::new(),
         host: String::new(),
         port: 1,
-        speaks,
+        protocol: speaks,
         is_trusted: false,
         #[cfg(feature = "__rustls")]
         tls: None,
     };
     let to = Destination::Host("example.test", 80);
     match tunnel::open(Socket::Other(Box::new(said)), &relay, b"", to, Deadline::none(), None) {
-        Ok(Outcome::Open(_)) => Some(read.load(Ordering::Relaxed)),
-        Ok(Outcome::Unreachable(error)) | Err(error) => {
+        Ok(_) => Some(read.load(Ordering::Relaxed)),
+        Err(TunnelError::Unreachable(error) | TunnelError::Failed(error)) => {
             assert_eq!(error.kind(), ErrorKind::Proxy, "{error}");
             assert!(error.proxy_answer().is_none_or(|answer| answer.len() <= 24 * 1024), "{error}");
             None
@@ -337,14 +338,6 @@ impl Stream for Said {
 
     fn set_timeouts(&mut self, _: Option<Duration>, _: Option<Duration>) -> io::Result<()> {
         Ok(())
-    }
-
-    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        None
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
     }
 }
 

@@ -27,7 +27,7 @@ use crate::message::response::{Response, ResponseParts};
 use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
 use crate::net::dial::Dialer;
-use crate::net::dial::tunnel::{ProxyServer, Route};
+use crate::net::dial::route::{ProxyServer, Route};
 use crate::net::pool::{Lease, Pool, PoolStats, Want};
 use crate::net::transport::Target;
 use crate::observe::{Event, EventIds, Trace};
@@ -194,12 +194,12 @@ impl Client {
     }
 
     /// Nor for a proxy that is spoken to through TLS.
-    fn check_relay(&self, relay: &ProxyServer, target: &Target<'_>) -> Result<()> {
-        if relay.is_https() && !Dialer::SPEAKS_TLS {
-            let what = format!("the proxy {relay:?} is spoken to through TLS, which this build does not have");
+    fn check_proxy(&self, proxy: &ProxyServer, target: &Target<'_>) -> Result<()> {
+        if proxy.is_https() && !Dialer::SPEAKS_TLS {
+            let what = format!("the proxy {proxy:?} is spoken to through TLS, which this build does not have");
             return Err(Error::new(ErrorKind::UnsupportedScheme, what));
         }
-        self.0.dialer.check_proxy_allowed(relay, target)
+        self.0.dialer.check_proxy_allowed(proxy, target)
     }
 
     /// The request's fields behind those defaults that it does not override; `None` if there are
@@ -276,8 +276,8 @@ impl Client {
             return Err(deadline.error("before the request was sent").at(Stage::Pool));
         }
         let url = &request.url;
-        if let Some(relay) = route.relay() {
-            self.check_relay(relay, &target_of(url))?;
+        if let Some(proxy) = route.proxy() {
+            self.check_proxy(proxy, &target_of(url))?;
         }
         let origin = pool_key(route, uri::origin(url));
         let want =
@@ -307,8 +307,8 @@ fn target_of(url: &Url) -> Target<'_> {
 fn pool_key<'a>(route: Route<'a>, origin: &'a str) -> Cow<'a, str> {
     match route {
         Route::Direct => origin.into(),
-        Route::Forward { relay, .. } => format!("proxy {}", relay.name).into(),
-        Route::Tunnel(relay) => format!("{origin} through {}", relay.name).into(),
+        Route::Forward { proxy, .. } => format!("proxy {}", proxy.pool_key()).into(),
+        Route::Tunnel(proxy) => format!("{origin} through {}", proxy.pool_key()).into(),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Which proxy is for which URL: the one given by hand or those of the environment, and the hosts
-//! that go without. How a proxy is spoken to is `net::tunnel`'s; nothing here touches the network.
+//! that go without. How a proxy is spoken to is `net::dial`'s; nothing here touches the network.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::message::request::{basic_credentials, percent_decode};
 use crate::net::dial::resolve::is_localhost;
-use crate::net::dial::tunnel::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
+use crate::net::dial::route::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::uri;
@@ -93,7 +93,7 @@ impl Proxy {
             name: format!("{scheme}://{}:{port}", parsed.host_str().unwrap_or_default()),
             host: uri::bare_host(&parsed).to_owned(),
             port,
-            speaks,
+            protocol: speaks,
             is_trusted: false,
             #[cfg(feature = "__rustls")]
             tls: None,
@@ -115,16 +115,16 @@ impl Proxy {
     /// bytes (RFC 7617 §2); to a SOCKS5 proxy anything not of 1 to 255 bytes (RFC 1929 §2).
     pub fn basic_auth(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Proxy> {
         let (user, password) = (user.as_ref(), password.as_ref());
-        match &mut self.relay.speaks {
+        match &mut self.relay.protocol {
             ProxyProtocol::Http { fields, .. } => {
                 fields.insert("Proxy-Authorization", basic_credentials(user, password)?)?
             }
-            ProxyProtocol::Socks5 { login, .. } => {
+            ProxyProtocol::Socks5 { credentials, .. } => {
                 if [user, password].iter().any(|part| part.is_empty() || part.len() > 255) {
                     let what = "user and password for a SOCKS5 proxy have 1 to 255 bytes each (RFC 1929 §2)";
                     return Err(Error::new(ErrorKind::InvalidRequest, what));
                 }
-                *login = Some(Credentials { user: user.to_vec(), password: password.to_vec() });
+                *credentials = Some(Credentials { user: user.to_vec(), password: password.to_vec() });
             }
         }
         Ok(self)
@@ -157,7 +157,7 @@ impl Proxy {
         let refused = |what| Err(Error::new(ErrorKind::InvalidRequest, what));
         let name = name.as_ref();
         let is_in = |names: &[&str]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
-        match &mut self.relay.speaks {
+        match &mut self.relay.protocol {
             ProxyProtocol::Socks5 { .. } => {
                 refused("a SOCKS5 proxy takes no header fields; its login is Proxy::basic_auth".to_owned())
             }
@@ -228,9 +228,9 @@ impl Proxy {
         if self.except.contain(url) {
             return Route::Direct;
         }
-        match &self.relay.speaks {
+        match &self.relay.protocol {
             ProxyProtocol::Http { fields, .. } if url.scheme() == "http" && !self.tunnels_http => {
-                Route::Forward { relay: &self.relay, fields }
+                Route::Forward { proxy: &self.relay, fields }
             }
             ProxyProtocol::Http { .. } | ProxyProtocol::Socks5 { .. } => Route::Tunnel(&self.relay),
         }
@@ -284,7 +284,7 @@ fn scheme_and_authority(url: &str) -> Result<(&str, &str)> {
 /// What a proxy with that scheme speaks: the scheme's own name, the protocol, and its port.
 fn speaks(scheme: &str) -> Result<(&'static str, ProxyProtocol, u16)> {
     let http = |is_https| ProxyProtocol::Http { is_https, fields: Headers::new() };
-    let socks5 = |names| ProxyProtocol::Socks5 { names, login: None };
+    let socks5 = |names| ProxyProtocol::Socks5 { dns: names, credentials: None };
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok(("http", http(false), 80)),
         "https" => Ok(("https", http(true), 443)),
@@ -537,7 +537,7 @@ mod tests {
     /// The proxy's name for that URL, or "direct", or what is said of the setting.
     fn chosen(environment: &Environment, url: &str) -> String {
         match environment.route(&Url::parse(url).unwrap()) {
-            Ok(route) => route.relay().map_or("direct".to_owned(), |relay| relay.name.clone()),
+            Ok(route) => route.proxy().map_or("direct".to_owned(), |proxy| proxy.name.clone()),
             Err(error) => error.to_string(),
         }
     }
@@ -691,7 +691,7 @@ mod tests {
         ];
         for (list, spared, others) in table {
             let given = Proxies::Given(Proxy::new("http://p:1").unwrap().bypass(list).unwrap());
-            let is_direct = |url: &str| given.route(&Url::parse(url).unwrap()).unwrap().relay().is_none();
+            let is_direct = |url: &str| given.route(&Url::parse(url).unwrap()).unwrap().proxy().is_none();
             let from_environment = environment(&[("all_proxy", "p:1"), ("no_proxy", list)]);
             for url in spared {
                 assert!(is_direct(url), "{list}: {url}");
@@ -740,7 +740,7 @@ mod tests {
             assert_eq!((relay.name.as_str(), relay.host.as_str()), (name, host), "{url}");
         }
         let relay = Proxy::new("socks://u:p@p").unwrap().relay;
-        assert!(matches!(relay.speaks, ProxyProtocol::Socks5 { names: Dns::Remote, login: Some(_) }));
+        assert!(matches!(relay.protocol, ProxyProtocol::Socks5 { dns: Dns::Remote, credentials: Some(_) }));
     }
 
     #[test]
@@ -818,7 +818,7 @@ mod tests {
         assert_eq!(shown, r#"Proxy(http://p:80, ["Proxy-Authorization"])"#);
         assert_eq!(format!("{:?}", Proxy::new("p").unwrap()), "Proxy(http://p:80)");
         let proxy = Proxy::new("socks5://u%00:%ff@p").unwrap();
-        let ProxyProtocol::Socks5 { login: Some(login), .. } = proxy.relay.speaks else { panic!("a login") };
+        let ProxyProtocol::Socks5 { credentials: Some(login), .. } = proxy.relay.protocol else { panic!("a login") };
         assert_eq!((&login.user[..], &login.password[..]), (&b"u\0"[..], &b"\xff"[..]));
         for url in ["http://u%3a:p@p", "http://u:%0a@p", "socks5://u@p", "socks5h://:p@p"] {
             assert_eq!(Proxy::new(url).unwrap_err().kind(), ErrorKind::InvalidRequest, "{url}");

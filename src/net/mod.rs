@@ -1,6 +1,6 @@
 //! Sockets and clocks: connections, and the pool that keeps them.
 //!
-//! Nothing in here knows what the bytes mean, but for `dial::tunnel`, which speaks with proxies.
+//! Nothing in here knows what the bytes mean, but for `dial::http_connect`, which speaks HTTP with proxies.
 
 pub(crate) mod buffer;
 pub(crate) mod cancel;

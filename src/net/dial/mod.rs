@@ -2,10 +2,13 @@
 //! (RFC 8305), and what is done on it before a request: the handshakes with a proxy and of TLS. Which
 //! proxy is for which URL is not decided here, and what is kept for reuse neither.
 
+mod http_connect;
 pub(crate) mod permits;
 pub(crate) mod public_only;
 pub(crate) mod race;
 pub(crate) mod resolve;
+pub(crate) mod route;
+mod socks5;
 pub(crate) mod tunnel;
 
 use std::io;
@@ -21,7 +24,7 @@ use crate::net::deadline::Deadline;
 use crate::net::dial::permits::Permits;
 use crate::net::dial::race::RaceError;
 use crate::net::dial::resolve::Resolver;
-use crate::net::dial::tunnel::{Destination, Dns, Outcome, ProxyProtocol, ProxyServer, Route};
+use crate::net::dial::route::{Destination, Dns, ProxyProtocol, ProxyServer, Route, TunnelError};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
 use crate::net::transport::unix::UnixSocket;
@@ -220,7 +223,7 @@ impl Dialer {
                 let addresses = self.resolve(target.host, target.port, self.filter.as_ref(), attempt)?;
                 self.connect_tcp(&addresses, attempt)
             }
-            Route::Forward { relay, .. } => self.connect_proxy(relay, attempt),
+            Route::Forward { proxy, .. } => self.connect_proxy(proxy, attempt),
             Route::Tunnel(proxy) => self.connect_tunnel(proxy, target, attempt),
         }
     }
@@ -247,8 +250,8 @@ impl Dialer {
         target: &Target<'_>,
         attempt: &mut ConnectAttempt<'_>,
     ) -> Result<Socket> {
-        let destinations = match proxy.speaks {
-            ProxyProtocol::Socks5 { names: Dns::Local, .. } => {
+        let destinations = match proxy.protocol {
+            ProxyProtocol::Socks5 { dns: Dns::Local, .. } => {
                 let addresses = self.resolve(target.host, target.port, self.filter.as_ref(), attempt)?;
                 addresses.into_iter().map(Destination::Address).collect()
             }
@@ -261,10 +264,10 @@ impl Dialer {
             let share = attempt.deadline.share(remaining);
             remaining -= 1;
             match tunnel::open(socket, proxy, &self.user_agent, to, share, attempt.token) {
-                Ok(Outcome::Open(socket)) => return Ok(socket),
-                Ok(Outcome::Unreachable(error)) => unreachable = error.at(Stage::Connect),
-                Err(error) if error.is_timeout() && remaining > 0 => {}
-                Err(error) => return Err(error.at(Stage::Connect)),
+                Ok(socket) => return Ok(socket),
+                Err(TunnelError::Unreachable(error)) => unreachable = error.at(Stage::Connect),
+                Err(TunnelError::Failed(error)) if error.is_timeout() && remaining > 0 => {}
+                Err(TunnelError::Failed(error)) => return Err(error.at(Stage::Connect)),
             }
         }
         Err(unreachable)
