@@ -13,7 +13,6 @@
 mod reference;
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,7 +25,8 @@ use crate::method::Method;
 use crate::net::deadline::Deadline;
 use crate::net::dial::route::{Credentials, Destination, Dns, ProxyProtocol, ProxyServer, TunnelError};
 use crate::net::dial::tunnel;
-use crate::net::transport::{Socket, Stream};
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 use crate::redact::hide_userinfo;
 use crate::reuse::Reuse;
 use crate::token::is_token;
@@ -273,7 +273,7 @@ fn shake_hands(bytes: &[u8], way: Way, speaks: ProxyProtocol) -> Option<usize> {
         tls: None,
     };
     let to = Destination::Host("example.test", 80);
-    match tunnel::open(Socket::Other(Box::new(said)), &relay, b"", to, Deadline::none(), None) {
+    match tunnel::open(Socket::other(Box::new(said)), &relay, b"", to, Deadline::none(), None) {
         Ok(_) => Some(read.load(Ordering::Relaxed)),
         Err(TunnelError::Unreachable(error) | TunnelError::Failed(error)) => {
             assert_eq!(error.kind(), ErrorKind::Proxy, "{error}");

@@ -4,6 +4,8 @@
 
 #[path = "streams/connectors.rs"]
 mod connectors;
+#[path = "streams/least.rs"]
+mod least;
 #[path = "support/double.rs"]
 mod double;
 mod support;

@@ -17,6 +17,7 @@ use crate::message::send_body::Upload;
 use crate::method::Method;
 use crate::net::pool::Lease;
 use crate::net::transport::Stream;
+use crate::net::transport::socket::OtherStream;
 use crate::observe::Timings;
 use crate::redact::text_excerpt;
 use crate::reuse::Reuse;
@@ -283,7 +284,7 @@ impl Response {
     pub fn upgrade(self) -> Result<Upgraded> {
         let refused = self.error(ErrorKind::InvalidRequest, format!("a {} is no upgrade", self.status()));
         let Some(taken) = self.body.take_switched() else { return Err(refused) };
-        taken.map(|(stream, arrived)| Upgraded { stream, arrived, used: 0 })
+        taken.map(|(stream, arrived)| Upgraded { stream: OtherStream::new(stream), arrived, used: 0 })
     }
 }
 
@@ -321,7 +322,7 @@ impl fmt::Debug for Response {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Upgraded {
-    stream: Box<dyn Stream>,
+    stream: OtherStream,
     arrived: Vec<u8>,
     used: usize,
 }
@@ -329,7 +330,7 @@ pub struct Upgraded {
 impl Upgraded {
     /// The server's address, if it has one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr()
+        self.stream.lock().peer_addr()
     }
 
     /// How long a read and a write may block; `None`, the default, is for ever.
@@ -343,7 +344,7 @@ impl Upgraded {
     /// The stream, and the bytes that have arrived on it already.
     pub fn into_parts(mut self) -> (Box<dyn Stream>, Vec<u8>) {
         self.arrived.drain(..self.used);
-        (self.stream, self.arrived)
+        (self.stream.into_inner(), self.arrived)
     }
 }
 
@@ -351,7 +352,7 @@ impl Read for Upgraded {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let arrived = &self.arrived[self.used..];
         if arrived.is_empty() {
-            return self.stream.read(into);
+            return self.stream.get_mut().read(into);
         }
         let count = arrived.len().min(into.len());
         into[..count].copy_from_slice(&arrived[..count]);
@@ -362,11 +363,11 @@ impl Read for Upgraded {
 
 impl Write for Upgraded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write_nosignal(bytes)
+        self.stream.get_mut().write_nosignal(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        self.stream.get_mut().flush()
     }
 }
 

@@ -35,7 +35,8 @@ use crate::net::buffer::Buffer;
 use crate::net::cancel::{CancelToken, Registration};
 use crate::net::deadline::Deadline;
 use crate::net::speed::MinSpeed;
-use crate::net::transport::{Socket, Stream};
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 use crate::observe::{EventIds, Timings};
 use crate::reuse::CloseReason;
 

@@ -27,8 +27,9 @@ use crate::net::dial::resolve::Resolver;
 use crate::net::dial::route::{Destination, Dns, ProxyProtocol, ProxyServer, Route, TunnelError};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::Tls;
+use crate::net::transport::socket::Socket;
 use crate::net::transport::unix::UnixSocket;
-use crate::net::transport::{Connect, Socket, Stream, Target};
+use crate::net::transport::{Connect, Stream, Target};
 use crate::observe::{Event, EventIds, Timings, Trace};
 use crate::reuse::CloseReason;
 
@@ -182,10 +183,7 @@ impl Dialer {
     /// Returns whether the server can be sent an https request on this socket as it is. Only a
     /// connector's stream can be secure: TLS on any other may end at a proxy.
     fn is_secure(&self, socket: &Socket) -> bool {
-        match socket {
-            Socket::Other(stream) => self.connector.is_some() && stream.is_secure(),
-            Socket::Tcp(..) => false,
-        }
+        self.connector.is_some() && socket.is_secure()
     }
 
     /// Puts TLS over a socket to `host`, which is the server or the proxy.
@@ -216,7 +214,7 @@ impl Dialer {
         if let Some(connector) = &self.connector {
             let token = attempt.token.cloned().unwrap_or_default();
             let stream = connector.connect(target, attempt.deadline, &token);
-            return Ok(Socket::Other(stream.map_err(|error| attempt.classify(error).at(Stage::Connect))?));
+            return Ok(Socket::other(stream.map_err(|error| attempt.classify(error).at(Stage::Connect))?));
         }
         match route {
             Route::Direct => {

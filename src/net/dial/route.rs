@@ -187,7 +187,7 @@ mod tests {
 
     fn http(name: &str, fields: &[(&str, &[u8])]) -> ProxyServer {
         let mut headers = Headers::new();
-        fields.iter().for_each(|(name, value)| headers.append(*name, *value).unwrap());
+        fields.iter().for_each(|(name, value)| headers.append(name, *value).unwrap());
         proxy(name, ProxyProtocol::Http { is_https: name.starts_with("https"), fields: headers })
     }
 

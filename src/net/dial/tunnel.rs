@@ -9,7 +9,7 @@ use crate::net::conn::{Conn, Room};
 use crate::net::deadline::Deadline;
 use crate::net::dial::route::{Destination, ProxyProtocol, ProxyServer, TunnelError};
 use crate::net::dial::{http_connect, socks5};
-use crate::net::transport::Socket;
+use crate::net::transport::socket::Socket;
 
 /// Has the proxy at the other end of `socket` open a tunnel to `to`, within `deadline`. An HTTP proxy is
 /// sent `user_agent`, unless it is empty.

@@ -23,7 +23,8 @@ use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::conn::{Conn, Room, TICK_HARMLESS, is_retryable};
 use crate::net::deadline::Deadline;
-use crate::net::transport::{Socket, Stream};
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 use crate::observe::{Event, Trace};
 
 /// Reads that `try_read` does in a row without finding a byte for the caller: a peer may send
@@ -88,7 +89,7 @@ impl Tls {
             took: started.elapsed(),
             ids,
         });
-        Ok(Socket::Other(Box::new(stream)))
+        Ok(Socket::other(Box::new(stream)))
     }
 
     fn client(&self, host: &str) -> Result<ClientConnection> {
@@ -741,7 +742,7 @@ mod tests {
         let config = Arc::new(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
         let hello_sent = |at_once, limit| {
             let tls = ClientConnection::new(config.clone(), server_name("a.test").unwrap()).unwrap();
-            let socket = Socket::Other(Box::new(Slow(at_once)));
+            let socket = Socket::other(Box::new(Slow(at_once)));
             let mut stream = TlsStream::new(tls, socket, (None, None), Records::default()).unwrap();
             stream.set_timeouts(None, limit).unwrap();
             (stream.flush().map_err(|error| error.kind()), stream.bytes_flushed())

@@ -1,19 +1,18 @@
-//! What a connection reads from and writes to: plain TCP, or a stream of a connector's. TLS over it is not
-//! known here, but for whether a stream needs it.
+//! The public traits of what a client connects by, and what it reads from and writes to. TLS over a stream
+//! is not known here, but for whether it needs it.
 
+pub(crate) mod socket;
 pub(crate) mod unix;
 mod windows;
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-#[cfg(unix)]
-use std::os::{fd::OwnedFd, unix::net::UnixStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::net::cancel::{CancelToken, Hook};
+use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
 
 /// A byte stream to a server: what a [`Connect`] hands out.
@@ -431,246 +430,10 @@ impl fmt::Debug for Target<'_> {
     }
 }
 
-macro_rules! socket_stream {
-    ($socket:ty, $write:expr, $inet:expr, $tcp:expr) => {
-        impl Stream for $socket {
-            fn write_nosignal(&mut self, buf: &[u8]) -> io::Result<usize> {
-                $write(self, buf)
-            }
-
-            fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-                without_waiting(|on| self.set_nonblocking(on), || (&*self).read(buf))
-            }
-
-            fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
-                self.set_read_timeout(read)?;
-                self.set_write_timeout(write)
-            }
-
-            fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-                let stream = self.try_clone().ok()?;
-                Some(Box::new(move || drop(stream.shutdown(Shutdown::Both))))
-            }
-
-            fn peer_addr(&self) -> Option<SocketAddr> {
-                $inet(self.peer_addr())
-            }
-
-            fn local_addr(&self) -> Option<SocketAddr> {
-                $inet(self.local_addr())
-            }
-
-            fn is_drained(&self) -> bool {
-                true
-            }
-
-            fn shutdown_write(&mut self) -> io::Result<()> {
-                self.shutdown(Shutdown::Write)
-            }
-
-            fn as_tcp(&self) -> Option<&TcpStream> {
-                $tcp(self)
-            }
-        }
-    };
-}
-
-socket_stream!(TcpStream, TcpStream::write, |address: io::Result<SocketAddr>| address.ok(), Some);
-#[cfg(unix)]
-socket_stream!(UnixStream, write_to_unix_socket, |_| None, |_| None);
-
-/// A unix socket that is written to without SIGPIPE. Std sends on its `TcpStream` with MSG_NOSIGNAL, and
-/// the system does not ask of what family the socket is; its addresses are errors then.
-#[cfg(unix)]
-pub(crate) fn without_sigpipe(socket: UnixStream) -> TcpStream {
-    TcpStream::from(OwnedFd::from(socket))
-}
-
-#[cfg(unix)]
-fn write_to_unix_socket(socket: &mut UnixStream, bytes: &[u8]) -> io::Result<usize> {
-    match socket.try_clone() {
-        Ok(clone) => without_sigpipe(clone).write(bytes),
-        Err(_) => socket.write(bytes), // no descriptors are left: as std does it
-    }
-}
-
-/// One read or write in between switching a socket to non-blocking and back.
-fn without_waiting(
-    set_nonblocking: impl Fn(bool) -> io::Result<()>,
-    once: impl FnOnce() -> io::Result<usize>,
-) -> io::Result<usize> {
-    set_nonblocking(true)?;
-    let done = once();
-    set_nonblocking(false)?;
-    done
-}
-
-/// What a connection reads from and writes to. Plain TCP is not boxed.
-pub(crate) enum Socket {
-    /// Shared only with the hook of a [`CancelToken`]; and the address that it was opened to.
-    Tcp(Arc<TcpStream>, SocketAddr),
-    Other(Box<dyn Stream>),
-}
-
-impl Socket {
-    #[inline]
-    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream, _) if cfg!(windows) => windows::read(stream, buf),
-            Socket::Tcp(stream, _) => (&**stream).read(buf),
-            Socket::Other(stream) => match stream.as_tcp() {
-                Some(stream) if cfg!(windows) => windows::read(stream, buf),
-                _ => plausible(stream.read(buf), buf.len()),
-            },
-        }
-    }
-
-    pub(crate) fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream, _) => without_waiting(|on| stream.set_nonblocking(on), || (&**stream).read(buf)),
-            Socket::Other(stream) => plausible(stream.try_read(buf), buf.len()),
-        }
-    }
-
-    /// Writes once. (Never in a gathering write: the standard library's raises SIGPIPE, which ends a
-    /// program that does not ignore it.)
-    #[inline]
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream, _) if cfg!(windows) => windows::write(stream, bytes),
-            Socket::Tcp(stream, _) => (&**stream).write(bytes),
-            Socket::Other(stream) => match stream.as_tcp() {
-                Some(stream) if cfg!(windows) => windows::write(stream, bytes),
-                _ => plausible(stream.write_nosignal(bytes), bytes.len()),
-            },
-        }
-    }
-
-    /// Writes what can be written at once, on a connection that is about to be closed.
-    #[cfg(feature = "__rustls")]
-    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        /// A stream of another kind can wait, but not without any time.
-        const MOMENT: Option<Duration> = Some(Duration::from_millis(1));
-
-        match self {
-            Socket::Tcp(stream, _) => without_waiting(|on| stream.set_nonblocking(on), || (&**stream).write(bytes)),
-            Socket::Other(stream) => {
-                stream.set_timeouts(MOMENT, MOMENT)?;
-                self.write(bytes)
-            }
-        }
-    }
-
-    /// Whether the last read, if it gave less than it had room for, left nothing behind.
-    pub(crate) fn is_drained(&self) -> bool {
-        match self {
-            Socket::Tcp(..) => true,
-            Socket::Other(stream) => stream.is_drained(),
-        }
-    }
-
-    /// Whether a part of a record has come, and its rest has not.
-    pub(crate) fn has_partial_record(&self) -> bool {
-        match self {
-            Socket::Tcp(..) => false,
-            Socket::Other(stream) => stream.has_partial_record(),
-        }
-    }
-
-    /// Of what the stream may hold back, how many bytes have gone on.
-    #[inline]
-    pub(crate) fn bytes_flushed(&self) -> u64 {
-        match self {
-            Socket::Tcp(..) => 0, // nothing is held back
-            Socket::Other(stream) => stream.bytes_flushed(),
-        }
-    }
-
-    /// Sees to it that what was written is on its way.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Socket::Tcp(..) => Ok(()), // nothing is held back
-            Socket::Other(stream) => stream.flush(),
-        }
-    }
-
-    /// Tells the peer that nothing more comes.
-    pub(crate) fn shutdown_write(&mut self) {
-        let _ = match self {
-            Socket::Tcp(stream, _) => stream.shutdown(Shutdown::Write),
-            Socket::Other(stream) => stream.shutdown_write(),
-        }; // a connection that is gone needs none
-    }
-
-    /// Sets how long a read waits. A stream that sets both at once is told again what `write` is.
-    pub(crate) fn set_read_timeout(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream, _) => stream.set_read_timeout(read),
-            Socket::Other(stream) => stream.set_timeouts(read, write),
-        }
-    }
-
-    /// Sets how long a write waits, in the same way.
-    pub(crate) fn set_write_timeout(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream, _) => stream.set_write_timeout(write),
-            Socket::Other(stream) => stream.set_timeouts(read, write),
-        }
-    }
-
-    /// What a cancel does to it.
-    pub(crate) fn shutdown_handle(&self) -> Option<Hook> {
-        match self {
-            Socket::Tcp(stream, _) => {
-                let stream = stream.clone();
-                Some(Box::new(move || drop(stream.shutdown(Shutdown::Both))))
-            }
-            Socket::Other(stream) => stream.shutdown_handle(),
-        }
-    }
-
-    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
-        match self {
-            Socket::Tcp(_, peer) => Some(*peer),
-            Socket::Other(stream) => stream.peer_addr(),
-        }
-    }
-
-    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
-        match self {
-            Socket::Tcp(stream, _) => stream.local_addr().ok(),
-            Socket::Other(stream) => stream.local_addr(),
-        }
-    }
-
-    /// The stream alone, for whoever takes the connection over.
-    pub(crate) fn into_stream(self) -> io::Result<Box<dyn Stream>> {
-        match self {
-            Socket::Tcp(stream, _) => Ok(Box::new(Arc::try_unwrap(stream).or_else(|shared| shared.try_clone())?)),
-            Socket::Other(stream) => Ok(stream),
-        }
-    }
-}
-
-/// A stream of the user's own might claim more bytes than it was given room for.
-fn plausible(count: io::Result<usize>, room: usize) -> io::Result<usize> {
-    match count {
-        Ok(count) if count > room => Err(io::Error::other("the stream claims more bytes than there was room for")),
-        count => count,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::net::TcpListener;
-
-    #[test]
-    fn a_socket_in_a_box_is_known_for_what_it_is() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream: Box<dyn Stream> = Box::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
-        assert_eq!(stream.as_tcp().unwrap().local_addr().ok(), stream.local_addr());
-    }
 
     fn accepts(_: impl Connect + 'static) {}
 

@@ -19,7 +19,7 @@ use crate::net::dial::{
     race::{self, RaceError},
 };
 #[cfg(unix)]
-use crate::net::transport::without_sigpipe;
+use crate::net::transport::socket::without_sigpipe;
 use crate::net::transport::{Connect, Stream, Target};
 
 pub(crate) struct UnixSocket {
