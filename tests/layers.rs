@@ -21,7 +21,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Bottom first: a floor is a folder, and all that lies in it, or files of `src/` itself. `net` may
 /// not use `wire`, but for the handshake with a proxy.
 const FLOORS: [(&str, &[&str]); 7] = [
-    ("words", &["error", "headers", "media_type", "method", "status", "observe", "redact", "token", "uri"]),
+    ("words", &["error", "headers", "media_type", "method", "status", "observe", "redact", "reuse", "token", "uri"]),
     ("wire", &["wire"]),
     ("net", &["net"]),
     ("message", &["message"]),

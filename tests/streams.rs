@@ -4,10 +4,10 @@
 
 #[path = "streams/connectors.rs"]
 mod connectors;
-#[path = "streams/least.rs"]
-mod least;
 #[path = "support/double.rs"]
 mod double;
+#[path = "streams/least.rs"]
+mod least;
 mod support;
 #[cfg(unix)]
 #[path = "streams/unix.rs"]

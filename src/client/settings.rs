@@ -1,14 +1,25 @@
-//! What a client was built with, as far as exchanges need to know it.
+//! A client's settings with their defaults, and what holds for one call: the request's own options
+//! before the client's.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use crate::client::hooks::{Hop, Outgoing};
 use crate::client::proxy::Proxies;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::headers::Headers;
+use crate::message::request::Options;
+use crate::net::conn::Limits;
+use crate::net::deadline::Deadline;
+use crate::net::pool::PoolLimits;
 use crate::net::speed::MinSpeed;
 use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
 
+pub(crate) type OnRedirect = dyn Fn(&mut Hop<'_>) -> Result<()> + Send + Sync;
+pub(crate) type BeforeSend = dyn Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync;
+
+/// What a client is built with; see [`ClientBuilder`](crate::ClientBuilder).
 pub(crate) struct Settings {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) read_timeout: Option<Duration>,
@@ -24,15 +35,68 @@ pub(crate) struct Settings {
     pub(crate) allow_https_downgrade: bool,
     pub(crate) user_agent: String,
     pub(crate) default_headers: Headers,
-    /// Names of further fields that go along to other origins.
+    /// Names of further fields that redirects forward to other origins.
     pub(crate) cross_origin_allowed: Vec<String>,
-    /// The first setting that makes no sense; every send gives it.
+    pub(crate) on_redirect: Option<Arc<OnRedirect>>,
+    pub(crate) before_send: Option<Arc<BeforeSend>>,
+    /// The first setting that is invalid; every send returns it.
     pub(crate) deferred_error: Option<Error>,
 }
 
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            connect_timeout: Some(Duration::from_secs(10)),
+            read_timeout: Some(Duration::from_secs(60)),
+            write_timeout: Some(Duration::from_secs(60)),
+            header_timeout: None,
+            timeout: None,
+            min_speed: None,
+            head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
+            invalid_lines: InvalidLines::Refused,
+            max_redirects: 10,
+            proxies: Proxies::None,
+            require_framing: false,
+            allow_https_downgrade: false,
+            user_agent: concat!("longwire/", env!("CARGO_PKG_VERSION")).to_owned(),
+            default_headers: Headers::new(),
+            cross_origin_allowed: Vec::new(),
+            on_redirect: None,
+            before_send: None,
+            deferred_error: None,
+        }
+    }
+}
+
 impl Settings {
-    /// The client's own `User-Agent`, whatever a request says; empty if it says none.
+    /// The client's own `User-Agent`, whatever a request sets; empty if it sends none.
     pub(crate) fn own_user_agent(&self) -> &[u8] {
         self.default_headers.get_bytes("user-agent").unwrap_or(self.user_agent.as_bytes())
+    }
+
+    /// The limits of a call that begins now.
+    pub(crate) fn limits(&self, options: &Options, now: Instant) -> Limits {
+        Limits {
+            deadline: Deadline::of("timeout", options.timeout.unwrap_or(self.timeout), now),
+            read_timeout: options.read_timeout.unwrap_or(self.read_timeout),
+            write_timeout: self.write_timeout,
+            min_speed: options.min_speed.unwrap_or(self.min_speed),
+            token: options.token.clone(),
+        }
+    }
+}
+
+/// The pool's settings, with their defaults.
+impl Default for PoolLimits {
+    fn default() -> PoolLimits {
+        PoolLimits {
+            idle_timeout: Some(Duration::from_secs(30)),
+            idle_per_host_max: 32,
+            idle_max: 128,
+            per_host_max: None,
+            age_max: None,
+            buffer_size: 8 * 1024,
+            probe_after: Duration::ZERO,
+        }
     }
 }

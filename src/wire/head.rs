@@ -157,15 +157,16 @@ pub(crate) enum RequestFraming {
     Chunked,
 }
 
-/// Who reads a request's head first, and so whom Proxy-Authorization is for (RFC 9110 §11.7.2).
-#[derive(Clone, Copy)]
-pub(crate) enum NextHop<'a> {
-    /// The server, and nobody knows of a proxy: all fields go to whom they are sent.
+/// The recipient of a request's head, and so the one whom `Proxy-Authorization` is for
+/// (RFC 9110 §11.7.2).
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum NextHop {
+    /// The server, and no proxy is configured: all fields go to it.
     Origin,
     /// The server, past a proxy or through its tunnel: what is for the proxy is not for the server.
     OriginPastProxy,
-    /// A proxy that is asked for the whole URL, and the fields that are for it alone.
-    Proxy { fields: &'a Headers },
+    /// A proxy, which is sent the whole URL.
+    Proxy,
 }
 
 /// What a request head is made of.
@@ -173,32 +174,35 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) method: &'a Method,
     /// In origin-form, or for a proxy in absolute-form.
     pub(crate) target: &'a str,
-    pub(crate) next_hop: NextHop<'a>,
+    pub(crate) next_hop: NextHop,
     pub(crate) authority: &'a str,
     pub(crate) user_agent: &'a str,
-    pub(crate) announced: RequestFraming,
+    pub(crate) framing: RequestFraming,
     pub(crate) expects_continue: bool,
+    /// The fields of this hop alone: each replaces the caller's of that name.
+    pub(crate) hop_fields: &'a Headers,
+    /// The caller's fields.
     pub(crate) headers: &'a Headers,
 }
 
 impl RequestHead<'_> {
-    /// Writes the head, piece by piece: Host first (RFC 9110 §7.2), then ours, then the caller's.
-    /// Of Host, User-Agent, Accept and what is for the proxy alone the caller's stands alone. Each
-    /// line brings the end of the one before.
+    /// Writes the head, piece by piece: Host first (RFC 9110 §7.2), then the client's fields, then those
+    /// of the hop, then the caller's. Host, User-Agent and Accept that are set replace the client's.
+    /// Each line brings the end of the one before.
     pub(crate) fn encode(&self, put: &mut impl FnMut(&[u8])) {
         put(self.method.as_str().as_bytes());
         put(b" ");
         put(self.target.as_bytes());
         put(b" HTTP/1.1\r\nHost: ");
-        put(self.headers.get_bytes("host").unwrap_or(self.authority.as_bytes()));
-        if !self.user_agent.is_empty() && !self.sets("user-agent") {
+        put(self.get("host").unwrap_or(self.authority.as_bytes()));
+        if !self.user_agent.is_empty() && self.get("user-agent").is_none() {
             put(b"\r\nUser-Agent: ");
             put(self.user_agent.as_bytes());
         }
-        if !self.sets("accept") {
+        if self.get("accept").is_none() {
             put(b"\r\nAccept: */*");
         }
-        match self.announced {
+        match self.framing {
             RequestFraming::Nothing => {}
             RequestFraming::Length(length) => {
                 put(b"\r\nContent-Length: ");
@@ -209,38 +213,48 @@ impl RequestHead<'_> {
         if self.expects_continue {
             put(b"\r\nExpect: 100-continue");
         }
-        if let NextHop::Proxy { fields } = self.next_hop {
-            for (name, value) in fields.iter().filter(|(name, _)| !self.headers.contains(name)) {
-                put_field(name, value, put);
-            }
-        }
-        // TE is for the next hop alone, which its connection option says (RFC 9110 §10.1.4).
-        if self.headers.contains("te") && !names_option(self.headers, "te") {
-            put(b"\r\nConnection: TE");
-        }
-        for (name, value) in self.headers.iter() {
-            if !self.stands_elsewhere(name, value) {
-                put_field(name, value, put);
-            }
+        if !self.hop_fields.is_empty() || !self.headers.is_empty() {
+            self.encode_fields(put);
         }
         put(b"\r\n\r\n");
     }
 
-    /// Whether the caller sets `name`, for the server or for the proxy that is asked.
-    fn sets(&self, name: &str) -> bool {
-        let by_proxy = matches!(self.next_hop, NextHop::Proxy { fields } if fields.contains(name));
-        by_proxy || self.headers.contains(name)
+    /// Writes the fields of the hop and of the caller.
+    fn encode_fields(&self, put: &mut impl FnMut(&[u8])) {
+        // TE is for the next hop alone, which its connection option says (RFC 9110 §10.1.4).
+        if self.headers.contains("te") && !names_option(self.headers, "te") {
+            put(b"\r\nConnection: TE");
+        }
+        for (name, value) in self.hop_fields.iter().filter(|(name, value)| !self.is_written(name, value)) {
+            put_field(name, value, put);
+        }
+        let is_replaced = |name: &str, value: &[u8]| {
+            let is_for_proxy = || name.eq_ignore_ascii_case("proxy-authorization");
+            self.is_written(name, value)
+                || self.hop_fields.contains(name)
+                || self.next_hop == NextHop::OriginPastProxy && is_for_proxy()
+        };
+        for (name, value) in self.headers.iter().filter(|(name, value)| !is_replaced(name, value)) {
+            put_field(name, value, put);
+        }
     }
 
-    /// Whether the caller's field is written already, or not to be written.
-    fn stands_elsewhere(&self, name: &str, value: &[u8]) -> bool {
+    /// The value of a field that is set, for this hop or by the caller.
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        if self.hop_fields.is_empty() && self.headers.is_empty() {
+            return None;
+        }
+        self.hop_fields.get_bytes(name).or_else(|| self.headers.get_bytes(name))
+    }
+
+    /// Returns whether the field is written already, or not to be written.
+    fn is_written(&self, name: &str, value: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         match name.len() {
             4 => is("host"),
             10 => value.is_empty() && is("user-agent"),
             14 => is("content-length"),
             17 => is("transfer-encoding"),
-            19 => matches!(self.next_hop, NextHop::OriginPastProxy) && is("proxy-authorization"),
             _ => false,
         }
     }
@@ -324,8 +338,9 @@ mod tests {
             next_hop: NextHop::Origin,
             authority: "here",
             user_agent,
-            announced: RequestFraming::Length(3),
+            framing: RequestFraming::Length(3),
             expects_continue: false,
+            hop_fields: &Headers::new(),
             headers: &headers,
         };
         let mut text = Vec::new();
@@ -361,25 +376,17 @@ mod tests {
     }
 
     #[test]
-    fn of_what_both_set_the_request_stands_before_the_proxy_and_that_before_the_client() {
+    fn a_field_of_the_hop_replaces_the_callers_and_the_clients() {
         let (mut its, mut mine) = (Headers::new(), Headers::new());
         its.append("user-agent", "its").unwrap();
         its.append("ACCEPT", "its").unwrap();
         mine.append("Accept", "mine").unwrap();
-        let head = RequestHead {
-            method: &Method::GET,
-            target: "http://here/",
-            next_hop: NextHop::Proxy { fields: &its },
-            authority: "here",
-            user_agent: "me",
-            announced: RequestFraming::Nothing,
-            expects_continue: false,
-            headers: &mine,
-        };
-        let mut text = Vec::new();
-        head.encode(&mut |bytes| text.extend_from_slice(bytes));
-        let want = "GET http://here/ HTTP/1.1\r\nHost: here\r\nuser-agent: its\r\nAccept: mine\r\n\r\n";
-        assert_eq!(String::from_utf8(text).unwrap(), want);
+        mine.append("X", "mine").unwrap();
+        let text = encoded_for(NextHop::Proxy, &its, &mine);
+        let want = "GET / HTTP/1.1\r\nHost: here\r\nuser-agent: its\r\nACCEPT: its\r\nX: mine\r\n\r\n";
+        assert_eq!(text, want);
+        its.append("Host", "there").unwrap();
+        assert!(encoded_for(NextHop::Origin, &its, &mine).starts_with("GET / HTTP/1.1\r\nHost: there\r\nuser-agent"));
     }
 
     #[test]
@@ -387,27 +394,34 @@ mod tests {
         let (mut by_hand, mut its, none) = (Headers::new(), Headers::new(), Headers::new());
         by_hand.append("proxy-authorization", "mine").unwrap();
         its.append("Proxy-Authorization", "its").unwrap();
-        its.append("X-For-Proxy", "1").unwrap();
-        let proxy = |fields| NextHop::Proxy { fields };
         let cases = [
-            (NextHop::Origin, &by_hand, "proxy-authorization: mine\r\n"),
-            (NextHop::Origin, &none, ""),
-            (NextHop::OriginPastProxy, &by_hand, ""),
-            (proxy(&none), &by_hand, "proxy-authorization: mine\r\n"),
-            (proxy(&its), &by_hand, "X-For-Proxy: 1\r\nproxy-authorization: mine\r\n"),
-            (proxy(&its), &none, "Proxy-Authorization: its\r\nX-For-Proxy: 1\r\n"),
-            (proxy(&none), &none, ""),
+            (NextHop::Origin, &none, &by_hand, "proxy-authorization: mine\r\n"),
+            (NextHop::OriginPastProxy, &none, &by_hand, ""),
+            (NextHop::Proxy, &none, &by_hand, "proxy-authorization: mine\r\n"),
+            (NextHop::Proxy, &its, &none, "Proxy-Authorization: its\r\n"),
+            (NextHop::Proxy, &none, &none, ""),
         ];
-        for (next_hop, headers, want) in cases {
-            let (method, announced) = (&Method::GET, RequestFraming::Nothing);
-            let (target, authority, user_agent) = ("/", "here", "");
-            let expects_continue = false;
-            let head =
-                RequestHead { method, target, next_hop, authority, user_agent, announced, expects_continue, headers };
-            let mut text = Vec::new();
-            head.encode(&mut |bytes| text.extend_from_slice(bytes));
-            let want = format!("GET / HTTP/1.1\r\nHost: here\r\nAccept: */*\r\n{want}\r\n");
-            assert_eq!(String::from_utf8(text).unwrap(), want);
+        for (next_hop, hop_fields, headers, want) in cases {
+            let want = format!("GET / HTTP/1.1\r\nHost: here\r\nUser-Agent: me\r\nAccept: */*\r\n{want}\r\n");
+            assert_eq!(encoded_for(next_hop, hop_fields, headers), want);
         }
+    }
+
+    /// A GET without content to that recipient.
+    fn encoded_for(next_hop: NextHop, hop_fields: &Headers, headers: &Headers) -> String {
+        let head = RequestHead {
+            method: &Method::GET,
+            target: "/",
+            next_hop,
+            authority: "here",
+            user_agent: "me",
+            framing: RequestFraming::Nothing,
+            expects_continue: false,
+            hop_fields,
+            headers,
+        };
+        let mut text = Vec::new();
+        head.encode(&mut |bytes| text.extend_from_slice(bytes));
+        String::from_utf8(text).unwrap()
     }
 }

@@ -162,9 +162,14 @@ impl Dialer {
         Self::SPEAKS_TLS || matches!(self.connector, Some(Connector::Custom(_)))
     }
 
-    /// Fails if the address filter forbids this proxy for `target`. The filter cannot check the addresses
-    /// that a proxy connects to, except for those that the proxy is given.
-    pub(crate) fn check_proxy_allowed(&self, proxy: &ProxyServer, target: &Target<'_>) -> Result<()> {
+    /// Fails if this proxy cannot be used for `target`: for want of TLS in this build, or because the
+    /// address filter forbids it. The filter cannot check the addresses that a proxy connects to, except
+    /// for those that the proxy is given.
+    pub(crate) fn check_proxy(&self, proxy: &ProxyServer, target: &Target<'_>) -> Result<()> {
+        if proxy.is_https() && !Self::SPEAKS_TLS {
+            let what = format!("the proxy {proxy:?} is spoken to through TLS, which this build does not have");
+            return Err(Error::new(ErrorKind::UnsupportedScheme, what));
+        }
         let Some(allows) = &self.filter else { return Ok(()) };
         let blocked = |what| Err(Error::new(ErrorKind::BlockedAddress, what).at(Stage::Connect));
         if !proxy.is_trusted {

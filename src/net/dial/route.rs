@@ -25,16 +25,6 @@ pub(crate) enum Route<'a> {
     Tunnel(&'a ProxyServer),
 }
 
-impl<'a> Route<'a> {
-    /// Returns the proxy on the way, if there is one.
-    pub(crate) fn proxy(self) -> Option<&'a ProxyServer> {
-        match self {
-            Route::Direct => None,
-            Route::Forward { proxy, .. } | Route::Tunnel(proxy) => Some(proxy),
-        }
-    }
-}
-
 /// Where a tunnel is to lead.
 #[derive(Clone, Copy)]
 pub(crate) enum Destination<'a> {
