@@ -13,7 +13,6 @@
 mod reference;
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -24,8 +23,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, is_field_byte};
 use crate::method::Method;
 use crate::net::deadline::Deadline;
-use crate::net::dial::tunnel::{self, Credentials, Destination, Dns, Outcome, ProxyProtocol, ProxyServer};
-use crate::net::transport::{Socket, Stream};
+use crate::net::dial::route::{Credentials, Destination, Dns, ProxyProtocol, ProxyServer, TunnelError};
+use crate::net::dial::tunnel;
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 use crate::redact::{Urls, hide_userinfo};
 use crate::reuse::Reuse;
 use crate::token::is_token;
@@ -249,8 +250,8 @@ pub fn tunnel(bytes: &[u8]) {
         let end = socks5_end(bytes, login);
         for delivery in deliveries(bytes).into_iter().chain([Delivery::Whole]) {
             let speaks = ProxyProtocol::Socks5 {
-                names: Dns::Remote,
-                login: login.then(|| Credentials { user: b"me".to_vec(), password: b"secret".to_vec() }),
+                dns: Dns::Remote,
+                credentials: login.then(|| Credentials { user: b"me".to_vec(), password: b"secret".to_vec() }),
             };
             assert_eq!(run_handshake(bytes, delivery, speaks), end, "{delivery:?}");
         }
@@ -265,15 +266,15 @@ fn run_handshake(bytes: &[u8], delivery: Delivery, speaks: ProxyProtocol) -> Opt
         name: String::new(),
         host: String::new(),
         port: 1,
-        speaks,
+        protocol: speaks,
         is_trusted: false,
         #[cfg(feature = "__rustls")]
         tls: None,
     };
     let to = Destination::Host("example.test", 80);
-    match tunnel::open(Socket::Other(Box::new(proxy)), &server, b"", to, Deadline::none(), None) {
-        Ok(Outcome::Open(_)) => Some(read.load(Ordering::Relaxed)),
-        Ok(Outcome::Unreachable(error)) | Err(error) => {
+    match tunnel::open(Socket::other(Box::new(proxy)), &server, b"", to, Deadline::none(), None) {
+        Ok(_) => Some(read.load(Ordering::Relaxed)),
+        Err(TunnelError::Unreachable(error) | TunnelError::Failed(error)) => {
             assert_eq!(error.kind(), ErrorKind::Proxy, "{error}");
             assert!(error.proxy_answer().is_none_or(|answer| answer.len() <= 24 * 1024), "{error}");
             None
@@ -336,14 +337,6 @@ impl Stream for ScriptedProxy {
 
     fn set_timeouts(&mut self, _: Option<Duration>, _: Option<Duration>) -> io::Result<()> {
         Ok(())
-    }
-
-    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        None
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
     }
 }
 
