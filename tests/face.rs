@@ -3,6 +3,8 @@
 
 #[path = "support/double.rs"]
 mod double;
+#[path = "face/signatures.rs"]
+mod signatures;
 mod support;
 
 use std::io;
@@ -79,7 +81,11 @@ fn headers_are_collected_extended_and_compared() {
 #[test]
 fn methods_and_status_codes_are_converted_and_compared() {
     let get = Method::try_from("GET").expect("a method");
-    assert!(get == "GET" && "GET" == get && get == *"GET" && *"GET" == get && get != "get");
+    assert_eq!(get, "GET");
+    assert_eq!("GET", get);
+    assert_eq!(get, *"GET");
+    assert_eq!(*"GET", get);
+    assert_ne!(get, "get");
     assert_eq!(AsRef::<str>::as_ref(&get), "GET");
     assert_eq!(Method::try_from("G T").expect_err("not a token").kind(), ErrorKind::InvalidRequest);
     let code = StatusCode::try_from(404u16).expect("a status code");
