@@ -72,18 +72,18 @@ fn garbage_in_the_handshake_is_named_as_such() {
             conn.wait_closed(LIMIT);
         });
         let client = client(&Authority::new("root"), &peer);
-        assert_says(&failed(&client, &url(&peer, "/")), "what the server sent is not sound TLS");
+        assert_says(&failed(&client, &url(&peer, "/")), "what the server sent is not valid TLS");
     }
 }
 
 #[test]
 fn every_alert_is_told_and_the_common_ones_are_explained() {
     let explained = [
-        (70, "the server speaks neither TLS 1.2 nor 1.3"),
-        (40, "the server has no cipher suite in common with us, or wants a client certificate"),
-        (112, "the server does not know this name"),
-        (120, "the server speaks none of the protocols that were offered"),
-        (80, "the server broke off"),
+        (70, "the server supports neither TLS 1.2 nor 1.3"),
+        (40, "the server supports none of the cipher suites offered, or requires a client certificate"),
+        (112, "the server has no certificate for this name (SNI)"),
+        (120, "the server supports none of the protocols offered"),
+        (80, "the server aborted the connection"),
     ];
     for (alert, words) in explained {
         let peer = Peer::start(move |mut conn, _| {
@@ -107,7 +107,7 @@ fn a_server_hello_of_tls_1_1_is_named_as_such() {
         conn.wait_closed(LIMIT);
     });
     let client = client(&Authority::new("root"), &peer);
-    assert_says(&failed(&client, &url(&peer, "/")), "the server speaks neither TLS 1.2 nor 1.3");
+    assert_says(&failed(&client, &url(&peer, "/")), "the server supports neither TLS 1.2 nor 1.3");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_server_that_wants_a_client_certificate_is_named_as_such() {
             let request = client(&authority, &peer).post(url(&peer, "/")).body(body);
             let error = request.send().expect_err("there is no certificate");
             assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
-            assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
+            assert!(error.to_string().contains("the server requires a client certificate"), "{error}");
         }
         let with = builder(authority.client_config_with(&authority.identity()), &peer).build();
         assert_eq!(crate::text(&with, &url(&peer, "/")), "welcome");
@@ -154,12 +154,12 @@ fn a_server_that_chooses_another_protocol_is_refused() {
     server.alpn_protocols = vec![b"h2".to_vec()];
     let peer = answering(server, ok("never read"));
     let by_default = failed(&client(&authority, &peer), &url(&peer, "/"));
-    assert_says(&by_default, "the server speaks none of the protocols that were offered");
+    assert_says(&by_default, "the server supports none of the protocols offered");
 
     let mut config = authority.client_config(ALL_VERSIONS);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let by_choice = failed(&builder(config, &peer).build(), &url(&peer, "/"));
-    assert_says(&by_choice, "the server chose the protocol h2, and only http/1.1 is spoken");
+    assert_says(&by_choice, "the server chose the protocol h2, and only http/1.1 is supported");
 }
 
 #[test]
@@ -199,11 +199,11 @@ fn a_renegotiation_that_the_server_asks_for_is_named_as_such() {
         let error = failed(&client(&authority, &peer), &url(&peer, "/"));
         assert_plain(&error);
         let (kind, what) = match alerts {
-            true => (ErrorKind::Tls, ", and broke off (alert 40: handshake failure)"),
+            true => (ErrorKind::Tls, ", and aborted the connection (alert 40: handshake failure)"),
             false => (ErrorKind::Truncated, "the connection ended without TLS's close_notify: "),
         };
         assert_eq!((error.kind(), error.stage()), (kind, Stage::Wait), "{error}");
-        for words in ["the server asks for a renegotiation, which is never done", what] {
+        for words in ["the server requests a renegotiation, which is not supported", what] {
             assert!(error.to_string().contains(words), "{error}");
         }
     }
@@ -213,7 +213,9 @@ fn a_renegotiation_that_the_server_asks_for_is_named_as_such() {
 fn what_breaks_a_body_off_is_said_in_words() {
     let authority = Authority::new("root");
     let garbage = b"\x17\x03\x03\x00\x20 these are no encrypted bytes    ";
-    for (last, words) in [(&garbage[..], "TLS: what the server sent was damaged on its way"), (b"", "close_notify")] {
+    for (last, words) in
+        [(&garbage[..], "TLS: a record cannot be decrypted: it was damaged in transit"), (b"", "close_notify")]
+    {
         let peer = serve(authority.identity().server_config(ALL_VERSIONS), move |session, _| {
             session.request();
             session.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");

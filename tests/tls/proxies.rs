@@ -325,7 +325,7 @@ fn an_https_proxy_that_wants_a_client_certificate_says_so() {
         let way = Way { front: Some(serve(demanding, move |session, _| session.relay(to))), ..way };
         let error = failed(&way.client(), &format!("https://{NAME}/"));
         assert_eq!((error.kind(), error.fate()), (ErrorKind::Tls, Fate::NotSent), "{error}");
-        assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
+        assert!(error.to_string().contains("the server requires a client certificate"), "{error}");
         let server = origin(&way.authority.identity());
         let config = Arc::new(way.authority.client_config_with(&way.authority.identity()));
         let with = way.builder().tls(Tls::from_rustls(config)).build();

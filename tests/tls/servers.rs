@@ -282,10 +282,10 @@ fn openssl_serves_bodies_that_end_with_the_connection() {
 fn openssl_without_a_cipher_or_a_version_in_common_is_named_as_such() {
     let authority = Authority::new("root");
     let refused: [(&[&str], &str); 4] = [
-        (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"], "the server speaks neither TLS 1.2 nor 1.3"),
-        (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "the server speaks neither TLS 1.2 nor 1.3"),
-        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"], "the server has no cipher suite in common with us"),
-        (&["-tls1_3", "-groups", "X448"], "the server has no cipher suite in common with us"),
+        (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"], "the server supports neither TLS 1.2 nor 1.3"),
+        (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "the server supports neither TLS 1.2 nor 1.3"),
+        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"], "the server supports none of the cipher suites offered"),
+        (&["-tls1_3", "-groups", "X448"], "the server supports none of the cipher suites offered"),
     ];
     for (arguments, words) in refused {
         let server = Server::openssl(&authority, arguments);
@@ -304,7 +304,7 @@ fn openssl_that_wants_a_client_certificate_is_named_as_such() {
         let without = server.client(authority.client_config(ALL_VERSIONS));
         let error = without.get(server.url("/small.txt")).send().expect_err("there is none");
         assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
-        assert!(error.to_string().contains("wants a client certificate"), "{error}");
+        assert!(error.to_string().contains("requires a client certificate"), "{error}");
         let with = server.client(authority.client_config_with(&authority.identity()));
         assert_eq!(server.text(&with, "/small.txt"), "small");
     }
@@ -325,7 +325,7 @@ fn certificates_made_by_openssl_are_usable_or_it_is_said_how_to_make_them() {
         (by_default.expect("a certificate"), Some("it is the certificate of a CA (CA:TRUE)")),
         (without_name.expect("a certificate"), Some("the server's certificate names no host")),
         (made(&["-newkey", "rsa:1024"]), Some("an RSA key is shorter than 2048 bits")),
-        (made(&["-newkey", "rsa:2048", "-sha1"]), Some("made with SHA-1, which is too weak")),
+        (made(&["-newkey", "rsa:2048", "-sha1"]), Some("uses SHA-1, which is too weak")),
     ];
     for (files, words) in cases {
         let server = Server::openssl_with(&files, &["-WWW", "-cipher", "DEFAULT:@SECLEVEL=0"]);

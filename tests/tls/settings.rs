@@ -262,7 +262,7 @@ fn the_identity_is_shown_to_a_server_that_asks_for_it() {
     for version in [&TLS12, &TLS13] {
         let peer = answering(authority.demanding(&own, version), ok("hello"));
         let error = refusal(authority.tls(), &peer);
-        assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
+        assert!(error.to_string().contains("the server requires a client certificate"), "{error}");
         for (certificates, key) in [(&chain, &client_identity.key_pem), (&both, &both)] {
             assert_trusted(authority.tls().identity(certificates, key).expect("an identity"), &peer);
         }
