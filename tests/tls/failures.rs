@@ -1,5 +1,5 @@
-//! Handshakes that fail: each says what is wrong in words of its own, within its time. (Certificates
-//! that are refused: `refusals.rs`.)
+//! Handshakes that fail: each error says what is wrong, and comes in time. (Refused certificates:
+//! `refusals.rs`.)
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -37,13 +37,13 @@ pub(crate) fn assert_says(error: &Error, words: &str) {
 pub(crate) fn assert_plain(error: &Error) {
     const NAMES: [&str; 2] = ["subjectAltName", "basicConstraints"]; // what people have to write
 
-    let said = error.to_string();
-    let rest = NAMES.iter().fold(said.clone(), |said, name| said.replace(name, ""));
+    let shown = error.to_string();
+    let rest = NAMES.iter().fold(shown.clone(), |shown, name| shown.replace(name, ""));
     let letters: Vec<char> = rest.chars().collect();
     let is_camel_case = letters.windows(2).any(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
-    assert!(!is_camel_case && !said.contains(['{', '\n']), "{said}");
+    assert!(!is_camel_case && !shown.contains(['{', '\n']), "{shown}");
     if let Some(peer) = error.peer_addr() {
-        assert_eq!(said.matches(&peer.to_string()).count(), 1, "{said}");
+        assert_eq!(shown.matches(&peer.to_string()).count(), 1, "{shown}");
     }
 }
 
@@ -77,7 +77,7 @@ fn garbage_in_the_handshake_is_named_as_such() {
 }
 
 #[test]
-fn every_alert_is_told_and_the_common_ones_are_explained() {
+fn every_alert_is_named_and_the_common_ones_are_explained() {
     let explained = [
         (70, "the server supports neither TLS 1.2 nor 1.3"),
         (40, "the server supports none of the cipher suites offered, or requires a client certificate"),
@@ -171,9 +171,9 @@ fn a_host_that_no_certificate_can_name_is_refused() {
     assert_says(&error, "no certificate can name");
 }
 
-// ── Behind the handshake ────────────────────────────────────────────────────────────────────────
+// ── After the handshake ─────────────────────────────────────────────────────────────────────────
 
-/// A HelloRequest (RFC 5246 §7.4.1.1), to which rustls says that there will be none, and what the
+/// A HelloRequest (RFC 5246 §7.4.1.1), which rustls answers with no_renegotiation, and what the
 /// server does then.
 #[test]
 fn a_renegotiation_that_the_server_asks_for_is_named_as_such() {
@@ -309,8 +309,8 @@ fn a_cancel_between_connecting_and_the_handshake_is_seen() {
     assert!(peer.saw_close(0));
 }
 
-/// A failed handshake costs no place and leaves no connection behind; the pool's counts say of it
-/// what the events do.
+/// A failed handshake frees its slot and leaves no connection open; the pool's counters agree with
+/// the events.
 #[test]
 fn a_failed_handshake_gives_its_place_back() {
     let peer = Peer::start(|mut conn, _| drop(conn.read_some()));
@@ -326,12 +326,12 @@ fn a_failed_handshake_gives_its_place_back() {
     assert_eq!(trace.lines(), ["connected", "closed Failed"].repeat(3));
 }
 
-/// Nothing of TLS happens where nobody connects.
+/// Without a connection there is no handshake.
 #[test]
 fn a_port_that_refuses_is_no_matter_of_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
-    let taken = near.local_addr().expect("bound"); // and nobody listens there
+    let taken = near.local_addr().expect("bound"); // and there is no listener
     let error = failed(&Client::new(), &format!("https://{taken}/"));
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Connect, Stage::Connect), "{error}");
 }

@@ -28,7 +28,7 @@ const REMAKE: &str = "make another with `openssl req -x509 -newkey rsa:2048 -add
                       -addext basicConstraints=critical,CA:FALSE`";
 const WRONG_SIGNATURE: &str = "a signature in its chain, or one made with its key, is wrong";
 
-/// A server, and what must be said of its certificate.
+/// A server, and the words with which its certificate must be refused.
 struct Refused {
     server: ServerConfig,
     /// By the error of rustls alone, and by that of a [`Tls`] value.
@@ -40,7 +40,7 @@ fn refused(server: ServerConfig, words: &str) -> Refused {
 }
 
 impl Refused {
-    /// What a `Tls` value says in place of that.
+    /// The words of a `Tls` value in place of that.
     fn explained(mut self, words: &str) -> Refused {
         self.words[1] = words.to_owned();
         self
@@ -193,8 +193,8 @@ fn every_refusal_of_a_certificate_says_why() {
     }
 }
 
-/// With the default configuration, which only a process of its own can be given roots for: the
-/// program runs itself once more as a child, with another trust store.
+/// With the default configuration, whose trust store is chosen for a whole process: so the test runs
+/// in a child.
 #[cfg(all(target_os = "linux", feature = "tls"))]
 #[test]
 fn the_platforms_trust_store_decides_and_every_refusal_says_why() {

@@ -128,7 +128,7 @@ impl Server {
         panic!("{program} does not start: {:?}", fs::read_to_string(folder.join("log")));
     }
 
-    /// Whether it listens; false if it has ended instead.
+    /// Waits until it listens; false if it has ended instead.
     fn is_ready(&mut self) -> bool {
         let started = Instant::now();
         while started.elapsed() < START_LIMIT {
@@ -376,7 +376,7 @@ fn keys_made_by_openssl_are_taken_in_every_form_or_it_is_said_how_to_decrypt_the
 
         for arguments in [convert, &["pkey"]] {
             let key = converted(&files.key, &[arguments, &encrypted].concat());
-            let error = Tls::new().identity(&files.certificate, key).expect_err("nobody has the password");
+            let error = Tls::new().identity(&files.certificate, key).expect_err("there is no password");
             let words = "Tls::identity: the private key is encrypted: decrypt it with `openssl pkey -in ";
             assert!(error.to_string().starts_with(words), "{error}");
         }
@@ -397,7 +397,7 @@ fn converted(key: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("PEM")
 }
 
-/// By default s_server sends two tickets behind the handshake; here it sends many, and none.
+/// By default s_server sends two tickets after the handshake; here it sends many, and none.
 #[test]
 #[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
 fn openssl_may_send_as_many_tickets_as_it_likes() {
