@@ -64,15 +64,17 @@
 //! | add headers, a query, credentials, a form, a body | [`RequestBuilder`] |
 //! | build a request without a client, to be sent later | [`Request`], [`Client::send`] |
 //! | send a file, a reader, a chunked body | [`SendBody`] |
-//! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read); [`Headers`], [`StatusCode`], [`Body`] |
+//! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`] |
+//! | keep head and body apart | [`Response::into_parts`], [`ResponseHead`], [`Body`] |
 //! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::copy_to`] |
 //! | find out what went wrong | [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
 //! | cancel from another thread | [`CancelToken`] |
 //! | go through a proxy | [`Proxy`] |
 //! | fetch untrusted URLs (SSRF protection) | [`PublicOnly`], [`ClientBuilder::address_filter`] |
+//! | decide on a redirect, sign a request | [`ClientBuilder::on_redirect`], [`ClientBuilder::before_send`] |
 //! | see what the client does | [`Observer`], [`Event`], [`Timings`], [`ConnectionInfo`] |
 //! | see the pool, and why connections were closed | [`Client::pool_stats`], [`CloseReason`] |
-//! | use a custom resolver or transport, or a unix socket | [`transport`], [`ClientBuilder::unix_socket`] |
+//! | set socket options, use a custom resolver or transport, or a unix socket | [`ClientBuilder::dial`], [`transport`], [`ClientBuilder::unix_socket`] |
 //! | switch protocols (WebSocket) | [`Response::upgrade`], [`Upgraded`] |
 //!
 //! # Features
@@ -224,7 +226,7 @@ pub mod fuzzing;
 pub mod transport {
     pub use crate::client::direct::Direct;
     pub use crate::net::deadline::Deadline;
-    pub use crate::net::dial::resolve::Resolve;
+    pub use crate::net::dial::resolve::{Query, Resolve};
     pub use crate::net::transport::{Connect, Stream, Target};
 }
 

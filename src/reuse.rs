@@ -50,27 +50,27 @@ macro_rules! close_reasons {
 }
 
 close_reasons! {
-    /// The server said `Connection: close`.
-    ServerClose "the server said close"
-    /// The request said `Connection: close`.
-    ClientClose "the request said close"
+    /// The response has `Connection: close`.
+    ServerClose "the server sent Connection: close"
+    /// The request has `Connection: close`.
+    ClientClose "the request sent Connection: close"
     /// HTTP/1.0 without `Connection: keep-alive`.
     Http10 "HTTP/1.0 without keep-alive"
     /// The body's end was the connection's end.
     UntilClose "the body ended with the connection"
-    /// The framing was ambiguous: Transfer-Encoding beside Content-Length or in HTTP/1.0, or a 204 or
+    /// The framing was ambiguous: Transfer-Encoding together with Content-Length or in HTTP/1.0, or a 204 or
     /// 304 that announces a body (RFC 9112 §6.1, §6.3).
     BadFraming "the framing was ambiguous"
     /// The status line claims HTTP/2, in text, so that nothing else about the server is sure.
     VersionInDoubt "the server claims HTTP/2 in HTTP/1.1's form"
-    /// The server's `Keep-Alive` said so: `timeout=0`, or `max` is used up.
-    KeepAliveHint "the server's Keep-Alive said so"
+    /// The server's `Keep-Alive` field ended it: `timeout=0`, or `max` is used up.
+    KeepAliveHint "the server's Keep-Alive field ended it"
     /// The response body was not read to its end, and the rest had not arrived yet.
     Unfinished "the response body was left unread"
     /// The request body was not sent to its end.
     UploadUnfinished "the request body was not sent to its end"
-    /// The server sent bytes that nothing had asked for.
-    StrayBytes "bytes came that nothing had asked for"
+    /// The server sent unrequested bytes.
+    StrayBytes "the server sent unrequested bytes"
     /// The server had closed it while it was idle.
     PeerClosed "the server had closed it"
     /// An error happened on it.
@@ -83,8 +83,8 @@ close_reasons! {
     Aged "it was too old"
     /// There were as many idle connections already as are allowed.
     PoolFull "the pool was full"
-    /// `Client::close_idle` was called, or the client is gone: its last clone and its last body.
-    Cleared "idle connections were closed"
+    /// `Client::close_idle` was called, or the client was dropped: its last clone and its last body.
+    Cleared "close_idle was called, or the client was dropped"
     /// It had switched protocols (101), whether it was taken over or dropped.
     Upgraded "it was upgraded"
 }

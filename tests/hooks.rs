@@ -343,6 +343,12 @@ fn what_is_put_into_the_headers_by_hand_is_held_to_the_same_rules() {
     let mut twice = with("Host", "a.test");
     twice.headers_mut().append("host", "b.test").expect("it is well formed");
     assert_eq!(client.to_wire(&twice).expect_err("two hosts").kind(), ErrorKind::InvalidRequest);
+    let bad: Headers = [("X", "y"), ("A B", "z")].into_iter().collect();
+    let error = client.post("http://a.test/").headers(&bad).build().expect_err("a name with a blank");
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    let mut put = with("X", "y");
+    *put.headers_mut() = bad;
+    assert_eq!(client.to_wire(&put).expect_err("the same").kind(), ErrorKind::InvalidRequest);
     let mut never = with("X", "y");
     never.set_timeout(Duration::ZERO);
     assert_eq!(client.send(never).expect_err("no time").kind(), ErrorKind::InvalidRequest);

@@ -117,11 +117,11 @@ impl ClientBuilder {
     /// Sets how long it may take to get a connection: waiting for a free one, resolving, connecting, a
     /// proxy's handshake and that of TLS together. Default 10 s.
     ///
-    /// The addresses of a name are tried in turn (RFC 8305), each of them beside those before it: the
-    /// next one when one fails, or after 250 ms, or after its share of what is left if that is less. One
-    /// that lost to another is tried after the others for the next ten minutes; 256 of these are
-    /// remembered. The attempts run on helper threads (see [`Client`]); a request that waits in line for
-    /// one, or for the look-up of a name, says so in its [`ErrorKind::Timeout`].
+    /// The addresses of a name race (RFC 8305): the next attempt starts when one fails, or after 250 ms, or
+    /// after its share of the remaining time if that is less; the attempts before it go on. An address
+    /// that lost a race is tried last for the next ten minutes; 256 of these are remembered. The attempts
+    /// run on helper threads (see [`Client`]); the [`ErrorKind::Timeout`] of a request that waited for one
+    /// names what it waited for.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
         self
@@ -180,11 +180,11 @@ impl ClientBuilder {
     /// Sets how long a connection must have been idle for to be probed before it is used again.
     /// Default zero: every reuse is probed.
     ///
-    /// The probe is one read that does not wait. It sees that the server has closed the connection,
-    /// or has sent bytes that nobody asked for, a 408 or a second response, which would be taken for
-    /// the answer to the next request; it costs three system calls, half a microsecond. Leave it out
-    /// for tight loops of requests that may be sent again, over links that you trust: such a loop
-    /// then makes two system calls a request.
+    /// The probe is one read that does not wait. It detects that the server has closed the connection,
+    /// or has sent unrequested bytes, a 408 or a second response, which would be taken for the response
+    /// to the next request; it costs three system calls, half a microsecond. Skip it
+    /// for tight loops of requests that may be sent again, over trusted links: such a loop then makes two
+    /// system calls a request.
     pub fn probe_after(mut self, idle: Duration) -> Self {
         self.pool.probe_after = idle;
         self
@@ -264,7 +264,7 @@ impl ClientBuilder {
     /// body ends must not depend on how a recipient reads it. What was skipped is still in
     /// [`Response::raw_head`](crate::Response::raw_head).
     pub fn skip_invalid_headers(mut self, on: bool) -> Self {
-        self.settings.invalid_lines = if on { InvalidLines::Skipped } else { InvalidLines::Refused };
+        self.settings.invalid_lines = if on { InvalidLines::Skip } else { InvalidLines::Reject };
         self
     }
 
@@ -276,7 +276,7 @@ impl ClientBuilder {
     }
 
     /// Refuses bodies that end only with the connection ([`ErrorKind::Framing`]): a cut one
-    /// cannot be told from a whole one unless the network says so. Default off.
+    /// cannot be told from a whole one unless the network reports an error. Default off.
     pub fn require_framing(mut self, on: bool) -> Self {
         self.settings.require_framing = on;
         self
@@ -289,8 +289,8 @@ impl ClientBuilder {
     }
 
     /// Sets the `User-Agent` of requests that do not set one. Default `longwire/` and its version; an
-    /// empty one is not sent. To an HTTP proxy that is asked for a tunnel (CONNECT) the client says
-    /// the same, or what [`default_header`](ClientBuilder::default_header) has for `User-Agent`; the
+    /// empty one is not sent. The CONNECT to an HTTP
+    /// proxy carries the same, or what [`default_header`](ClientBuilder::default_header) has for `User-Agent`; the
     /// one of a single request is for the server alone, since its tunnel is for all requests.
     pub fn user_agent(mut self, name: &str) -> Self {
         if let Err(error) = Headers::new().append("User-Agent", name) {
@@ -341,7 +341,7 @@ impl ClientBuilder {
     /// invalid proxy fails the first request that needs it, with [`ErrorKind::InvalidRequest`]. A client
     /// with a connector, a unix socket or an address filter ignores the environment.
     ///
-    /// A proxy beside a connector or a unix socket is [`ErrorKind::InvalidRequest`].
+    /// A proxy together with a connector or a unix socket is [`ErrorKind::InvalidRequest`].
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxies = Some(Proxies::Given(proxy));
         self
@@ -362,13 +362,13 @@ impl ClientBuilder {
     }
 
     /// Connects to `address` for URLs with this host, in place of a look-up. Port 0 stands for the
-    /// URL's port; any other is used whatever the URL says.
+    /// URL's port; any other replaces it.
     ///
     /// Another call for the same host adds an address: all of them are tried like those of a name
-    /// (see [`connect_timeout`](ClientBuilder::connect_timeout)). An HTTP proxy looks names up itself.
+    /// (see [`connect_timeout`](ClientBuilder::connect_timeout)). An HTTP proxy resolves names itself.
     ///
     /// An IPv6 link-local address is reached through one interface only, its zone, which no URL can
-    /// name; here it can, by the interface's index (RFC 4007 §11):
+    /// name; here the interface's index does (RFC 4007 §11):
     ///
     /// ```
     /// use longwire::Client;
@@ -415,8 +415,8 @@ impl ClientBuilder {
     /// Sets a custom connector, which opens every connection in place of TCP. The last of this and
     /// [`unix_socket`](ClientBuilder::unix_socket) counts.
     ///
-    /// For an `https` URL the client does TLS over the connector's stream, unless the stream says
-    /// that it is secure itself ([`Stream::is_secure`](crate::transport::Stream::is_secure)). In a build without
+    /// For an `https` URL the client does TLS over the connector's stream, unless the stream
+    /// is secure itself ([`Stream::is_secure`](crate::transport::Stream::is_secure)). In a build without
     /// TLS a stream that is not secure is closed before a byte is sent, and the request fails with
     /// [`ErrorKind::UnsupportedScheme`]. The connector is called on the request's own thread, which
     /// blocks for as long as it does; a stream that comes after `connect_timeout`, or after a cancel,
@@ -555,8 +555,8 @@ impl ClientBuilder {
             resolver: Resolver::new(self.resolver.unwrap_or_else(|| Arc::new(System)), self.fixed),
             permits: Permits::default(),
             filter: self.filter,
-            connector,
             dial: self.dial,
+            connector,
             user_agent: self.settings.own_user_agent().to_vec(),
             #[cfg(feature = "__rustls")]
             tls: self.tls,

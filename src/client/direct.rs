@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::request::ProxyOption;
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
-use crate::net::dial::tunnel::Route;
+use crate::net::dial::route::Route;
 use crate::net::transport::{Connect, Stream, Target};
 use crate::observe::{EventIds, Trace};
 
@@ -18,7 +18,7 @@ use crate::observe::{EventIds, Trace};
 /// of a name's addresses, proxies and TLS.
 ///
 /// Its streams for `https` targets have TLS on them ([`Stream::is_secure`]): what is read from them and
-/// written to them is plain text. An HTTP proxy is asked for a tunnel, for `http` targets as well.
+/// written to them is plain text. An HTTP proxy opens a tunnel (CONNECT) for `http` targets as well.
 ///
 /// ```
 /// use longwire::transport::{Connect, Deadline, Direct, Stream, Target};
@@ -67,11 +67,11 @@ impl Connect for Direct {
         let url = Url::parse(&format!("{scheme}://{host}:{}/", target.port))
             .map_err(|error| Error::new(ErrorKind::InvalidUrl, format!("the target {host}: {error}")))?;
         let route = match settings.proxies.way(&ProxyOption::Client, &url)?.route {
-            Route::Forward { relay, .. } => Route::Tunnel(relay),
+            Route::Forward { proxy, .. } => Route::Tunnel(proxy),
             route => route,
         };
-        if let Route::Tunnel(relay) = route {
-            dialer.check_proxy(relay, target)?;
+        if let Route::Tunnel(proxy) = route {
+            dialer.check_proxy(proxy, target)?;
         }
         let observers = &pool.observers;
         let trace = Trace { observers, ids: EventIds { call: observers.draw_id(), ..EventIds::default() } };

@@ -17,7 +17,7 @@ use crate::redact::head_text_without;
 use crate::reuse::{CloseReason, Reuse};
 use crate::uri;
 use crate::wire::framing::{self, Framing};
-use crate::wire::head::{NextHop, RequestHead};
+use crate::wire::request_head::{NextHop, RequestHead};
 
 /// What one hop of a request brings along.
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! The client: the order of things for one request, from its deadline to its response.
+//! The client: the steps of one request, from its deadline to its response.
 
 pub(crate) mod builder;
 pub(crate) mod direct;
@@ -32,13 +32,13 @@ use crate::message::response::{Exchanged, Response};
 use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
 use crate::net::dial::Dialer;
-use crate::net::dial::tunnel::Route;
+use crate::net::dial::route::Route;
 use crate::net::pool::{Lease, Pool, PoolStats, Want};
 use crate::net::transport::Target;
 use crate::observe::{Event, EventIds, Trace};
 use crate::status::StatusCode;
 use crate::uri;
-use crate::wire::head::NextHop;
+use crate::wire::request_head::NextHop;
 
 /// A hop without fields of its own.
 static NO_FIELDS: Headers = Headers::new();
@@ -51,14 +51,14 @@ static NO_FIELDS: Headers = Headers::new();
 ///
 /// # Threads
 ///
-/// No thread runs in the background. What the system does not let a program interrupt runs on a helper
-/// thread, which is left behind when time is up or the request is cancelled, and ends as soon as the
-/// system has an response_reader: a name's look-up, and a connect where a host has several addresses, the
-/// request has a [`CancelToken`](crate::CancelToken), or the client has a unix socket.
+/// No thread runs in the background. What cannot be interrupted runs on a helper thread, which is
+/// abandoned when time is up or the request is cancelled, and ends as soon as the system returns: a DNS
+/// look-up, and a connect where a host has several addresses, the request has a
+/// [`CancelToken`](crate::CancelToken), or the client has a unix socket or a custom `dial`.
 ///
-/// Per client at most 64 threads look names up and 64 connect; of these at most 32 connect to one
-/// address, and 4 to one that has not answered yet, waited for or left behind. Requests beyond that go
-/// on to the host's next address, or wait in line within `connect_timeout`, first come first served.
+/// Per client at most 64 threads resolve names and 64 connect; of these at most 32 connect to one
+/// address, and 4 to one that has not answered yet, abandoned ones included. Requests beyond that go on
+/// to the host's next address, or wait within `connect_timeout`, first come first served.
 ///
 /// # Time
 ///
@@ -83,10 +83,10 @@ static NO_FIELDS: Headers = Headers::new();
 /// both used one, each could get the other's response. So before its first request the child calls
 /// [`close_idle`](Client::close_idle), or it makes a client of its own (it must, where the parent has
 /// used [`longwire::get`](crate::get) and its like). Neither that nor the child's exit costs the parent
-/// a connection: the child's copies are closed without a word to the server. The child may drop a body
+/// a connection: the child's copies are closed without a message to the server. The child may drop a body
 /// that was open at the fork, and must not read or cancel it. If another thread was inside a call of
-/// the client at the fork, or a look-up or a connect had outlived its request, the child's copy is
-/// unusable: locks of threads that are not there are never released, and their places never free.
+/// the client at the fork, or an abandoned look-up or connect was still running, the child's copy is
+/// unusable: locks of threads that are not there are never released, and their slots never freed.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -306,15 +306,13 @@ impl Call<'_> {
         if url.scheme() == "https" {
             self.client.check_https()?; // for every hop
         }
-        if let Route::Forward { relay, .. } | Route::Tunnel(relay) = route {
-            dialer.check_proxy(relay, &target_of(url))?;
+        if let Route::Forward { proxy, .. } | Route::Tunnel(proxy) = route {
+            dialer.check_proxy(proxy, &target_of(url))?;
         }
         let key = match route {
             Route::Direct => Cow::Borrowed(uri::origin(url)),
-            Route::Forward { relay, .. } => Cow::Owned(format!("proxy {} {}", relay.name, relay.tls_id())),
-            Route::Tunnel(relay) => {
-                Cow::Owned(format!("{} through {} {}", uri::origin(url), relay.name, relay.tls_id()))
-            }
+            Route::Forward { proxy, .. } => Cow::Owned(format!("proxy {}", proxy.pool_key())),
+            Route::Tunnel(proxy) => Cow::Owned(format!("{} through {}", uri::origin(url), proxy.pool_key())),
         };
         let token = request.options.token.as_ref();
         let want = Want {
@@ -364,6 +362,9 @@ impl Inner {
         let defaults = &self.settings.default_headers;
         if defaults.is_empty() {
             return Ok(Cow::Borrowed(headers));
+        }
+        if let Some(error) = &headers.deferred_error {
+            return Err(error.clone());
         }
         let mut merged = defaults.clone();
         merged.retain(&mut |name| !headers.contains(name));

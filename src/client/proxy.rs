@@ -12,8 +12,8 @@ use crate::message::no_proxy::NoProxy;
 use crate::message::proxy::Proxy;
 use crate::message::request::ProxyOption;
 use crate::net::dial::resolve::is_localhost;
-use crate::net::dial::tunnel::Route;
-use crate::wire::head::NextHop;
+use crate::net::dial::route::Route;
+use crate::wire::request_head::NextHop;
 
 /// A client's proxies.
 #[derive(Default)]
@@ -81,7 +81,7 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// Of each variable the lower-case name counts first, and an empty value is none. In a CGI
-    /// program `HTTP_PROXY` is the request's field `Proxy`, by whoever sent it ("httpoxy"), and
+    /// program `HTTP_PROXY` is the `Proxy` field of the request that is served ("httpoxy"), and
     /// does not count; where names have no case, neither does `http_proxy`.
     fn of(variable: impl Fn(&str) -> Option<OsString>) -> Environment {
         let value = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -145,11 +145,11 @@ mod tests {
         Environment::of(move |name| variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone()))
     }
 
-    /// The proxy's name for that URL, or "direct", or what is said of the setting.
+    /// The proxy's name for that URL, or "direct", or the error of the setting.
     fn chosen(environment: &Environment, url: &str) -> String {
         match environment.route(&Url::parse(url).unwrap()) {
             Ok(Route::Direct) => "direct".to_owned(),
-            Ok(Route::Forward { relay, .. } | Route::Tunnel(relay)) => relay.name.clone(),
+            Ok(Route::Forward { proxy, .. } | Route::Tunnel(proxy)) => proxy.name.clone(),
             Err(error) => error.to_string(),
         }
     }
@@ -327,8 +327,8 @@ mod tests {
         let url = Url::parse("http://a/").unwrap();
         let way = |proxies: &Proxies, option: &ProxyOption| match proxies.way(option, &url).unwrap() {
             Way { route: Route::Direct, next_hop } => ("direct".to_owned(), next_hop),
-            Way { route: Route::Forward { relay, .. } | Route::Tunnel(relay), next_hop } => {
-                (relay.name.clone(), next_hop)
+            Way { route: Route::Forward { proxy, .. } | Route::Tunnel(proxy), next_hop } => {
+                (proxy.name.clone(), next_hop)
             }
         };
         assert!(way(&given, &ProxyOption::Client) == ("http://p:1".to_owned(), NextHop::Proxy));

@@ -12,7 +12,7 @@ use crate::method::Method;
 use crate::observe::{Event, Trace};
 use crate::redact::location_excerpt;
 use crate::uri;
-use crate::wire::head::Head;
+use crate::wire::response_head::Head;
 
 /// Fields that reveal nothing about the sender: only these are forwarded to another origin.
 const CROSS_ORIGIN_ALLOWED: [&str; 7] =
@@ -43,7 +43,7 @@ impl Redirects {
         if self.trail.is_empty() { Fate::NotSent } else { Fate::ResponseStarted }
     }
 
-    /// Makes `request` the one that the redirect asks for. `false`: the redirect is the response.
+    /// Turns `request` into the next one. `false`: the redirect itself is the response.
     pub(crate) fn follow(
         &mut self,
         request: &mut Request<'_>,
@@ -86,7 +86,7 @@ impl Redirects {
         Ok(true)
     }
 
-    /// Asks the hook, if there is one: the names of the fields that it keeps, or `None` to stop.
+    /// Calls the hook, if there is one: returns the names of the fields that it keeps, or `None` to stop.
     fn ask(&self, request: &Request<'_>, head: &Head, to: &Url, settings: &Settings) -> Result<Option<Vec<String>>> {
         let Some(on_redirect) = &settings.on_redirect else { return Ok(Some(Vec::new())) };
         let (status, headers) = (head.status, &head.headers);
@@ -155,8 +155,6 @@ fn strip_cross_origin(request: &mut Request<'_>, allowed: &[String], left_behind
             || has_body && OF_THE_BODY.iter().any(is)
             || allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
     };
-    for (name, value) in request.headers.iter().filter(|(name, _)| !may_go(name)) {
-        left_behind.append(name, value).expect("a request's fields are well formed");
-    }
+    left_behind.extend(request.headers.iter().filter(|(name, _)| !may_go(name)));
     request.headers.retain(&mut |name| may_go(name));
 }

@@ -18,7 +18,7 @@ use crate::uri::IntoUrl;
 
 /// Builds a request and sends it.
 ///
-/// The first mistake is kept and returned by [`build`](RequestBuilder::build) or
+/// The first error is kept and returned by [`build`](RequestBuilder::build) or
 /// [`send`](RequestBuilder::send), so a request needs one `?`.
 ///
 /// ```no_run
@@ -83,7 +83,10 @@ impl<'b> RequestBuilder<'b> {
 
     /// Adds all of these fields.
     pub fn headers(self, headers: &Headers) -> Self {
-        self.step(|request| headers.iter().try_for_each(|(name, value)| request.add_header(name, value)))
+        self.step(|request| {
+            headers.deferred_error.clone().map_or(Ok(()), Err)?;
+            headers.iter().try_for_each(|(name, value)| request.add_header(name, value))
+        })
     }
 
     /// Adds `name=value` to the URL's query, percent-encoded as a form field.
@@ -188,7 +191,7 @@ impl<'b> RequestBuilder<'b> {
     /// Returns the request, to be sent by [`Client::send`].
     ///
     /// # Errors
-    /// The first mistake.
+    /// The first error of the steps.
     pub fn build(self) -> Result<Request<'b>> {
         let mut request = self.request?;
         match request.settle_headers().and_then(|()| request.check(&request.headers)) {
@@ -201,7 +204,7 @@ impl<'b> RequestBuilder<'b> {
     /// process-wide client, created on first use.
     ///
     /// # Errors
-    /// The first mistake, or as [`Client::send`].
+    /// The first error of the steps, or as [`Client::send`].
     pub fn send(self) -> Result<Response> {
         let request = self.request?;
         self.client.as_ref().unwrap_or_else(|| shared()).send(request)
@@ -248,7 +251,7 @@ methods! {
     options OPTIONS
 }
 
-/// The client behind the functions of this crate.
+/// The client of the functions of this crate.
 fn shared() -> &'static Client {
     static SHARED: OnceLock<Client> = OnceLock::new();
     SHARED.get_or_init(Client::new)

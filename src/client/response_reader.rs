@@ -11,8 +11,7 @@ use crate::net::pool::Lease;
 use crate::observe::{Event, EventIds};
 use crate::redact::head_text;
 use crate::status::StatusCode;
-use crate::wire::head::Head;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadParser};
 
 /// Reads the response to one request.
 pub(crate) struct ResponseReader<'a> {
@@ -94,30 +93,29 @@ impl<'a> ResponseReader<'a> {
                 break;
             };
             lease.consume(head.bytes);
-            let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
-            if head.status.is_informational() && !is_switch {
-                self.skip_interim_head(lease)?;
+            if head.is_interim() {
+                self.skip_interim(lease);
                 continue;
             }
             if lease.is_observed() {
                 report_head(lease, head, |text, ids| Event::ResponseHead { text, ids });
             }
-            if is_switch && !self.upgrade_requested {
+            if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade_requested {
                 return Err(malformed("a 101 that was not requested"));
             }
         }
         Ok(self.head.is_some())
     }
 
-    /// Skips an interim head.
-    fn skip_interim_head(&mut self, lease: &Lease) -> Result<()> {
-        let Some(head) = self.head.take() else { return Ok(()) };
+    /// Skips the interim head that was read.
+    #[cold]
+    fn skip_interim(&mut self, lease: &Lease) {
+        let Some(head) = self.head.take() else { return };
         self.partial_since = None;
+        self.continue_received |= head.status == StatusCode::CONTINUE;
         if lease.is_observed() {
             report_head(lease, &head, |text, ids| Event::InterimHead { text, ids });
         }
-        self.continue_received |= head.status == StatusCode::CONTINUE;
-        self.parser.skip_interim(&head).map_err(|error| error.at(Stage::Head))
     }
 
     /// Reads more of a head.

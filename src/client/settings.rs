@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::net::pool::PoolLimits;
 use crate::net::speed::MinSpeed;
-use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
+use crate::wire::response_head::HeadLimits;
 
 pub(crate) type OnRedirect = dyn Fn(&mut Hop<'_>) -> Result<()> + Send + Sync;
 pub(crate) type BeforeSend = dyn Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync;
@@ -49,7 +49,7 @@ impl Default for Settings {
             timeout: None,
             min_speed: None,
             head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
-            invalid_lines: InvalidLines::Refused,
+            invalid_lines: InvalidLines::Reject,
             max_redirects: 10,
             proxies: Proxies::None,
             require_framing: false,

@@ -20,8 +20,8 @@ use crate::message::send_body::{Kind, SendBody, Upload, read_at};
 use crate::net::deadline::Deadline;
 use crate::net::pool::Lease;
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
-use crate::wire::head::Head;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
+use crate::wire::response_head::Head;
 
 /// Bytes of a large body that are sent with the head: what a new connection takes without a stall.
 const FIRST_BYTES: usize = 16 * 1024;

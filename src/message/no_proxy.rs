@@ -7,7 +7,7 @@ use url::{Host, Url};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::framing::decimal;
 
-/// The hosts that are asked without a proxy.
+/// The hosts that bypass a proxy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NoProxy(Vec<Exception>);
 
@@ -24,7 +24,7 @@ enum Exception {
         ip: IpAddr,
         port: Option<u16>,
     },
-    /// The addresses that share so many bits.
+    /// The addresses that share this prefix, in bits.
     Net {
         ip: IpAddr,
         bits: u32,

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::no_proxy::NoProxy;
-use crate::net::dial::tunnel::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
+use crate::net::dial::route::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::settings::Tls;
 use crate::uri;
@@ -26,16 +26,16 @@ const FOR_SERVERS: [&str; 2] = ["authorization", "cookie"];
 ///
 /// | URL | proxy | port |
 /// |---|---|---|
-/// | `http://host:port` | asked for `http` URLs, and for a tunnel (CONNECT) to `https` ones | 80 |
-/// | `https://host:port` | the same, spoken to through TLS | 443 |
-/// | `socks5://host:port` | SOCKS5, a tunnel for everything; names are looked up here | 1080 |
-/// | `socks5h://host:port` | the same, but the proxy looks names up | 1080 |
+/// | `http://host:port` | forwards `http` (absolute-form); CONNECT for `https` | 80 |
+/// | `https://host:port` | the same, over TLS | 443 |
+/// | `socks5://host:port` | SOCKS5, a tunnel for all URLs; names are resolved locally | 1080 |
+/// | `socks5h://host:port` | the same, but the proxy resolves names | 1080 |
 /// | `socks://host:port` | the same as `socks5h`, as desktops set it in `all_proxy` | 1080 |
 /// | `host:port` | the same as `http` | 80 |
 ///
 /// `user:password@` before the host, percent-encoded, are credentials: Basic (RFC 7617), or the
-/// login of SOCKS5 (RFC 1929). They go to the proxy and to nobody else, and no `Debug`, error or
-/// event shows them. The proxy's own name is looked up like any other.
+/// login of SOCKS5 (RFC 1929). They are sent to the proxy alone, and no `Debug`, error or event
+/// shows them. The proxy's own name is resolved like any other.
 ///
 /// An answer of the proxy to a plain `http` request, a 407 or 502 say, is a response like any
 /// other: HTTP does not tell them apart. A tunnel that is refused is
@@ -51,7 +51,7 @@ const FOR_SERVERS: [&str; 2] = ["authorization", "cookie"];
 /// ```
 #[derive(Clone)]
 pub struct Proxy {
-    relay: ProxyServer,
+    server: ProxyServer,
     bypassed: NoProxy,
     tunnels_http: bool,
 }
@@ -68,7 +68,7 @@ impl Proxy {
         let (scheme, authority) = scheme_and_authority(url)?;
         let (scheme, speaks, default_port) = speaks(scheme)?;
         // The host is read by the rules of http for all of them; which drops http's own port, so
-        // that the port is asked of another.
+        // that the port is read by another.
         let parse = |scheme: &str| {
             let parsed = Url::parse(&format!("{scheme}://{authority}"));
             parsed.map_err(|error| invalid(&format!("does not parse: {error}")))
@@ -78,16 +78,16 @@ impl Proxy {
         if port == 0 {
             return Err(invalid("has port 0"));
         }
-        let relay = ProxyServer {
+        let server = ProxyServer {
             name: format!("{scheme}://{}:{port}", parsed.host_str().unwrap_or_default()),
             host: uri::bare_host(&parsed).to_owned(),
             port,
-            speaks,
+            protocol: speaks,
             is_trusted: false,
             #[cfg(feature = "__rustls")]
             tls: None,
         };
-        let proxy = Proxy { relay, bypassed: NoProxy::default(), tunnels_http: false };
+        let proxy = Proxy { server, bypassed: NoProxy::default(), tunnels_http: false };
         match uri::has_userinfo(&parsed) {
             false => Ok(proxy),
             true => {
@@ -97,32 +97,32 @@ impl Proxy {
         }
     }
 
-    /// User and password for the proxy, in place of those of the URL.
+    /// Sets user and password for the proxy, in place of those of the URL.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for what cannot be sent: a colon in the user's name or control
     /// bytes (RFC 7617 §2); to a SOCKS5 proxy anything not of 1 to 255 bytes (RFC 1929 §2).
     pub fn basic_auth(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Proxy> {
         let (user, password) = (user.as_ref(), password.as_ref());
-        match &mut self.relay.speaks {
+        match &mut self.server.protocol {
             ProxyProtocol::Http { fields, .. } => {
                 fields.insert("Proxy-Authorization", basic_credentials(user, password)?)?
             }
-            ProxyProtocol::Socks5 { login, .. } => {
+            ProxyProtocol::Socks5 { credentials, .. } => {
                 if [user, password].iter().any(|part| part.is_empty() || part.len() > 255) {
                     let what = "user and password for a SOCKS5 proxy have 1 to 255 bytes each (RFC 1929 §2)";
                     return Err(Error::new(ErrorKind::InvalidRequest, what));
                 }
-                *login = Some(Credentials { user: user.to_vec(), password: password.to_vec() });
+                *credentials = Some(Credentials { user: user.to_vec(), password: password.to_vec() });
             }
         }
         Ok(self)
     }
 
     /// Adds a header field for the proxy alone, in place of an earlier one of that name: a token,
-    /// say. It goes along when the proxy is asked for a tunnel (CONNECT), and with requests that the
-    /// proxy forwards; never to a server that is asked directly or through a tunnel. A proxy passes
-    /// on to the server whatever it does not know to be for itself (RFC 9110 §7.6.1).
+    /// for example. It is sent with CONNECT and with requests that the proxy forwards; never to a server
+    /// that is connected to directly or through a tunnel. A proxy forwards to the server all fields that
+    /// it does not know to be for itself (RFC 9110 §7.6.1).
     ///
     /// `Proxy-Authorization` and [`basic_auth`](Proxy::basic_auth) replace each other. A request
     /// that is forwarded and sets a field of that name itself goes with its own; `User-Agent` and
@@ -146,12 +146,12 @@ impl Proxy {
         let refused = |what| Err(Error::new(ErrorKind::InvalidRequest, what));
         let name = name.as_ref();
         let is_in = |names: &[&str]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
-        match &mut self.relay.speaks {
+        match &mut self.server.protocol {
             ProxyProtocol::Socks5 { .. } => {
                 refused("a SOCKS5 proxy takes no header fields; its login is Proxy::basic_auth".to_owned())
             }
             ProxyProtocol::Http { .. } if is_in(&FRAMING_OR_ROUTING) => {
-                refused(format!("{name} is longwire's to set, for a proxy, too"))
+                refused(format!("{name} is set by longwire, for a proxy, too"))
             }
             ProxyProtocol::Http { .. } if is_in(&FOR_SERVERS) => {
                 refused(format!("{name} is for servers, and would go to all; a proxy's is Proxy-Authorization"))
@@ -160,7 +160,7 @@ impl Proxy {
         }
     }
 
-    /// Hosts that are asked directly, in place of those of an earlier call: a list in the form of
+    /// Sets the hosts that bypass the proxy, in place of those of an earlier call: a list in the form of
     /// `NO_PROXY`, separated by commas or blanks.
     ///
     /// | entry | stands for |
@@ -172,7 +172,7 @@ impl Proxy {
     /// | `*` | everything |
     ///
     /// A name or an address may have a port (`example.com:8080`, `[2001:db8::7]:8080`) and stands
-    /// for no other port then. Dns are not looked up for this.
+    /// for no other port then. Names are not resolved for this.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for an entry that could never match.
@@ -181,9 +181,8 @@ impl Proxy {
         Ok(self)
     }
 
-    /// Makes tunnels (CONNECT) for `http` URLs, too, instead of asking an HTTP proxy for them: so
-    /// the proxy sees neither request nor response, and an
-    /// [`upgrade`](crate::Response::upgrade) gets through. Many proxies allow tunnels to port 443
+    /// Uses tunnels (CONNECT) for `http` URLs, too, instead of having an HTTP proxy forward them: the
+    /// proxy sees neither request nor response, and an [`upgrade`](crate::Response::upgrade) works. Many proxies allow tunnels to port 443
     /// only.
     #[must_use]
     pub fn tunnel_http(mut self) -> Proxy {
@@ -191,13 +190,13 @@ impl Proxy {
         self
     }
 
-    /// Lets the proxy stand beside an
-    /// [`address_filter`](crate::ClientBuilder::address_filter), which cannot see to what addresses
-    /// it connects: the proxy must keep them apart itself. Its own address is not filtered. What
-    /// can be seen still is: IP addresses in URLs, and names that are looked up here (`socks5`).
+    /// Allows the proxy together with an
+    /// [`address_filter`](crate::ClientBuilder::address_filter), which cannot see the addresses that
+    /// it connects to: the proxy must filter them itself. Its own address is not filtered. What can be
+    /// checked still is: IP addresses in URLs, and names that are resolved locally (`socks5`).
     #[must_use]
     pub fn trusted(mut self) -> Proxy {
-        self.relay.is_trusted = true;
+        self.server.is_trusted = true;
         self
     }
 
@@ -211,7 +210,7 @@ impl Proxy {
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
     pub fn tls(mut self, tls: Tls) -> Result<Proxy> {
         tls.check()?;
-        self.relay.tls = Some(tls);
+        self.server.tls = Some(tls);
         Ok(self)
     }
 
@@ -220,20 +219,20 @@ impl Proxy {
         if self.bypassed.matches(url) {
             return Route::Direct;
         }
-        match &self.relay.speaks {
+        match &self.server.protocol {
             ProxyProtocol::Http { fields, .. } if url.scheme() == "http" && !self.tunnels_http => {
-                Route::Forward { relay: &self.relay, fields }
+                Route::Forward { proxy: &self.server, fields }
             }
-            ProxyProtocol::Http { .. } | ProxyProtocol::Socks5 { .. } => Route::Tunnel(&self.relay),
+            ProxyProtocol::Http { .. } | ProxyProtocol::Socks5 { .. } => Route::Tunnel(&self.server),
         }
     }
 }
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.relay.fields().into_iter().flat_map(Headers::iter).map(|(name, _)| name).collect();
+        let names: Vec<&str> = self.server.fields().into_iter().flat_map(Headers::iter).map(|(name, _)| name).collect();
         let mut tuple = f.debug_tuple("Proxy");
-        tuple.field(&self.relay); // which shows no credentials
+        tuple.field(&self.server); // which shows no credentials
         if !names.is_empty() {
             tuple.field(&names);
         }
@@ -276,7 +275,7 @@ fn scheme_and_authority(url: &str) -> Result<(&str, &str)> {
 /// What a proxy with that scheme speaks: the scheme's own name, the protocol, and its port.
 fn speaks(scheme: &str) -> Result<(&'static str, ProxyProtocol, u16)> {
     let http = |is_https| ProxyProtocol::Http { is_https, fields: Headers::new() };
-    let socks5 = |names| ProxyProtocol::Socks5 { names, login: None };
+    let socks5 = |dns| ProxyProtocol::Socks5 { dns, credentials: None };
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok(("http", http(false), 80)),
         "https" => Ok(("https", http(true), 443)),
@@ -306,7 +305,7 @@ mod tests {
             ("socks5h://p:80", "socks5h://p:80", "p"),
             ("socks5://u:p@[::1]:9", "socks5://[::1]:9", "::1"),
             ("http://u:p@192.0.2.1:8080", "http://192.0.2.1:8080", "192.0.2.1"),
-            // What only says where it is, is an HTTP proxy.
+            // Without a scheme it is an HTTP proxy.
             ("p:3128", "http://p:3128", "p"),
             ("p", "http://p:80", "p"),
             ("u:p@p:3128", "http://p:3128", "p"),
@@ -323,11 +322,11 @@ mod tests {
             ("http://p/a\\b", "http://p:80", "p"),
         ];
         for (url, name, host) in cases {
-            let relay = Proxy::new(url).unwrap().relay;
-            assert_eq!((relay.name.as_str(), relay.host.as_str()), (name, host), "{url}");
+            let server = Proxy::new(url).unwrap().server;
+            assert_eq!((server.name.as_str(), server.host.as_str()), (name, host), "{url}");
         }
-        let relay = Proxy::new("socks://u:p@p").unwrap().relay;
-        assert!(matches!(relay.speaks, ProxyProtocol::Socks5 { names: Dns::Remote, login: Some(_) }));
+        let server = Proxy::new("socks://u:p@p").unwrap().server;
+        assert!(matches!(server.protocol, ProxyProtocol::Socks5 { dns: Dns::Remote, credentials: Some(_) }));
     }
 
     #[test]
@@ -374,7 +373,7 @@ mod tests {
     fn what_is_for_an_http_proxy_alone_is_checked_and_its_value_never_shown() {
         let proxy = || Proxy::new("u:hunter2@p").unwrap();
         let fields = |proxy: &Proxy| {
-            let fields = proxy.relay.fields().unwrap().iter();
+            let fields = proxy.server.fields().unwrap().iter();
             fields.map(|(name, value)| format!("{name}: {}", value.escape_ascii())).collect::<Vec<_>>()
         };
         let token = proxy().header("proxy-authorization", "Bearer one").unwrap();
@@ -400,12 +399,12 @@ mod tests {
     fn credentials_are_decoded_checked_and_never_shown() {
         let proxy = Proxy::new("http://us%65r:p%40ss@p").unwrap();
         let shown = format!("{proxy:?}");
-        let fields = proxy.relay.fields().expect("an HTTP proxy");
+        let fields = proxy.server.fields().expect("an HTTP proxy");
         assert_eq!(fields.get("proxy-authorization"), Some("Basic dXNlcjpwQHNz"));
         assert_eq!(shown, r#"Proxy(http://p:80, ["Proxy-Authorization"])"#);
         assert_eq!(format!("{:?}", Proxy::new("p").unwrap()), "Proxy(http://p:80)");
         let proxy = Proxy::new("socks5://u%00:%ff@p").unwrap();
-        let ProxyProtocol::Socks5 { login: Some(login), .. } = proxy.relay.speaks else { panic!("a login") };
+        let ProxyProtocol::Socks5 { credentials: Some(login), .. } = proxy.server.protocol else { panic!("a login") };
         assert_eq!((&login.user[..], &login.password[..]), (&b"u\0"[..], &b"\xff"[..]));
         for url in ["http://u%3a:p@p", "http://u:%0a@p", "socks5://u@p", "socks5h://:p@p"] {
             assert_eq!(Proxy::new(url).unwrap_err().kind(), ErrorKind::InvalidRequest, "{url}");

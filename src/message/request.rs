@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::headers::{Headers, TrimBlanks, list_members, names_option};
+use crate::headers::{Headers, TrimOws, has_connection_option, list_members};
 use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::proxy::Proxy;
 use crate::message::send_body::{Kind, SendBody};
@@ -226,7 +226,7 @@ impl<'b> Request<'b> {
 
     /// `Expect: 100-continue` by hand is `expect_continue` with the field's usual patience.
     fn expect_by_hand(&mut self, value: &[u8]) -> Result<()> {
-        if !value.trim_ascii_blanks().eq_ignore_ascii_case(b"100-continue") {
+        if !value.trim_ows().eq_ignore_ascii_case(b"100-continue") {
             return Err(invalid("Expect may only be 100-continue (RFC 9110 §10.1.1)"));
         }
         self.options.expect_continue.get_or_insert(EXPECT_PATIENCE);
@@ -405,7 +405,7 @@ impl<'b> Request<'b> {
 
     /// Checks the request with these header fields, its own or with the client's defaults.
     pub(crate) fn check(&self, headers: &Headers) -> Result<()> {
-        if let Some(error) = &self.options.deferred_error {
+        if let Some(error) = self.options.deferred_error.as_ref().or(headers.deferred_error.as_ref()) {
             return Err(error.clone());
         }
         if let Kind::Unusable(_) | Kind::Chain(_) = self.body.0 {
@@ -437,13 +437,13 @@ impl<'b> Request<'b> {
                         or send a stream (SendBody::reader)";
             return Err(invalid(what));
         }
-        if names_option(headers, "upgrade") && !headers.contains("upgrade") {
+        if has_connection_option(headers, "upgrade") && !headers.contains("upgrade") {
             return Err(invalid("Connection: upgrade needs an Upgrade field"));
         }
         Ok(())
     }
 
-    /// RFC 9110 §9.3.8: whoever answers sends back what it got.
+    /// RFC 9110 §9.3.8: the recipient sends back what it received.
     fn check_trace(&self, headers: &Headers) -> Result<()> {
         if !self.body.is_none() {
             return Err(invalid("TRACE must not have a body (RFC 9110 §9.3.8)"));
@@ -454,10 +454,10 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Whether it asks for the connection to be closed.
+    /// Returns whether its `Connection` field has the option `close`.
     #[inline]
     pub(crate) fn says_close(&self) -> bool {
-        names_option(&self.headers, "close")
+        has_connection_option(&self.headers, "close")
     }
 
     /// How long 100 (Continue) is waited for. Only a request with content may expect one
@@ -495,7 +495,7 @@ fn invalid(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 /// An Upgrade field needs its connection option (RFC 9110 §7.8), which a client's defaults may bring.
 pub(crate) fn check_upgrade(headers: &Headers) -> Result<()> {
-    if headers.contains("upgrade") && !names_option(headers, "upgrade") {
+    if headers.contains("upgrade") && !has_connection_option(headers, "upgrade") {
         return Err(invalid("an Upgrade field needs Connection: upgrade beside it (RFC 9110 §7.8)"));
     }
     Ok(())
@@ -507,10 +507,10 @@ pub(crate) fn is_singleton(name: &str) -> bool {
     ["authorization", "content-type"].iter().any(|single| single.eq_ignore_ascii_case(name))
 }
 
-/// Checks a field that a caller sets: what would make two messages of one is refused, and so is what
-/// nobody could act on. `Expect` goes with a request, not with a field.
+/// Checks a field that a caller sets: refused is what would make two messages of one, and what has no
+/// effect. `Expect` is an option of a request, not a field.
 pub(crate) fn check_user_header(name: &str, value: &[u8]) -> Result<()> {
-    let value = value.trim_ascii_blanks();
+    let value = value.trim_ows();
     let lists_only = |known: &[&str]| {
         list_members(value).all(|member| known.iter().any(|known| member.eq_ignore_ascii_case(known.as_bytes())))
     };
@@ -537,7 +537,7 @@ pub(crate) fn check_user_header(name: &str, value: &[u8]) -> Result<()> {
 
 /// A Host field must be an authority without userinfo (RFC 9112 §3.2).
 fn check_host(value: &[u8]) -> Result<()> {
-    let text = std::str::from_utf8(value.trim_ascii_blanks()).unwrap_or_default();
+    let text = std::str::from_utf8(value.trim_ows()).unwrap_or_default();
     let parsed = Url::parse(&format!("http://{text}/"));
     let same = parsed.is_ok_and(|url| url.path() == "/" && !uri::has_userinfo(&url) && url.query().is_none());
     if text.is_empty() || !text.is_ascii() || !same || text.contains(['/', '\\', '?', '#', '@', '\t', ' ']) {

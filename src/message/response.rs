@@ -21,7 +21,7 @@ use crate::redact::text_excerpt;
 use crate::reuse::Reuse;
 use crate::status::{StatusCode, Version};
 use crate::wire::framing::Framing;
-use crate::wire::head::Head;
+use crate::wire::response_head::Head;
 
 /// What is kept of an error page, and for how long it is waited for.
 const ERROR_PAGE_BYTES_MAX: usize = 8 * 1024;
@@ -52,7 +52,7 @@ pub struct Response {
     body: Body,
 }
 
-/// A response without its body: what [`Response::into_parts`] returns beside that.
+/// A response without its body: what [`Response::into_parts`] returns besides the body.
 ///
 /// ```no_run
 /// let (head, body) = longwire::get("http://example.com/")?.into_parts();
@@ -332,8 +332,7 @@ impl Response {
 
     /// Takes the connection over after a 101 response (RFC 9110 §7.8).
     ///
-    /// The request must have asked with `Upgrade` and `Connection: upgrade`; that protocol is
-    /// spoken from here on. The stream has no time limits until you set some.
+    /// The request must have sent `Upgrade` and `Connection: upgrade`; the new protocol begins here. The stream has no time limits until you set some.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if the response is not a 101.

@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::head::RequestFraming;
+use crate::wire::request_head::RequestFraming;
 
 /// A body up to this size is sent without an eye on the response.
 const SMALL_BYTES_MAX: usize = 64 * 1024;
@@ -75,8 +75,8 @@ impl<'b> SendBody<'b> {
     }
 
     /// A stream of exactly `length` bytes. If the reader has fewer or more, the request fails
-    /// with [`ErrorKind::Body`] and its connection is closed. To know, it is asked for one byte
-    /// more before the last ones leave: give `reader.take(length)` of one that would block there.
+    /// with [`ErrorKind::Body`] and its connection is closed. To check, one byte more is
+    /// read before the last ones are sent: pass `reader.take(length)` of a reader that would block there.
     pub fn sized_reader(reader: impl Read + Send + 'b, length: u64) -> SendBody<'b> {
         SendBody(Kind::Reader { reader: Box::new(reader), length: Some(length), started: false })
     }
@@ -139,7 +139,7 @@ impl<'b> SendBody<'b> {
     #[inline]
     pub(crate) fn framing(&self, expected: bool) -> RequestFraming {
         match &self.0 {
-            Kind::Empty if !expected => RequestFraming::Nothing,
+            Kind::Empty if !expected => RequestFraming::None,
             _ => self.len().map_or(RequestFraming::Chunked, RequestFraming::Length),
         }
     }
@@ -298,7 +298,7 @@ impl From<File> for SendBody<'_> {
     }
 }
 
-/// A regular file's position, and how many bytes are behind it.
+/// A regular file's position, and how many bytes follow it.
 fn extent(mut file: &File) -> io::Result<Option<(u64, u64)>> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {

@@ -49,7 +49,7 @@ pub(crate) const DECISIONS: &[Decision] = &[
         reasons.iter().any(|reason| ours.says(reason)) && case.has(b"identity")
     }),
     decision("unknown-coding", &[Hyper], &[TheyAccept], |_, ours, theirs| {
-        (ours.says("is not chunked") || ours.says("identity beside chunked"))
+        (ours.says("is not chunked") || ours.says("identity together with chunked"))
             && theirs.values("transfer-encoding").any(|value| !is_chunked(value))
     }),
     decision("chunked-twice", &[Hyper], &[TheyAccept], |_, ours, _| ours.says("Transfer-Encoding: chunked twice")),

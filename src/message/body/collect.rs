@@ -1,9 +1,9 @@
 //! A whole body in memory: how much of it, and how memory is taken for it. No Content-Length is
 //! trusted for that. Its mistakes are plain sentences.
 
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
 
-/// What `bytes` and `text` collect unless `Body::limit` says otherwise.
+/// What `bytes` and `text` collect unless `Body::limit` is set.
 pub(super) const COLLECT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Memory that is reserved at a time, on the word of a Content-Length alone.

@@ -13,8 +13,8 @@ use crate::net::pool::Lease;
 use crate::net::speed::SpeedMeter;
 use crate::reuse::{CloseReason, Reuse};
 use crate::wire::decode::Decoder;
-use crate::wire::framing::Framing;
-use crate::wire::step::{Step, at_most};
+use crate::wire::framing::{Framing, at_most};
+use crate::wire::step::Step;
 
 /// Bytes that dropping an unfinished body reads, if they have arrived already.
 const DROP_BYTES_MAX: usize = 64 * 1024;

@@ -29,7 +29,7 @@ use crate::net::transport::Stream;
 use crate::observe::{BodyEnd, Event};
 use crate::reuse::CloseReason;
 use crate::status::StatusCode;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
 
 /// A response body, read from the connection as you ask for it.
 ///
@@ -349,7 +349,7 @@ impl Body {
     /// bytes of content that gave, 0 at the end, or `None` if it was framing alone.
     fn read_direct(&mut self, into: &mut [u8]) -> Result<Option<usize>> {
         let State::Open(framed) = &mut self.state else { return Ok(None) };
-        // The last byte comes with a read that asks for more, so that stray bytes are seen.
+        // The read of the last byte has room for one more, so that stray bytes are seen.
         let is_last = framed.decoder.remaining() == Some(into.len() as u64);
         let room = into.len() - usize::from(is_last);
         let arrived = match framed.read_unbuffered(&mut into[..room]) {

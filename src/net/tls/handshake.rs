@@ -18,7 +18,8 @@ use crate::net::deadline::Deadline;
 use crate::net::tls::describe;
 use crate::net::tls::settings::Tls;
 use crate::net::tls::stream::{Records, TlsStream, WriteIo, write_coalesced};
-use crate::net::transport::{Socket, Stream};
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 use crate::observe::{Event, Trace};
 use crate::tls_info::{ALPN, TlsInfo, TlsVersion};
 
@@ -52,7 +53,7 @@ impl Tls {
             took: started.elapsed(),
             ids,
         });
-        Ok((Socket::Other(Box::new(stream)), info))
+        Ok((Socket::other(Box::new(stream)), info))
     }
 
     fn client(&self, host: &str) -> Result<ClientConnection> {

@@ -26,7 +26,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::Hook;
 use crate::net::conn::{TICK_HARMLESS, is_retryable};
 use crate::net::tls::describe;
-use crate::net::transport::{Socket, Stream};
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 
 /// Reads that `try_read` does in a row without finding a byte for the caller: a peer may send
 /// session tickets for as long as it likes, but is not read from for as long.
@@ -515,7 +516,7 @@ mod tests {
         let config = Arc::new(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
         let hello_sent = |at_once, limit| {
             let tls = ClientConnection::new(config.clone(), ServerName::try_from("a.test").unwrap()).unwrap();
-            let socket = Socket::Other(Box::new(Slow(at_once)));
+            let socket = Socket::other(Box::new(Slow(at_once)));
             let mut stream = TlsStream::new(tls, socket, (None, None), Records::default()).unwrap();
             stream.set_timeouts(None, limit).unwrap();
             (stream.flush().map_err(|error| error.kind()), stream.bytes_flushed())

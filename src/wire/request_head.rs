@@ -1,156 +1,16 @@
-//! Heads: a request's as bytes, and what a response's is once it is read (RFC 9112 §2 to §5).
+//! Request heads: how they are written (RFC 9112 §2 to §3; RFC 9110 §7.2).
 //!
-//! How a response head is read is `head_parser`'s; what fields mean is `framing`'s.
+//! Everything in them was checked where the request was built, so nothing is checked or escaped here.
+//! Which fields a request has for its body's length or its proxy is decided by the caller.
 
-use crate::headers::{Field, Headers, INDEX_BYTES, Span, names_option};
+use crate::headers::{Headers, has_connection_option};
 use crate::method::Method;
-use crate::status::{StatusCode, Version};
 
-/// How large a head may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct HeadLimits {
-    /// Bytes from the status line's first to the empty line's last.
-    pub(crate) bytes_max: usize,
-    /// Field lines.
-    pub(crate) fields_max: usize,
-}
-
-/// A response head.
-pub(crate) struct Head {
-    pub(crate) version: Version,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: Headers,
-    pub(crate) framing_fields: FramingFields,
-    /// The status line says HTTP/2, in text: what else is wrong there nobody knows.
-    pub(crate) claims_http2: bool,
-    reason: Span,
-    /// Bytes that it took, empty lines before it included.
-    pub(crate) bytes: usize,
-}
-
-/// Where the fields that frame a message are. Noted while the head is parsed, so that nobody has
-/// to look for them.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct FramingFields {
-    pub(crate) content_length: Occurrence,
-    pub(crate) transfer_encoding: Occurrence,
-    pub(crate) connection: Occurrence,
-    pub(crate) keep_alive: Occurrence,
-}
-
-/// The lines of one field.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Occurrence {
-    #[default]
-    None,
-    /// One: the number of this field, counted from 0.
-    One(u16),
-    Several,
-}
-
-/// What a head is put together from, as it lies in its raw bytes.
-pub(crate) struct Parts<'h, F> {
-    pub(crate) raw: &'h [u8],
-    pub(crate) version: Version,
-    pub(crate) status: StatusCode,
-    pub(crate) claims_http2: bool,
-    pub(crate) reason: Piece<'h>,
-    /// Name and value of each field.
-    pub(crate) fields: F,
-}
-
-/// A piece of a head: as it lies there, or rewritten.
-pub(crate) enum Piece<'h> {
-    Raw(&'h [u8]),
-    Rewritten(Vec<u8>),
-}
-
-impl FramingFields {
-    fn note(&mut self, name: &str, number: usize) {
-        // Most servers spell these as the RFC does.
-        let is = |spelled: &str| name == spelled || name.eq_ignore_ascii_case(spelled);
-        let lines = match name.len() {
-            10 if is("Connection") => &mut self.connection,
-            10 if is("Keep-Alive") => &mut self.keep_alive,
-            14 if is("Content-Length") => &mut self.content_length,
-            17 if is("Transfer-Encoding") => &mut self.transfer_encoding,
-            _ => return,
-        };
-        *lines = match u16::try_from(number) {
-            Ok(number) if *lines == Occurrence::None => Occurrence::One(number),
-            _ => Occurrence::Several,
-        };
-    }
-}
-
-impl Head {
-    /// Puts a head together: the raw bytes, behind them the index of its fields, and behind that what
-    /// could not stay as it came.
-    #[inline]
-    pub(crate) fn assemble<'h>(
-        Parts { raw, version, status, claims_http2, reason, fields }: Parts<
-            'h,
-            impl ExactSizeIterator<Item = (&'h str, Piece<'h>)>,
-        >,
-    ) -> Head {
-        let index = raw.len()..raw.len() + fields.len() * INDEX_BYTES;
-        let mut text = Vec::with_capacity(index.end);
-        text.extend_from_slice(raw);
-        let mut rewritten = Vec::new();
-        let mut span_of = |piece: Piece<'_>| match piece {
-            Piece::Raw(piece) => span_in(raw, piece),
-            Piece::Rewritten(piece) => {
-                let start = index.end + rewritten.len();
-                rewritten.extend_from_slice(&piece);
-                Span { start: start as u32, end: (start + piece.len()) as u32 }
-            }
-        };
-        let mut framing_fields = FramingFields::default();
-        for (number, (name, value)) in fields.enumerate() {
-            framing_fields.note(name, number);
-            let field = Field { name: span_in(raw, name.as_bytes()), value: span_of(value) };
-            text.extend_from_slice(&field.entry());
-        }
-        let reason = span_of(reason);
-        text.extend_from_slice(&rewritten);
-        let index = Span { start: index.start as u32, end: index.end as u32 };
-        let headers = Headers::from_block(text, index);
-        Head { version, status, headers, claims_http2, reason, bytes: raw.len(), framing_fields }
-    }
-
-    /// The reason phrase; bytes that were not UTF-8 are replaced.
-    pub(crate) fn reason(&self) -> &str {
-        std::str::from_utf8(self.reason.of(self.headers.block())).unwrap_or_default()
-    }
-
-    /// Shows every value of the field called `name`, whose `lines` were noted.
-    #[inline]
-    pub(crate) fn each(&self, lines: Occurrence, name: &str, show: impl FnMut(&[u8])) {
-        match lines {
-            Occurrence::None => {}
-            Occurrence::One(number) => self.headers.value_at(number.into()).into_iter().for_each(show),
-            Occurrence::Several => self.headers.get_all(name).for_each(show),
-        }
-    }
-
-    /// The head as it came.
-    pub(crate) fn raw(&self) -> &[u8] {
-        self.headers.before_index()
-    }
-}
-
-/// Where `part`, which lies in `whole`, begins and ends.
-fn span_in(whole: &[u8], part: &[u8]) -> Span {
-    let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    let start = if part.is_empty() { 0 } else { offset as u32 }; // what is empty may lie anywhere
-    Span { start, end: start + part.len() as u32 }
-}
-
-/// How a request says how long its body is (RFC 9112 §6).
+/// How a request announces its body (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestFraming {
-    /// Nothing is said: no body, and none expected.
-    Nothing,
+    /// Not at all: there is no body, and the server expects none.
+    None,
     /// Content-Length.
     Length(u64),
     /// Transfer-Encoding: chunked.
@@ -203,7 +63,7 @@ impl RequestHead<'_> {
             put(b"\r\nAccept: */*");
         }
         match self.framing {
-            RequestFraming::Nothing => {}
+            RequestFraming::None => {}
             RequestFraming::Length(length) => {
                 put(b"\r\nContent-Length: ");
                 put(Decimal::of(length).as_bytes());
@@ -222,7 +82,7 @@ impl RequestHead<'_> {
     /// Writes the fields of the hop and of the caller.
     fn encode_fields(&self, put: &mut impl FnMut(&[u8])) {
         // TE is for the next hop alone, which its connection option says (RFC 9110 §10.1.4).
-        if self.headers.contains("te") && !names_option(self.headers, "te") {
+        if self.headers.contains("te") && !has_connection_option(self.headers, "te") {
             put(b"\r\nConnection: TE");
         }
         for (name, value) in self.hop_fields.iter().filter(|(name, value)| !self.is_written(name, value)) {
@@ -260,7 +120,7 @@ impl RequestHead<'_> {
     }
 }
 
-/// Writes a field line behind the end of the line before.
+/// Writes a field line after the end of the line before.
 fn put_field(name: &str, value: &[u8], put: &mut impl FnMut(&[u8])) {
     put(b"\r\n");
     put(name.as_bytes());
@@ -295,29 +155,6 @@ impl Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_fields_that_frame_are_noted_and_none_of_the_same_length() {
-        use Occurrence::{None, One, Several};
-        let framing_fields = |name: &str, numbers: &[usize]| {
-            let mut framing_fields = FramingFields::default();
-            numbers.iter().for_each(|number| framing_fields.note(name, *number));
-            [
-                framing_fields.content_length,
-                framing_fields.transfer_encoding,
-                framing_fields.connection,
-                framing_fields.keep_alive,
-            ]
-        };
-        assert_eq!(framing_fields("Content-Length", &[7]), [One(7), None, None, None]);
-        assert_eq!(framing_fields("Transfer-Encoding", &[0, 1]), [None, Several, None, None]);
-        assert_eq!(framing_fields("Connection", &[65_535]), [None, None, One(65_535), None]);
-        assert_eq!(framing_fields("Connection", &[65_536]), [None, None, Several, None]);
-        assert_eq!(framing_fields("Keep-Alive", &[1, 2, 3]), [None, None, None, Several]);
-        for other in ["User-Agent", "Accept-Charset", "If-Modified-Since", "Date"] {
-            assert_eq!(framing_fields(other, &[0]), [None; 4], "{other}");
-        }
-    }
 
     #[test]
     fn numbers_are_written_in_decimal() {
@@ -415,7 +252,7 @@ mod tests {
             next_hop,
             authority: "here",
             user_agent: "me",
-            framing: RequestFraming::Nothing,
+            framing: RequestFraming::None,
             expects_continue: false,
             hop_fields,
             headers,
