@@ -248,6 +248,7 @@ pub use net::cancel::CancelToken;
 pub use net::dial::public_only::PublicOnly;
 pub use net::pool::{CloseCounts, PoolStats};
 #[cfg(feature = "__rustls")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
 pub use net::tls::settings::{Roots, Tls};
 pub use observe::{BodyEnd, CallId, ConnectionId, Event, EventIds, ExchangeId, Observer, Timings};
 pub use reuse::CloseReason;

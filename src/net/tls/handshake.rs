@@ -74,12 +74,12 @@ fn server_name(host: &str) -> Result<ServerName<'static>> {
         .map_err(|_| Error::new(ErrorKind::Tls, format!("TLS: no certificate can name {host:?}")))
 }
 
-/// A configuration of rustls may offer more than the client speaks.
+/// An error if another protocol was negotiated: a configuration of rustls may offer more than one.
 fn check_protocol(tls: &ClientConnection) -> Result<()> {
     match tls.alpn_protocol() {
         Some(chosen) if chosen != ALPN.as_bytes() => {
             let chosen = chosen.escape_ascii();
-            let what = format!("TLS: the server chose the protocol {chosen}, and only {ALPN} is spoken");
+            let what = format!("TLS: the server chose the protocol {chosen}, and only {ALPN} is supported");
             Err(Error::new(ErrorKind::Tls, what))
         }
         _ => Ok(()),
@@ -201,7 +201,7 @@ impl Handshake<'_> {
     }
 }
 
-/// The first bytes that the peer has sent, kept to tell what it speaks if that is not TLS.
+/// The first bytes that the peer has sent, kept to recognize another protocol.
 #[derive(Default)]
 struct PeerPrefix {
     bytes: [u8; PREFIX_BYTES],

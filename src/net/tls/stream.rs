@@ -7,13 +7,13 @@
 //! - A read waits for the socket at most once. If that brought only a part of a record, it returns
 //!   `Interrupted`, and the caller checks its clock before it reads again.
 //! - A byte that rustls has accepted counts as written, even where the socket has not taken it yet.
-//!   What the socket has taken is counted by `bytes_flushed`, which is how a slow peer is told from
-//!   one that takes nothing.
+//!   What the socket has taken is counted by `bytes_flushed`, which is how a slow peer is distinguished
+//!   from one that takes nothing.
 //! - A read may have to write first (a key update, say), and a peer may refuse to read until it was
 //!   read from. So neither side is waited for any longer than [`SHORT_TIMEOUT`] while the other one
 //!   may have to make progress.
 //!
-//! What is spoken inside, and how the handshake came about, is not known here.
+//! What the plaintext means, and how the handshake was done, is not known here.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ use crate::net::transport::socket::Socket;
 /// session tickets for as long as it likes, but is not read from for as long.
 const READS_MAX: u32 = 16;
 
-/// How long a write, and then a read, is waited for where either may have to come first.
+/// How long a write, and then a read, is waited for where either may have to happen first.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// Small records that are ready at the same time are copied together up to this size, so that they
