@@ -70,6 +70,7 @@
 //! | find out what went wrong | [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
 //! | cancel from another thread | [`CancelToken`] |
 //! | go through a proxy | [`Proxy`] |
+//! | trust private roots, use a client certificate, pin one | [`Tls`], [`Roots`] |
 //! | fetch untrusted URLs (SSRF protection) | [`PublicOnly`], [`ClientBuilder::address_filter`] |
 //! | decide on a redirect, sign a request | [`ClientBuilder::on_redirect`], [`ClientBuilder::before_send`] |
 //! | see what the client does | [`Observer`], [`Event`], [`Timings`], [`ConnectionInfo`] |
@@ -86,7 +87,7 @@
 //!
 //! Both are off by default: then an `https` URL is [`ErrorKind::UnsupportedScheme`], and there is no TLS
 //! code in the build. With both, the platform's certificates are used unless the client is built with
-//! `Roots::Bundled`. The features need a C compiler, for ring.
+//! `Roots::Bundled` ([`Tls::roots`]). The features need a C compiler, for ring.
 //!
 //! TLS is 1.2 or 1.3, with ALPN `http/1.1`. SNI is sent for host names; for an IP address the certificate
 //! must list that address. The platform's trust store is read at the client's first https request, and
@@ -183,9 +184,18 @@
 //! Windows itself; there are no unix sockets there, a request with a [`CancelToken`] polls it every 100 ms,
 //! and a response that a server sends before it resets the connection may be lost (RFC 9112 §9.6). macOS,
 //! FreeBSD, Android and ESP-IDF are compiled only, without features, and never run.
+#![cfg_attr(not(feature = "__rustls"), doc = "")]
+#![cfg_attr(not(feature = "__rustls"), doc = "[`Tls`]: https://docs.rs/longwire/latest/longwire/struct.Tls.html")]
+#![cfg_attr(
+    not(feature = "__rustls"),
+    doc = "[`Tls::roots`]: https://docs.rs/longwire/latest/longwire/struct.Tls.html#method.roots"
+)]
+#![cfg_attr(not(feature = "__rustls"), doc = "[`Roots`]: https://docs.rs/longwire/latest/longwire/enum.Roots.html")]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Its public names are `tls` and `tls-webpki-roots`.
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "__rustls"))))]
 
 // README's examples compile.
 #[cfg(doctest)]
