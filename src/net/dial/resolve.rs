@@ -192,10 +192,7 @@ impl Resolver {
                 Err(Error::new(ErrorKind::Resolve, format!("{host} has no address")))
             }
             Ok(Some(resolved)) => resolved,
-            Ok(None) => Err(deadline.error(&match waiter.queued_behind() {
-                None => "looking up the name".to_owned(),
-                Some(count) => format!("queued to look up the name, with {count} look-ups under way"),
-            })),
+            Ok(None) => Err(deadline.error(&waiter.describe())),
             Err(cancelled) => Err(cancelled),
         }
         .map_err(|error| error.at(Stage::Resolve))
@@ -301,11 +298,16 @@ struct Waiter<'i> {
 }
 
 impl Waiter<'_> {
-    /// Returns the number of look-ups under way, if this one is queued.
-    fn queued_behind(&self) -> Option<usize> {
+    /// Describes what the request waits for: the look-up, or a worker for it.
+    fn describe(&self) -> String {
         let lookups = lock(&self.lookups);
-        let is_queued = lookups.find(&self.name).is_some_and(|at| !lookups.list[at].is_under_way);
-        is_queued.then(|| lookups.list.iter().filter(|lookup| lookup.is_under_way).count())
+        match lookups.find(&self.name) {
+            Some(at) if !lookups.list[at].is_under_way => {
+                let count = lookups.list.iter().filter(|lookup| lookup.is_under_way).count();
+                format!("queued to look up the name, with {count} look-ups under way")
+            }
+            _ => "looking up the name".to_owned(),
+        }
     }
 }
 

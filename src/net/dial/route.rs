@@ -216,6 +216,16 @@ mod tests {
         assert_eq!(keys, BTreeSet::from_iter(all().map(|proxy| proxy.pool_key())));
     }
 
+    #[cfg(feature = "__rustls")]
+    #[test]
+    fn proxies_with_different_tls_settings_have_different_pool_keys_and_those_with_clones_the_same() {
+        let with = |tls: Option<&Tls>| ProxyServer { tls: tls.cloned(), ..http("https://a:1", &[("X", b"1")]) };
+        let (one, other) = (Tls::new(), Tls::new());
+        let keys = BTreeSet::from_iter([None, Some(&one), Some(&other)].map(|tls| with(tls).pool_key()));
+        assert_eq!(keys.len(), 3, "{keys:?}");
+        assert_eq!(with(Some(&one)).pool_key(), with(Some(&one)).pool_key());
+    }
+
     #[test]
     fn trust_is_no_property_of_a_connection() {
         let trusted = ProxyServer { is_trusted: true, ..http("http://a:1", &[]) };
