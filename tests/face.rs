@@ -79,7 +79,10 @@ fn headers_are_collected_extended_and_compared() {
 #[test]
 fn methods_and_status_codes_are_converted_and_compared() {
     let get = Method::try_from("GET").expect("a method");
-    assert!(get == "GET" && "GET" == get && get == *"GET" && *"GET" == get && get != "get");
+    assert_eq!(
+        [get == "GET", "GET" == get, get == *"GET", *"GET" == get, get == "get"],
+        [true, true, true, true, false]
+    );
     assert_eq!(AsRef::<str>::as_ref(&get), "GET");
     assert_eq!(Method::try_from("G T").expect_err("not a token").kind(), ErrorKind::InvalidRequest);
     let code = StatusCode::try_from(404u16).expect("a status code");

@@ -48,16 +48,21 @@ impl RequestHead<'_> {
     /// caller's. Host, User-Agent, Accept and the proxy's fields are left to the caller where the
     /// caller sets them. Each field line is written after the CRLF of the line before.
     pub(crate) fn encode(&self, put: &mut impl FnMut(&[u8])) {
+        // The caller may set a field in the request, or for the proxy that forwards it.
+        let is_set = |name: &str| {
+            let for_proxy = matches!(self.next_hop, NextHop::Proxy { fields } if fields.contains(name));
+            for_proxy || self.headers.contains(name)
+        };
         put(self.method.as_str().as_bytes());
         put(b" ");
         put(self.target.as_bytes());
         put(b" HTTP/1.1\r\nHost: ");
         put(self.headers.get_bytes("host").unwrap_or(self.authority.as_bytes()));
-        if !self.user_agent.is_empty() && !self.is_set("user-agent") {
+        if !self.user_agent.is_empty() && !is_set("user-agent") {
             put(b"\r\nUser-Agent: ");
             put(self.user_agent.as_bytes());
         }
-        if !self.is_set("accept") {
+        if !is_set("accept") {
             put(b"\r\nAccept: */*");
         }
         match self.framing {
@@ -86,12 +91,6 @@ impl RequestHead<'_> {
             }
         }
         put(b"\r\n\r\n");
-    }
-
-    /// Returns whether the caller sets `name`, in the request or for the proxy that forwards it.
-    fn is_set(&self, name: &str) -> bool {
-        let by_proxy = matches!(self.next_hop, NextHop::Proxy { fields } if fields.contains(name));
-        by_proxy || self.headers.contains(name)
     }
 
     /// Returns whether the caller's field has been written already, or must not be written.
