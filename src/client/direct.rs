@@ -73,7 +73,7 @@ impl Connect for Direct {
         if let Route::Tunnel(relay) = route {
             dialer.check_proxy(relay, target)?;
         }
-        let observers = pool.observers();
+        let observers = &pool.observers;
         let trace = Trace { observers, ids: EventIds { call: observers.draw_id(), ..EventIds::default() } };
         let conn = dialer.open(target, route, deadline, Some(token), trace).map_err(|refused| refused.error)?;
         conn.into_parts().map(|(stream, _)| stream) // nothing has arrived: the server speaks when spoken to

@@ -32,7 +32,8 @@ use crate::message::response::{Exchanged, Response};
 use crate::net::conn::Limits;
 use crate::net::dial::Dialer;
 use crate::net::dial::tunnel::Route;
-use crate::net::pool::{Lease, Pool, PoolStats, Want};
+use crate::net::pool::lease::Lease;
+use crate::net::pool::{Checkout, Pool, PoolStats, Wanted};
 use crate::net::transport::Target;
 use crate::observe::{Event, EventIds, Trace};
 use crate::status::StatusCode;
@@ -119,7 +120,7 @@ impl Client {
     /// may have acted on the request.
     pub fn send(&self, mut request: Request<'_>) -> Result<Response> {
         let client = &*self.0;
-        let observers = client.pool.observers();
+        let observers = &client.pool.observers;
         let trace = Trace { observers, ids: EventIds { call: observers.draw_id(), ..EventIds::default() } };
         trace.report(|ids| Event::CallStarted { method: &request.method, url: &request.url, ids });
         let now = Instant::now();
@@ -173,14 +174,6 @@ impl Client {
     pub fn close_idle(&self) {
         self.0.pool.clear();
     }
-}
-
-/// Which connections of the pool an attempt may use.
-#[derive(Clone, Copy, PartialEq)]
-enum Wanted {
-    Any,
-    /// A new one alone.
-    Fresh,
 }
 
 impl Call<'_> {
@@ -289,15 +282,9 @@ impl Call<'_> {
             dialer.check_proxy(relay, &target_of(url))?;
         }
         let (key, token) = (pool_key(route, uri::origin(url)), request.options.token.as_ref());
-        let want = Want {
-            origin: &key,
-            fresh: wanted == Wanted::Fresh,
-            now,
-            connect_timeout: settings.connect_timeout,
-            limits,
-            ids: trace.ids,
-        };
-        pool.lease(want, |deadline| {
+        let checkout =
+            Checkout { origin: &key, wanted, now, connect_timeout: settings.connect_timeout, limits, ids: trace.ids };
+        pool.acquire(checkout, |deadline| {
             dialer.open(&target_of(url), route, deadline, token, trace).map_err(|not_opened| {
                 if let Some((peer, reason, ids)) = not_opened.closed {
                     pool.record_closed_unused(peer, reason, ids);
