@@ -26,11 +26,6 @@ impl Buffer {
         &self.block[self.start..self.end]
     }
 
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
     /// How many bytes it has when it has not grown.
     #[inline]
     pub(crate) fn size(&self) -> usize {
@@ -124,7 +119,7 @@ mod tests {
         buffer.consume(4999);
         assert_eq!(buffer.bytes(), &text[4999..]);
         buffer.consume(1);
-        assert_eq!((buffer.is_empty(), buffer.room().len()), (true, 512));
+        assert_eq!((buffer.bytes().len(), buffer.room().len()), (0, 512));
     }
 
     #[test]

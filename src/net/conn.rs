@@ -76,7 +76,8 @@ impl Limits {
 
 pub(crate) struct Conn {
     socket: Socket,
-    buffer: Buffer,
+    /// Bytes of the response that have arrived and are not consumed; before that, of the request.
+    pub(crate) buffer: Buffer,
     pub(crate) opened: Arc<Opened>,
     /// Of the exchange under way, as are the ids, `begun` and `sent`.
     pub(crate) limits: Limits,
@@ -101,10 +102,10 @@ pub(crate) struct Conn {
     is_stray: bool,
     /// More may have arrived than the last read took: it filled its room, or the stream cannot tell.
     may_have_more: bool,
-    /// When the response's head had been read. Set only while no read came after that: bytes of a body
-    /// may be read long after they arrived, so it is not known since when the server has been waiting.
-    head_read: Option<Instant>,
-    idle: Idle,
+    /// When the response's head had been read. Set only until the next read: bytes of a body may be read
+    /// long after they arrived, so it is not known then since when the server has been waiting.
+    pub(crate) head_read_at: Option<Instant>,
+    pub(crate) idle: Idle,
 }
 
 /// How a connection was opened: shared with the responses that arrive on it.
@@ -123,10 +124,11 @@ pub(crate) struct Opened {
 }
 
 /// The state of a connection that waits for its next exchange.
-struct Idle {
-    since: Instant,
-    expires_at: Instant,
-    expiry_reason: CloseReason,
+pub(crate) struct Idle {
+    /// When it became idle, for the server.
+    pub(crate) since: Instant,
+    pub(crate) expires_at: Instant,
+    pub(crate) expiry_reason: CloseReason,
     /// It is to be probed however short it was idle.
     must_probe: bool,
 }
@@ -182,7 +184,7 @@ impl Conn {
             write_error: None,
             is_stray: false,
             may_have_more: false,
-            head_read: None,
+            head_read_at: None,
             idle: Idle { since: now, expires_at: now, expiry_reason: CloseReason::Idle, must_probe: true },
         }
     }
@@ -192,11 +194,6 @@ impl Conn {
     }
 
     // ---- From exchange to exchange
-
-    /// Gives it a buffer for the next exchange.
-    pub(crate) fn attach_buffer(&mut self, buffer: Buffer) {
-        self.buffer = buffer;
-    }
 
     /// An exchange begins: from here on its limits hold, and its token can end it.
     #[inline]
@@ -222,7 +219,7 @@ impl Conn {
     pub(crate) fn finish(&mut self) -> (Buffer, Result<(), CloseReason>) {
         let state = match self.lift_limits() {
             Err(_) => Err(CloseReason::Cancelled),
-            Ok(()) if self.is_stray || !self.buffer.is_empty() => Err(CloseReason::StrayBytes),
+            Ok(()) if self.is_stray || !self.buffer.bytes().is_empty() => Err(CloseReason::StrayBytes),
             Ok(()) => Ok(()),
         };
         (std::mem::replace(&mut self.buffer, Buffer::NONE), state)
@@ -244,41 +241,13 @@ impl Conn {
         outcome
     }
 
-    /// The response's head has been read by `now`, and nothing since.
-    #[inline]
-    pub(crate) fn note_read(&mut self, now: Instant) {
-        self.head_read = Some(now);
-    }
-
-    /// Since when the server waits for the next request, as far as is known: since its last bytes
-    /// arrived, which may be long before the caller has read them.
-    #[inline]
-    pub(crate) fn idle_from(&self) -> Instant {
-        self.head_read.unwrap_or_else(Instant::now)
-    }
-
     /// The connection becomes idle. It must not be used from `expiry` on, for the reason that is named
     /// there. `unproven`: the last exchange had no body, so that bytes which the server sent as one may
     /// still arrive.
     #[inline]
     pub(crate) fn park(&mut self, since: Instant, expiry: (Instant, CloseReason), unproven: bool) {
-        let must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read.is_none();
+        let must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read_at.is_none();
         self.idle = Idle { since, expires_at: expiry.0, expiry_reason: expiry.1, must_probe };
-    }
-
-    /// Since when it is idle, for the server.
-    #[inline]
-    pub(crate) fn idle_since(&self) -> Instant {
-        self.idle.since
-    }
-
-    #[inline]
-    pub(crate) fn expires_at(&self) -> Instant {
-        self.idle.expires_at
-    }
-
-    pub(crate) fn expiry_reason(&self) -> CloseReason {
-        self.idle.expiry_reason
     }
 
     /// Checks that the idle connection is still open and silent. Left out only if it was idle for less
@@ -323,27 +292,12 @@ impl Conn {
 
     // ---- Reading
 
-    /// The bytes that are in the buffer and not consumed.
-    #[inline]
-    pub(crate) fn arrived(&self) -> &[u8] {
-        self.buffer.bytes()
-    }
-
-    #[inline]
-    pub(crate) fn consume(&mut self, count: usize) {
-        self.buffer.consume(count);
-    }
-
-    pub(crate) fn buffer_size(&self) -> usize {
-        self.buffer.size()
-    }
-
     /// Reads once; 0 is the end of the connection. Waits for `read_timeout` from `now`, and not beyond
     /// `until` or the request's deadline.
     #[inline]
     pub(crate) fn read(&mut self, mut room: Room<'_>, until: &Deadline, now: Instant) -> Result<usize> {
-        let of_request = min_some(self.limits.deadline.remaining_at(now), self.limits.read_timeout);
-        let mut left = min_some(until.remaining_at(now), of_request);
+        let Limits { deadline, read_timeout, .. } = &self.limits;
+        let mut left = [until.remaining_at(now), deadline.remaining_at(now), *read_timeout].into_iter().flatten().min();
         loop {
             self.check_cancelled()?;
             if left == Some(Duration::ZERO) {
@@ -392,12 +346,12 @@ impl Conn {
         let room = match into {
             Room::Buffer => self.buffer.room(),
             Room::Slice(slice) => {
-                debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
+                debug_assert!(self.buffer.bytes().is_empty(), "what has arrived comes first");
                 slice
             }
         };
         let count = read(&mut self.socket, room)?;
-        self.head_read = None;
+        self.head_read_at = None;
         self.may_have_more = count == room.len() || !self.socket.is_drained();
         if let Room::Buffer = into {
             self.buffer.filled(count);
@@ -413,47 +367,44 @@ impl Conn {
 
     // ---- Writing
 
-    /// Puts bytes together in the buffer, to be sent by `send_with`.
-    #[inline]
-    pub(crate) fn put(&mut self, bytes: &[u8]) {
-        self.buffer.put(bytes);
-    }
-
     /// Sends what was put into the buffer, and `body` after it: in one write with as much of it as
-    /// there is room for.
+    /// there is room for. What the stream holds back is flushed.
     #[inline]
-    pub(crate) fn send_with(&mut self, body: &[u8]) -> Result<()> {
+    pub(crate) fn send(&mut self, body: &[u8]) -> Result<()> {
         let count = self.buffer.put_what_fits(body);
-        let sent = self.write_all(Source::Buffer, self.begun);
-        self.buffer.clear();
-        sent?;
+        if !self.buffer.bytes().is_empty() {
+            if let Err(error) = self.write_all(Source::Buffer, self.begun) {
+                self.buffer.clear(); // for the answer that may have come before the write failed
+                return Err(error);
+            }
+        }
         if count < body.len() {
             self.write_all(Source::Slice(&body[count..]), Instant::now())?;
         }
-        self.flush()
+        match self.socket {
+            Socket::Tcp(..) => Ok(()), // holds nothing back
+            Socket::Other(_) => self.write_all(Source::HeldBack, Instant::now()),
+        }
     }
 
-    /// Sends bytes, which are at least one, past the buffer.
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write_all(Source::Slice(bytes), Instant::now())?;
-        self.flush()
-    }
-
-    /// Writes once, but waits no longer than `tick`: returns how much was written, `None` if the socket
-    /// took nothing, and 0 if only what the stream had held back has moved. `until` is checked first.
+    /// Writes once, but waits no longer than `tick`. Returns how many bytes the stream has taken: 0 if only
+    /// what it had held back has moved, `None` if nothing has. `until` is checked first.
     pub(crate) fn write_for(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
-        let count = self.progress_for(Source::Slice(bytes), tick, until)?;
-        self.sent += count.unwrap_or(0) as u64;
-        Ok(count)
+        self.progress_for(&Source::Slice(bytes), tick, until)
     }
 
-    /// Sends on what the stream holds back, but waits no longer than `tick`: `None` if nothing moves, 0
-    /// if some of it is still held back.
+    /// Sends what the stream holds back, but waits no longer than `tick`. Returns 0 if some of it is still
+    /// held back, `None` if nothing has moved.
     pub(crate) fn flush_for(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
         match self.socket {
             Socket::Tcp(..) => Ok(Some(1)), // holds nothing back
-            Socket::Other(_) => self.progress_for(Source::HeldBack, tick, until),
+            Socket::Other(_) => self.progress_for(&Source::HeldBack, tick, until),
         }
+    }
+
+    /// When a write that has made no progress since `now` has taken too long.
+    pub(crate) fn write_silence(&self, now: Instant) -> Deadline {
+        Deadline::of("write_timeout", self.limits.write_timeout, now)
     }
 
     /// Announces to the peer that nothing more will be sent.
@@ -461,85 +412,56 @@ impl Conn {
         self.socket.shutdown_write();
     }
 
-    /// When a write that began at `now` has made no progress for too long.
-    pub(crate) fn write_silence(&self, now: Instant) -> Deadline {
-        Deadline::of("write_timeout", self.limits.write_timeout, now)
-    }
-
-    #[inline]
-    fn flush(&mut self) -> Result<()> {
-        match self.socket {
-            Socket::Tcp(..) => Ok(()), // holds nothing back
-            Socket::Other(_) => self.write_until(&Source::HeldBack, Instant::now()).map(drop),
-        }
-    }
-
-    /// Writes all, which is at least one byte.
+    /// Writes all, which is at least one byte. Each byte has `write_timeout` from the one before or from
+    /// `now`, and all have the time until the deadline.
     #[inline]
     fn write_all(&mut self, mut source: Source<'_>, mut now: Instant) -> Result<()> {
-        loop {
-            let count = self.write_until(&source, now)?;
-            self.sent += count as u64;
-            let is_done = match &mut source {
-                Source::Buffer => {
-                    self.buffer.consume(count);
-                    self.buffer.is_empty()
-                }
-                Source::Slice(bytes) => {
-                    *bytes = &bytes[count..];
-                    bytes.is_empty()
-                }
-                Source::HeldBack => true,
-            };
-            if is_done {
-                return Ok(());
-            }
-            now = Instant::now();
-        }
-    }
-
-    /// Writes once. Waits for `write_timeout` from `now`, and not beyond the deadline.
-    #[inline]
-    fn write_until(&mut self, source: &Source<'_>, mut now: Instant) -> Result<usize> {
-        let mut left = min_some(self.limits.deadline.remaining_at(now), self.limits.write_timeout);
+        let mut left = [self.limits.deadline.remaining_at(now), self.limits.write_timeout].into_iter().flatten().min();
         loop {
             if left == Some(Duration::ZERO) {
                 let until = self.write_silence(now).or_sooner(self.limits.deadline);
                 return Err(self.failure(until.error(SENDING)));
             }
-            let bytes_flushed = self.socket.bytes_flushed();
-            if let Some(count) = self.try_write(source, left)? {
-                return Ok(count);
-            }
-            if self.socket.bytes_flushed() > bytes_flushed {
-                now = Instant::now(); // the peer takes it, however slowly
+            if let Some(count) = self.try_write(&source, left)? {
+                let is_done = match &mut source {
+                    Source::Buffer => {
+                        self.buffer.consume(count);
+                        self.buffer.bytes().is_empty()
+                    }
+                    Source::Slice(bytes) => {
+                        *bytes = &bytes[count..];
+                        bytes.is_empty()
+                    }
+                    Source::HeldBack => count > 0,
+                };
+                if is_done {
+                    return Ok(());
+                }
+                now = Instant::now(); // the peer takes them, however slowly
             }
             left = self.write_silence(now).or_sooner(self.limits.deadline).remaining();
         }
     }
 
     /// Writes once, but waits no longer than `tick`.
-    fn progress_for(&mut self, source: Source<'_>, tick: Duration, until: Deadline) -> Result<Option<usize>> {
+    fn progress_for(&mut self, source: &Source<'_>, tick: Duration, until: Deadline) -> Result<Option<usize>> {
         let until = until.or_sooner(self.limits.deadline);
         let started = Instant::now();
         loop {
-            let left = until.remaining();
-            if left == Some(Duration::ZERO) {
+            let left = until.remaining().unwrap_or(Duration::MAX);
+            if left.is_zero() {
                 return Err(self.failure(until.error(SENDING)));
             }
             // Twice the tick, because a tick is armed with half of what is left.
-            let left = min_some(left, Some(tick * 2));
-            let bytes_flushed = self.socket.bytes_flushed();
-            match self.try_write(&source, left)? {
-                Some(count) => return Ok(Some(count)),
-                None if self.socket.bytes_flushed() > bytes_flushed => return Ok(Some(0)),
-                None if started.elapsed() < tick / 2 => {} // a signal is no stall: only time is
-                None => return Ok(None),
-            }
+            let count = self.try_write(source, Some(left.min(tick * 2)))?;
+            if count.is_some() || started.elapsed() >= tick / 2 {
+                return Ok(count);
+            } // a signal is no stall: only time is
         }
     }
 
-    /// Writes once: `None` if nothing could be written before the thread woke up.
+    /// Writes once. Returns how many bytes the stream has taken: 0 if only what it had held back has
+    /// moved, `None` if nothing has before the thread woke up.
     #[inline]
     fn try_write(&mut self, source: &Source<'_>, left: Option<Duration>) -> Result<Option<usize>> {
         self.check_cancelled()?;
@@ -547,6 +469,7 @@ impl Conn {
         if tick != self.write_tick {
             self.arm_write(tick)?;
         }
+        let bytes_flushed = self.socket.bytes_flushed();
         let written = match source {
             Source::Buffer => self.socket.write(self.buffer.bytes()),
             Source::Slice(bytes) => self.socket.write(bytes),
@@ -554,8 +477,16 @@ impl Conn {
         };
         match written {
             Ok(0) => Err(self.broken("write", io::ErrorKind::WriteZero.into())),
-            Ok(count) => Ok(Some(count)),
-            Err(error) if is_retryable(&error) => Ok(None),
+            Ok(count) => {
+                if !matches!(source, Source::HeldBack) {
+                    self.sent += count as u64;
+                }
+                Ok(Some(count))
+            }
+            Err(error) if is_retryable(&error) => {
+                let has_moved = self.socket.bytes_flushed() > bytes_flushed;
+                Ok(has_moved.then_some(0))
+            }
             Err(error) => {
                 // A broken pipe follows an end that had come in order: it is not remembered.
                 self.write_error = Some(error.kind()).filter(|how| *how != io::ErrorKind::BrokenPipe);
@@ -609,14 +540,6 @@ fn fitting_tick(armed: Option<Duration>, left: Option<Duration>, must_poll: bool
         (_, left) => left.map(|left| (left / 2).max(TICK_MIN)),
     };
     if must_poll { Some(tick.map_or(POLL_TICK, |tick| tick.min(POLL_TICK))) } else { tick }
-}
-
-/// The shorter of two times, where `None` is for ever.
-fn min_some(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }
 
 /// Whether nothing has happened but that a tick passed or a signal came: then the clock decides. On Unix
