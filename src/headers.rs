@@ -1,6 +1,6 @@
 //! Header fields: an ordered list over one block of text (RFC 9110 §5).
 //!
-//! The block of a received head holds the head as it came, then an index of where its fields lie,
+//! The block of a received head holds the head as received, then an index of where its fields lie,
 //! then the values that had to be rewritten (a folded one). So a head costs one allocation, however
 //! many fields it has. Fields that are added later append their text to the block and their offsets
 //! to a list. Order, spelling and repetition are kept. What a field *means* is not known here.
@@ -154,7 +154,7 @@ impl Headers {
         span.of(&self.text)
     }
 
-    /// Returns the head that the fields were built from, as it came.
+    /// Returns the head as received, if the fields were built from one; otherwise nothing.
     pub(crate) fn raw_head(&self) -> &[u8] {
         &self.text[..self.index.start as usize]
     }

@@ -236,7 +236,7 @@ pub mod fuzzing;
 pub mod transport {
     pub use crate::client::direct::Direct;
     pub use crate::net::deadline::Deadline;
-    pub use crate::net::dial::resolve::Resolve;
+    pub use crate::net::dial::resolve::{Query, Resolve};
     pub use crate::net::transport::{Connect, Stream, Target};
 }
 

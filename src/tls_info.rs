@@ -1,9 +1,9 @@
 //! What a completed TLS handshake has agreed on (RFC 8446, RFC 5246): plain values, which are there in
-//! builds without TLS, too. How they come about is not known here.
+//! builds without TLS, too. How they are negotiated is not known here.
 
 use std::fmt;
 
-/// The protocol that is spoken inside TLS, to servers and to proxies (RFC 7301 §6).
+/// The protocol inside TLS, with servers and with proxies (RFC 7301 §6).
 #[cfg(feature = "__rustls")]
 pub(crate) const ALPN: &str = "http/1.1";
 
@@ -88,7 +88,7 @@ impl TlsInfo {
     }
 
     /// Returns the certificates that the server sent, in DER (RFC 5280): its own first, then the
-    /// intermediate ones in the order in which they came. A root is among them only if the server
+    /// intermediate ones in the order in which it sent them. A root is among them only if the server
     /// sent it.
     ///
     /// The server has proved that it has the first one's private key, also with

@@ -6,6 +6,8 @@
 mod connectors;
 #[path = "support/double.rs"]
 mod double;
+#[path = "streams/least.rs"]
+mod least;
 mod support;
 #[cfg(unix)]
 #[path = "streams/unix.rs"]

@@ -60,12 +60,12 @@ fn text(client: &Client, url: &str) -> String {
 
 const CHILD_VARIABLE: &str = "LONGWIRE_TEST_CHILD";
 
-/// Whether this process was started by [`run_child`].
+/// Returns whether this process was started by [`run_child`].
 fn is_child() -> bool {
     std::env::var_os(CHILD_VARIABLE).is_some()
 }
 
-/// Runs one test of this program in a process of its own, with these variables in its environment.
+/// Runs one test of this program in a child process, with these variables in its environment.
 #[track_caller]
 fn run_child(test: &str, variables: &[(&str, &str)]) {
     let child = std::process::Command::new(std::env::current_exe().expect("this program"))

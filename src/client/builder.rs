@@ -555,8 +555,8 @@ impl ClientBuilder {
             resolver: Resolver::new(self.resolver.unwrap_or_else(|| Arc::new(System)), self.fixed),
             permits: Permits::default(),
             filter: self.filter,
-            connector,
             dial: self.dial,
+            connector,
             user_agent: self.settings.own_user_agent().to_vec(),
             #[cfg(feature = "__rustls")]
             tls: self.tls,

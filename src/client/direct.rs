@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::request::ProxyOption;
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
-use crate::net::dial::tunnel::Route;
+use crate::net::dial::route::Route;
 use crate::net::transport::{Connect, Stream, Target};
 use crate::observe::{EventIds, Trace};
 
@@ -67,11 +67,11 @@ impl Connect for Direct {
         let url = Url::parse(&format!("{scheme}://{host}:{}/", target.port))
             .map_err(|error| Error::new(ErrorKind::InvalidUrl, format!("the target {host}: {error}")))?;
         let route = match settings.proxies.way(&ProxyOption::Client, &url)?.route {
-            Route::Forward { relay, .. } => Route::Tunnel(relay),
+            Route::Forward { proxy, .. } => Route::Tunnel(proxy),
             route => route,
         };
-        if let Route::Tunnel(relay) = route {
-            dialer.check_proxy(relay, target)?;
+        if let Route::Tunnel(proxy) = route {
+            dialer.check_proxy(proxy, target)?;
         }
         let observers = &pool.observers;
         let trace = Trace { observers, ids: EventIds { call: observers.draw_id(), ..EventIds::default() } };

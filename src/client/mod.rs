@@ -32,7 +32,7 @@ use crate::message::response::{Exchanged, Response};
 use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
 use crate::net::dial::Dialer;
-use crate::net::dial::tunnel::Route;
+use crate::net::dial::route::Route;
 use crate::net::pool::{Lease, Pool, PoolStats, Want};
 use crate::net::transport::Target;
 use crate::observe::{Event, EventIds, Trace};
@@ -306,15 +306,13 @@ impl Call<'_> {
         if url.scheme() == "https" {
             self.client.check_https()?; // for every hop
         }
-        if let Route::Forward { relay, .. } | Route::Tunnel(relay) = route {
-            dialer.check_proxy(relay, &target_of(url))?;
+        if let Route::Forward { proxy, .. } | Route::Tunnel(proxy) = route {
+            dialer.check_proxy(proxy, &target_of(url))?;
         }
         let key = match route {
             Route::Direct => Cow::Borrowed(uri::origin(url)),
-            Route::Forward { relay, .. } => Cow::Owned(format!("proxy {} {}", relay.name, relay.tls_id())),
-            Route::Tunnel(relay) => {
-                Cow::Owned(format!("{} through {} {}", uri::origin(url), relay.name, relay.tls_id()))
-            }
+            Route::Forward { proxy, .. } => Cow::Owned(format!("proxy {}", proxy.pool_key())),
+            Route::Tunnel(proxy) => Cow::Owned(format!("{} through {}", uri::origin(url), proxy.pool_key())),
         };
         let token = request.options.token.as_ref();
         let want = Want {

@@ -12,7 +12,7 @@ use crate::message::no_proxy::NoProxy;
 use crate::message::proxy::Proxy;
 use crate::message::request::ProxyOption;
 use crate::net::dial::resolve::is_localhost;
-use crate::net::dial::tunnel::Route;
+use crate::net::dial::route::Route;
 use crate::wire::request_head::NextHop;
 
 /// A client's proxies.
@@ -149,7 +149,7 @@ mod tests {
     fn chosen(environment: &Environment, url: &str) -> String {
         match environment.route(&Url::parse(url).unwrap()) {
             Ok(Route::Direct) => "direct".to_owned(),
-            Ok(Route::Forward { relay, .. } | Route::Tunnel(relay)) => relay.name.clone(),
+            Ok(Route::Forward { proxy, .. } | Route::Tunnel(proxy)) => proxy.name.clone(),
             Err(error) => error.to_string(),
         }
     }
@@ -327,8 +327,8 @@ mod tests {
         let url = Url::parse("http://a/").unwrap();
         let way = |proxies: &Proxies, option: &ProxyOption| match proxies.way(option, &url).unwrap() {
             Way { route: Route::Direct, next_hop } => ("direct".to_owned(), next_hop),
-            Way { route: Route::Forward { relay, .. } | Route::Tunnel(relay), next_hop } => {
-                (relay.name.clone(), next_hop)
+            Way { route: Route::Forward { proxy, .. } | Route::Tunnel(proxy), next_hop } => {
+                (proxy.name.clone(), next_hop)
             }
         };
         assert!(way(&given, &ProxyOption::Client) == ("http://p:1".to_owned(), NextHop::Proxy));

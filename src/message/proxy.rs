@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::no_proxy::NoProxy;
-use crate::net::dial::tunnel::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
+use crate::net::dial::route::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::settings::Tls;
 use crate::uri;
@@ -51,7 +51,7 @@ const FOR_SERVERS: [&str; 2] = ["authorization", "cookie"];
 /// ```
 #[derive(Clone)]
 pub struct Proxy {
-    relay: ProxyServer,
+    server: ProxyServer,
     bypassed: NoProxy,
     tunnels_http: bool,
 }
@@ -78,16 +78,16 @@ impl Proxy {
         if port == 0 {
             return Err(invalid("has port 0"));
         }
-        let relay = ProxyServer {
+        let server = ProxyServer {
             name: format!("{scheme}://{}:{port}", parsed.host_str().unwrap_or_default()),
             host: uri::bare_host(&parsed).to_owned(),
             port,
-            speaks,
+            protocol: speaks,
             is_trusted: false,
             #[cfg(feature = "__rustls")]
             tls: None,
         };
-        let proxy = Proxy { relay, bypassed: NoProxy::default(), tunnels_http: false };
+        let proxy = Proxy { server, bypassed: NoProxy::default(), tunnels_http: false };
         match uri::has_userinfo(&parsed) {
             false => Ok(proxy),
             true => {
@@ -104,16 +104,16 @@ impl Proxy {
     /// bytes (RFC 7617 §2); to a SOCKS5 proxy anything not of 1 to 255 bytes (RFC 1929 §2).
     pub fn basic_auth(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Proxy> {
         let (user, password) = (user.as_ref(), password.as_ref());
-        match &mut self.relay.speaks {
+        match &mut self.server.protocol {
             ProxyProtocol::Http { fields, .. } => {
                 fields.insert("Proxy-Authorization", basic_credentials(user, password)?)?
             }
-            ProxyProtocol::Socks5 { login, .. } => {
+            ProxyProtocol::Socks5 { credentials, .. } => {
                 if [user, password].iter().any(|part| part.is_empty() || part.len() > 255) {
                     let what = "user and password for a SOCKS5 proxy have 1 to 255 bytes each (RFC 1929 §2)";
                     return Err(Error::new(ErrorKind::InvalidRequest, what));
                 }
-                *login = Some(Credentials { user: user.to_vec(), password: password.to_vec() });
+                *credentials = Some(Credentials { user: user.to_vec(), password: password.to_vec() });
             }
         }
         Ok(self)
@@ -146,7 +146,7 @@ impl Proxy {
         let refused = |what| Err(Error::new(ErrorKind::InvalidRequest, what));
         let name = name.as_ref();
         let is_in = |names: &[&str]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
-        match &mut self.relay.speaks {
+        match &mut self.server.protocol {
             ProxyProtocol::Socks5 { .. } => {
                 refused("a SOCKS5 proxy takes no header fields; its login is Proxy::basic_auth".to_owned())
             }
@@ -196,7 +196,7 @@ impl Proxy {
     /// checked still is: IP addresses in URLs, and names that are resolved locally (`socks5`).
     #[must_use]
     pub fn trusted(mut self) -> Proxy {
-        self.relay.is_trusted = true;
+        self.server.is_trusted = true;
         self
     }
 
@@ -210,7 +210,7 @@ impl Proxy {
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
     pub fn tls(mut self, tls: Tls) -> Result<Proxy> {
         tls.check()?;
-        self.relay.tls = Some(tls);
+        self.server.tls = Some(tls);
         Ok(self)
     }
 
@@ -219,20 +219,20 @@ impl Proxy {
         if self.bypassed.matches(url) {
             return Route::Direct;
         }
-        match &self.relay.speaks {
+        match &self.server.protocol {
             ProxyProtocol::Http { fields, .. } if url.scheme() == "http" && !self.tunnels_http => {
-                Route::Forward { relay: &self.relay, fields }
+                Route::Forward { proxy: &self.server, fields }
             }
-            ProxyProtocol::Http { .. } | ProxyProtocol::Socks5 { .. } => Route::Tunnel(&self.relay),
+            ProxyProtocol::Http { .. } | ProxyProtocol::Socks5 { .. } => Route::Tunnel(&self.server),
         }
     }
 }
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.relay.fields().into_iter().flat_map(Headers::iter).map(|(name, _)| name).collect();
+        let names: Vec<&str> = self.server.fields().into_iter().flat_map(Headers::iter).map(|(name, _)| name).collect();
         let mut tuple = f.debug_tuple("Proxy");
-        tuple.field(&self.relay); // which shows no credentials
+        tuple.field(&self.server); // which shows no credentials
         if !names.is_empty() {
             tuple.field(&names);
         }
@@ -275,7 +275,7 @@ fn scheme_and_authority(url: &str) -> Result<(&str, &str)> {
 /// What a proxy with that scheme speaks: the scheme's own name, the protocol, and its port.
 fn speaks(scheme: &str) -> Result<(&'static str, ProxyProtocol, u16)> {
     let http = |is_https| ProxyProtocol::Http { is_https, fields: Headers::new() };
-    let socks5 = |names| ProxyProtocol::Socks5 { names, login: None };
+    let socks5 = |dns| ProxyProtocol::Socks5 { dns, credentials: None };
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok(("http", http(false), 80)),
         "https" => Ok(("https", http(true), 443)),
@@ -322,11 +322,11 @@ mod tests {
             ("http://p/a\\b", "http://p:80", "p"),
         ];
         for (url, name, host) in cases {
-            let relay = Proxy::new(url).unwrap().relay;
-            assert_eq!((relay.name.as_str(), relay.host.as_str()), (name, host), "{url}");
+            let server = Proxy::new(url).unwrap().server;
+            assert_eq!((server.name.as_str(), server.host.as_str()), (name, host), "{url}");
         }
-        let relay = Proxy::new("socks://u:p@p").unwrap().relay;
-        assert!(matches!(relay.speaks, ProxyProtocol::Socks5 { names: Dns::Remote, login: Some(_) }));
+        let server = Proxy::new("socks://u:p@p").unwrap().server;
+        assert!(matches!(server.protocol, ProxyProtocol::Socks5 { dns: Dns::Remote, credentials: Some(_) }));
     }
 
     #[test]
@@ -373,7 +373,7 @@ mod tests {
     fn what_is_for_an_http_proxy_alone_is_checked_and_its_value_never_shown() {
         let proxy = || Proxy::new("u:hunter2@p").unwrap();
         let fields = |proxy: &Proxy| {
-            let fields = proxy.relay.fields().unwrap().iter();
+            let fields = proxy.server.fields().unwrap().iter();
             fields.map(|(name, value)| format!("{name}: {}", value.escape_ascii())).collect::<Vec<_>>()
         };
         let token = proxy().header("proxy-authorization", "Bearer one").unwrap();
@@ -399,12 +399,12 @@ mod tests {
     fn credentials_are_decoded_checked_and_never_shown() {
         let proxy = Proxy::new("http://us%65r:p%40ss@p").unwrap();
         let shown = format!("{proxy:?}");
-        let fields = proxy.relay.fields().expect("an HTTP proxy");
+        let fields = proxy.server.fields().expect("an HTTP proxy");
         assert_eq!(fields.get("proxy-authorization"), Some("Basic dXNlcjpwQHNz"));
         assert_eq!(shown, r#"Proxy(http://p:80, ["Proxy-Authorization"])"#);
         assert_eq!(format!("{:?}", Proxy::new("p").unwrap()), "Proxy(http://p:80)");
         let proxy = Proxy::new("socks5://u%00:%ff@p").unwrap();
-        let ProxyProtocol::Socks5 { login: Some(login), .. } = proxy.relay.speaks else { panic!("a login") };
+        let ProxyProtocol::Socks5 { credentials: Some(login), .. } = proxy.server.protocol else { panic!("a login") };
         assert_eq!((&login.user[..], &login.password[..]), (&b"u\0"[..], &b"\xff"[..]));
         for url in ["http://u%3a:p@p", "http://u:%0a@p", "socks5://u@p", "socks5h://:p@p"] {
             assert_eq!(Proxy::new(url).unwrap_err().kind(), ErrorKind::InvalidRequest, "{url}");

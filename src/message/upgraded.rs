@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::transport::Stream;
+use crate::net::transport::socket::OtherStream;
 
 /// A connection that speaks another protocol after a 101 response.
 ///
@@ -23,7 +24,7 @@ use crate::net::transport::Stream;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Upgraded {
-    stream: Box<dyn Stream>,
+    stream: OtherStream,
     arrived: Vec<u8>,
     used: usize,
 }
@@ -31,12 +32,12 @@ pub struct Upgraded {
 impl Upgraded {
     /// `arrived`: what came on the stream after the head.
     pub(crate) fn new(stream: Box<dyn Stream>, arrived: Vec<u8>) -> Upgraded {
-        Upgraded { stream, arrived, used: 0 }
+        Upgraded { stream: OtherStream::new(stream), arrived, used: 0 }
     }
 
     /// Returns the server's address, if it has one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr()
+        self.stream.lock().peer_addr()
     }
 
     /// Sets how long a read and a write may block; `None`, the default, is without limit.
@@ -50,7 +51,7 @@ impl Upgraded {
     /// Returns the stream, and the bytes that have arrived on it already.
     pub fn into_parts(mut self) -> (Box<dyn Stream>, Vec<u8>) {
         self.arrived.drain(..self.used);
-        (self.stream, self.arrived)
+        (self.stream.into_inner(), self.arrived)
     }
 }
 
@@ -58,7 +59,7 @@ impl Read for Upgraded {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let arrived = &self.arrived[self.used..];
         if arrived.is_empty() {
-            return self.stream.read(into);
+            return self.stream.get_mut().read(into);
         }
         let count = arrived.len().min(into.len());
         into[..count].copy_from_slice(&arrived[..count]);
@@ -69,11 +70,11 @@ impl Read for Upgraded {
 
 impl Write for Upgraded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write_nosignal(bytes)
+        self.stream.get_mut().write_nosignal(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        self.stream.get_mut().flush()
     }
 }
 

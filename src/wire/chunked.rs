@@ -318,18 +318,18 @@ mod tests {
     /// Decodes `bytes` given in pieces of `piece` bytes: body, trailers and how much was used.
     fn decode(bytes: &[u8], piece: usize) -> Result<Option<(Vec<u8>, Headers, usize)>> {
         let mut chunked = Chunked::new();
-        let (mut body, mut at, mut shown) = (Vec::new(), 0, 0);
+        let (mut body, mut at, mut arrived) = (Vec::new(), 0, 0);
         loop {
-            match chunked.step(&bytes[at..shown])? {
+            match chunked.step(&bytes[at..arrived])? {
                 Step::Data { skip, len } => {
                     body.extend_from_slice(&bytes[at + skip..at + skip + len]);
                     at += skip + len;
                     chunked.advance(len);
                 }
-                Step::More { .. } if shown == bytes.len() => return Ok(None),
+                Step::More { .. } if arrived == bytes.len() => return Ok(None),
                 Step::More { skip } => {
                     at += skip;
-                    shown = (shown + piece).min(bytes.len());
+                    arrived = (arrived + piece).min(bytes.len());
                 }
                 Step::End { skip } => return Ok(Some((body, chunked.trailers(), at + skip))),
             }

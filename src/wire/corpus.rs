@@ -1,7 +1,7 @@
-//! The fixtures through the pure layer: at every split, byte by byte, and mutated.
+//! The fixtures through `wire` alone: at every split, byte by byte, and mutated.
 //!
-//! The same corpus goes through the public client in `tests/fixtures.rs`; both are held to the
-//! same claims. What is the client's alone (redirects, text) is left to it.
+//! The same fixtures are run through the public client in `tests/fixtures.rs`, with the same expected
+//! outcomes. What only the client does (redirects, text) is not tested here.
 
 #[path = "../../tests/support/fixture.rs"]
 mod fixture;
@@ -22,7 +22,7 @@ use crate::wire::step::Step;
 
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 64 * 1024, fields_max: 256 };
 
-/// What came of one reply.
+/// The outcome for one reply.
 #[derive(Default)]
 struct Outcome {
     interim: usize,
@@ -35,44 +35,44 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// What must not depend on how the bytes arrived.
-    fn essence(&self) -> impl PartialEq + std::fmt::Debug {
+    /// The part that must not depend on how the bytes arrived.
+    fn invariant(&self) -> impl PartialEq + std::fmt::Debug {
         let head = self.head.as_ref().map(|head| head.raw().to_vec());
         (head, self.body.clone(), self.end, self.closes, self.error.as_ref().map(Error::kind))
     }
 }
 
-/// A connection on which `bytes` arrive in pieces, and then it ends.
+/// A connection on which `bytes` arrive in pieces, and which then ends.
 struct Feed<'a> {
     bytes: &'a [u8],
     used: usize,
-    shown: usize,
-    /// Where pieces end.
+    delivered: usize,
+    /// The end of the piece after one that ended there.
     next: Box<dyn Fn(usize) -> usize + 'a>,
 }
 
 impl<'a> Feed<'a> {
     fn new(bytes: &'a [u8], next: impl Fn(usize) -> usize + 'a) -> Feed<'a> {
-        Feed { bytes, used: 0, shown: 0, next: Box::new(next) }
+        Feed { bytes, used: 0, delivered: 0, next: Box::new(next) }
     }
 
     fn arrived(&self) -> &'a [u8] {
-        &self.bytes[self.used..self.shown]
+        &self.bytes[self.used..self.delivered]
     }
 
-    /// Shows the next piece; `false` at the end of the connection.
-    fn more(&mut self) -> bool {
-        let before = self.shown;
-        self.shown = (self.next)(self.shown).min(self.bytes.len());
-        self.shown > before
+    /// Delivers the next piece; `false` at the end of the connection.
+    fn deliver(&mut self) -> bool {
+        let before = self.delivered;
+        self.delivered = (self.next)(self.delivered).min(self.bytes.len());
+        self.delivered > before
     }
 }
 
 fn receive(feed: &mut Feed<'_>, expect: &Expect) -> Outcome {
     let method = Method::new(&expect.method).unwrap();
-    let invalid = if expect.skips_invalid { InvalidLines::Skip } else { InvalidLines::Reject };
+    let invalid_lines = if expect.skips_invalid { InvalidLines::Skip } else { InvalidLines::Reject };
     let mut outcome = Outcome::default();
-    if let Err(error) = try_receive(feed, &method, invalid, &mut outcome) {
+    if let Err(error) = try_receive(feed, &method, invalid_lines, &mut outcome) {
         outcome.error = Some(error);
     }
     outcome
@@ -81,10 +81,10 @@ fn receive(feed: &mut Feed<'_>, expect: &Expect) -> Outcome {
 fn try_receive(
     feed: &mut Feed<'_>,
     method: &Method,
-    invalid: InvalidLines,
+    invalid_lines: InvalidLines,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    let head = final_head(feed, outcome, invalid)?;
+    let head = final_head(feed, outcome, invalid_lines)?;
     let framing = of_response(method, &head)?;
     let persistence = reuse(&head, framing, false);
     outcome.head = Some(head);
@@ -98,7 +98,7 @@ fn try_receive(
             }
             Step::More { skip } => {
                 feed.used += skip;
-                if !feed.more() {
+                if !feed.deliver() {
                     decoder.eof()?;
                     break;
                 }
@@ -119,8 +119,8 @@ fn try_receive(
     Ok(())
 }
 
-fn final_head(feed: &mut Feed<'_>, outcome: &mut Outcome, invalid: InvalidLines) -> Result<Head, Error> {
-    let mut parser = HeadParser::new(LIMITS, invalid);
+fn final_head(feed: &mut Feed<'_>, outcome: &mut Outcome, invalid_lines: InvalidLines) -> Result<Head, Error> {
+    let mut parser = HeadParser::new(LIMITS, invalid_lines);
     loop {
         if let Some(head) = parser.parse(feed.arrived())? {
             feed.used += head.bytes;
@@ -129,21 +129,21 @@ fn final_head(feed: &mut Feed<'_>, outcome: &mut Outcome, invalid: InvalidLines)
                 StatusCode::SWITCHING_PROTOCOLS => return Err(Error::new(ErrorKind::Head, "not asked for")),
                 _ => return Ok(head),
             }
-        } else if !feed.more() {
+        } else if !feed.deliver() {
             return Err(parser.eof(feed.arrived()));
         }
     }
 }
 
-/// How the outcome differs from the claim.
+/// Returns how the outcome differs from the expected one.
 fn difference(fixture: &Fixture, outcome: &Outcome) -> Option<String> {
     let expect = &fixture.expect;
     let kind = outcome.error.as_ref().map(|error| format!("{:?}", error.kind()));
     if kind != expect.error {
         return Some(format!("error is {:?}, expected {:?}", outcome.error, expect.error));
     }
-    if let Some(claim) = &expect.body_before_error {
-        return (!claim.starts_with(&outcome.body)).then(|| "the body before the error differs".to_owned());
+    if let Some(body) = &expect.body_before_error {
+        return (!body.starts_with(&outcome.body)).then(|| "the body before the error differs".to_owned());
     }
     if outcome.error.is_some() {
         return None;
@@ -151,8 +151,8 @@ fn difference(fixture: &Fixture, outcome: &Outcome) -> Option<String> {
     let head = outcome.head.as_ref()?;
     let end = expect.end.as_deref().unwrap_or_default().replace('-', "");
     let reuse = outcome.closes.map_or("kept".to_owned(), |reason| format!("{reason:?}"));
-    let same_fields = |claims: &[(String, Vec<u8>)], headers: &Headers| {
-        claims.iter().all(|(name, value)| headers.get_all(name).any(|other| other == value))
+    let same_fields = |expected: &[(String, Vec<u8>)], headers: &Headers| {
+        expected.iter().all(|(name, value)| headers.get_all(name).any(|other| other == value))
     };
     let checks = [
         ("status", expect.status == Some(head.status.as_u16())),
@@ -169,22 +169,22 @@ fn difference(fixture: &Fixture, outcome: &Outcome) -> Option<String> {
     if let Some((what, _)) = checks.iter().find(|(_, holds)| !holds) {
         return Some(format!("{what} differs"));
     }
-    if expect.reuse.as_ref().is_some_and(|claim| *claim != reuse) {
+    if expect.reuse.as_ref().is_some_and(|expected| *expected != reuse) {
         return Some(format!("reuse is {reuse}, expected {:?}", expect.reuse));
     }
     expect.body.as_ref()?.difference(&outcome.body)
 }
 
-/// The fixtures that are about bytes alone.
+/// The fixtures whose outcome `wire` alone determines.
 fn pure_fixtures() -> Vec<Fixture> {
     let is_pure = |fixture: &Fixture| {
-        let of_client = ["Redirect", "Decode", "Io"];
-        fixture.expect.then != Then::Reset && !fixture.expect.error.iter().any(|kind| of_client.contains(&&**kind))
+        let only_client = ["Redirect", "Decode", "Io"];
+        fixture.expect.then != Then::Reset && !fixture.expect.error.iter().any(|kind| only_client.contains(&&**kind))
     };
     fixture::all().into_iter().filter(is_pure).collect()
 }
 
-/// Splits worth trying: all of them in a small reply, some in a large one.
+/// The splits to test: all of them in a small reply, some in a large one.
 fn splits(length: usize) -> Vec<usize> {
     let dense = length.min(600);
     let sparse = (dense..length).step_by(1 + length / 200);
@@ -192,29 +192,30 @@ fn splits(length: usize) -> Vec<usize> {
 }
 
 #[test]
-fn every_fixture_holds_whole_at_every_split_and_byte_by_byte() {
+fn every_fixture_has_its_outcome_whole_at_every_split_and_byte_by_byte() {
     let fixtures = pure_fixtures();
     assert!(fixtures.len() >= 120, "only {} fixtures", fixtures.len());
-    let mut wrong = Vec::new();
+    let mut differences = Vec::new();
     for fixture in &fixtures {
         let bytes = &fixture.bytes[..];
         let mut check = |how: String, outcome: Outcome| {
-            wrong.extend(difference(fixture, &outcome).map(|what| format!("{} {how}: {what}", fixture.name)));
+            differences.extend(difference(fixture, &outcome).map(|what| format!("{} {how}: {what}", fixture.name)));
         };
         check("whole".into(), receive(&mut Feed::new(bytes, |_| usize::MAX), &fixture.expect));
-        check("byte by byte".into(), receive(&mut Feed::new(bytes, |shown| shown + 1), &fixture.expect));
+        check("byte by byte".into(), receive(&mut Feed::new(bytes, |end| end + 1), &fixture.expect));
         for split in splits(bytes.len()) {
-            let mut feed = Feed::new(bytes, |shown| if shown < split { split } else { usize::MAX });
+            let mut feed = Feed::new(bytes, |end| if end < split { split } else { usize::MAX });
             check(format!("split at {split}"), receive(&mut feed, &fixture.expect));
         }
     }
-    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
+    let shown = &differences[..differences.len().min(40)];
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), shown.join("\n"));
 }
 
-/// Numbers that are the same on every run (xorshift).
-struct Dice(u64);
+/// Pseudo-random numbers, the same on every run (xorshift).
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -222,7 +223,7 @@ impl Dice {
         (self.0 % limit.max(1) as u64) as usize
     }
 
-    /// Changes, takes out, doubles or puts in a byte or two.
+    /// Changes, removes or inserts a few bytes, or truncates them.
     fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
         const SYMBOLS: &[u8] = b"\r\n \t:;,=\"09afgHTP/1.\0\x7f\xff";
         let mut bytes = bytes.to_vec();
@@ -240,17 +241,17 @@ impl Dice {
 }
 
 #[test]
-fn a_mutated_reply_means_the_same_however_it_arrives() {
-    let mut dice = Dice(0x6c6f_6e67_7769_7265);
+fn a_mutated_reply_is_read_the_same_however_it_arrives() {
+    let mut random = Random(0x6c6f_6e67_7769_7265);
     for fixture in pure_fixtures().iter().filter(|fixture| fixture.bytes.len() <= 4096) {
         for _ in 0..40 {
-            let bytes = dice.mutate(&fixture.bytes);
+            let bytes = random.mutate(&fixture.bytes);
             let whole = receive(&mut Feed::new(&bytes, |_| usize::MAX), &fixture.expect);
-            let split = dice.below(bytes.len()).max(1);
-            let parts = receive(&mut Feed::new(&bytes, |shown| shown + split), &fixture.expect);
-            let by_byte = receive(&mut Feed::new(&bytes, |shown| shown + 1), &fixture.expect);
+            let split = random.below(bytes.len()).max(1);
+            let parts = receive(&mut Feed::new(&bytes, |end| end + split), &fixture.expect);
+            let by_byte = receive(&mut Feed::new(&bytes, |end| end + 1), &fixture.expect);
             for other in [parts, by_byte] {
-                assert_eq!(whole.essence(), other.essence(), "{}: {}", fixture.name, bytes.escape_ascii());
+                assert_eq!(whole.invariant(), other.invariant(), "{}: {}", fixture.name, bytes.escape_ascii());
             }
         }
     }

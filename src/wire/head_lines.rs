@@ -28,7 +28,7 @@ pub(crate) enum InvalidLines {
 
 /// The lines of a complete head.
 pub(crate) struct HeadLines<'h> {
-    /// The head as it came.
+    /// The head as received.
     pub(crate) raw: &'h [u8],
     pub(crate) status_line: StatusLine<'h>,
     /// Names and values; a value is borrowed unless it was folded.
@@ -187,7 +187,7 @@ fn status_line(bytes: &[u8]) -> Result<Option<(StatusLine<'_>, usize)>> {
     let Some((version, claims_http2, version_bytes)) = version(bytes)? else { return Ok(None) };
     let end = bytes.iter().position(|byte| *byte == b'\n');
     let (line, length) = end.map_or((bytes, bytes.len()), |end| (&bytes[..=end], end + 1));
-    // httparse parses the rest of the line, after a version that it knows.
+    // httparse parses the rest of the line, after a version that it supports.
     let mut known = [b"HTTP/1.1", &line[version_bytes..]].concat();
     if end.is_some() {
         known.extend_from_slice(b"\r\n");
@@ -236,7 +236,7 @@ fn version(bytes: &[u8]) -> Result<Option<(Version, bool, usize)>> {
     }
 }
 
-/// Whether the first bytes are those of another protocol than HTTP/1.x.
+/// Recognizes another protocol than HTTP/1.x by its first bytes.
 enum Foreign {
     No,
     /// Possibly: more bytes are needed.

@@ -20,7 +20,7 @@
 //! # Interim responses
 //!
 //! Any number of 1xx heads may precede the final one (RFC 9110 §15.2). [`HeadParser::parse`] returns
-//! each of them; [`Head::is_interim`] says that another head follows. A limit on their bytes ends a
+//! each of them; [`Head::is_interim`] returns whether another head follows. A limit on their bytes ends a
 //! flood of them.
 
 use std::borrow::Cow;
@@ -154,18 +154,15 @@ impl HeadParser {
 
     /// Returns the head at the start of `bytes`, or `None` if it is not complete.
     fn parse_whole(&self, bytes: &[u8]) -> Result<Option<Head>> {
+        let (mut on_stack, mut on_heap) = ([const { MaybeUninit::uninit() }; FIELDS_ON_STACK], Vec::new());
         let fields_max = self.limits.fields_max;
-        if fields_max <= FIELDS_ON_STACK {
-            let mut slots = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
-            self.parse_into(&mut slots[..fields_max], bytes)
-        } else {
-            self.parse_into(&mut vec![MaybeUninit::uninit(); fields_max], bytes)
-        }
-    }
-
-    /// The same, with `slots` for the fields.
-    #[inline]
-    fn parse_into<'b>(&self, slots: &mut [MaybeUninit<httparse::Header<'b>>], bytes: &'b [u8]) -> Result<Option<Head>> {
+        let slots = match on_stack.get_mut(..fields_max) {
+            Some(slots) => slots,
+            None => {
+                on_heap.resize(fields_max, MaybeUninit::uninit());
+                &mut on_heap[..]
+            }
+        };
         let mut response = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
         let raw = match config.parse_response_with_uninit_headers(&mut response, bytes, slots) {
@@ -321,7 +318,7 @@ impl Head {
         }
     }
 
-    /// Returns the head as it came.
+    /// Returns the head as received, without the empty lines before it.
     pub(crate) fn raw(&self) -> &[u8] {
         self.headers.raw_head()
     }

@@ -22,22 +22,29 @@ use longwire::{
 
 type B<'b> = RequestBuilder<'b>;
 
+type Text = &'static str;
+
 #[test]
 fn the_functions_and_the_client() {
-    let _: fn(&str) -> Result<Response> = longwire::get;
-    let _: fn(&Url) -> Result<Response> = longwire::head;
+    let _: fn(Text) -> Result<Response> = longwire::get;
+    let _: fn(&'static Url) -> Result<Response> = longwire::head;
     let _: fn(String) -> Result<Response> = longwire::delete;
-    let _: fn(&String, &str) -> Result<Response> = longwire::post::<'_>;
+    let _: fn(&'static String, Text) -> Result<Response> = longwire::post;
     let _: fn(Url, Vec<u8>) -> Result<Response> = longwire::put;
-    let _: fn(&str, File) -> Result<Response> = longwire::patch;
-    let _: fn(Method, &str) -> B<'static> = longwire::request;
+    let _: fn(Text, File) -> Result<Response> = longwire::patch;
+    let _: fn(Method, Text) -> B<'static> = longwire::request;
     let _: fn() -> Client = Client::new;
     let _: fn() -> ClientBuilder = Client::builder;
-    let _: for<'c> fn(&'c Client, &str) -> B<'static> = Client::get;
-    let _: for<'c> fn(&'c Client, &str) -> B<'static> = Client::options;
-    let _: for<'c> fn(&'c Client, Method, &str) -> B<'static> = Client::request;
-    let _: for<'c> fn(&'c Client, Request<'static>) -> Result<Response> = Client::send;
-    let _: for<'c, 'r> fn(&'c Client, &'r Request<'static>) -> Result<Vec<u8>> = Client::to_wire;
+    let _: fn(&Client, Text) -> B<'static> = Client::get;
+    let _: fn(&Client, Text) -> B<'static> = Client::head;
+    let _: fn(&Client, Text) -> B<'static> = Client::post;
+    let _: fn(&Client, Text) -> B<'static> = Client::put;
+    let _: fn(&Client, Text) -> B<'static> = Client::patch;
+    let _: fn(&Client, Text) -> B<'static> = Client::delete;
+    let _: fn(&Client, Text) -> B<'static> = Client::options;
+    let _: fn(&Client, Method, Text) -> B<'static> = Client::request;
+    let _: fn(&Client, Request<'static>) -> Result<Response> = Client::send;
+    let _ = |client: &Client, request: &Request<'_>| -> Result<Vec<u8>> { client.to_wire(request) };
     let _: fn(&Client) -> PoolStats = Client::pool_stats;
     let _: fn(&Client) = Client::close_idle;
 }
@@ -157,7 +164,7 @@ fn a_request_and_its_builder() {
     };
     set(&mut request).expect("all of it is valid");
     let _: Option<Request<'static>> = request.try_clone();
-    let _: fn(Method, &str) -> Result<Request<'static>> = Request::new;
+    let _: fn(Method, Text) -> Result<Request<'static>> = Request::new;
     let _: fn(B<'static>) -> Result<Response> = B::send;
     let _: fn(B<'static>, Proxy) -> B<'static> = B::proxy;
 }
@@ -219,7 +226,9 @@ fn a_response_and_its_body() {
     let _: fn(Response) -> Body = Response::into_body;
     let _: fn(Body) -> Result<Vec<u8>> = Body::bytes;
     let _: fn(Body) -> Result<String> = Body::text;
-    let _: fn(Upgraded) -> (Box<dyn Stream>, Vec<u8>) = Upgraded::into_parts;
+    let _ = |upgraded: Upgraded| {
+        let (_, _): (Box<dyn Stream>, Vec<u8>) = upgraded.into_parts();
+    };
     let _: fn(&mut Upgraded, Option<Duration>, Option<Duration>) -> io::Result<()> = Upgraded::set_timeouts;
     fn reads<T: Read + BufRead + Debug + Send>() {}
     reads::<Response>();
@@ -266,7 +275,9 @@ fn the_words_have_the_common_traits() {
     let _: fn(&str) -> Result<Method> = Method::from_str;
     let _: fn(&str) -> Result<Method> = Method::new;
     let _: (bool, bool) = (Method::GET.is_safe(), Method::GET.is_idempotent());
-    assert!(Method::GET == "GET" && "GET" == Method::GET && Method::GET == *"GET");
+    assert_eq!(Method::GET, "GET");
+    assert_eq!("GET", Method::GET);
+    assert_eq!(Method::GET, *"GET");
     let _: &str = Method::GET.as_ref();
     let code = StatusCode::try_from(404u16).expect("a code");
     assert_eq!((u16::from(code), code.as_u16(), code == 404), (404, 404, true));

@@ -259,7 +259,7 @@ fn the_address_that_a_proxy_tells_of_may_be_of_any_kind() {
 fn what_comes_behind_the_handshake_is_not_the_servers_answer() {
     let early = [&GRANTED[..], ok("the proxy's own").as_bytes()].concat();
     let said = refusal(&replying(early)).to_string();
-    assert!(said.contains("bytes came behind it, before the server was asked ("), "{said}");
+    assert!(said.contains("bytes came after it, before a request was sent ("), "{said}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 /// The name that certificates are for, unless a test wants another.
 pub(crate) const NAME: &str = "longwire.test";
 
-/// Somebody who signs certificates.
+/// A certificate authority, root or intermediate.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its own certificate, and those up to the root, which is not among them.
@@ -87,7 +87,7 @@ impl Authority {
         Identity { chain, pem, key_pem: key.serialize_pem(), key: private(&key) }
     }
 
-    /// A certificate for [`NAME`] with this key, whose private part nobody has.
+    /// A certificate for [`NAME`] with this key, of which there is no private part.
     pub(crate) fn certify(&self, key: &impl PublicKeyData) -> Vec<CertificateDer<'static>> {
         let own = params("a test's server", &[NAME]).signed_by(key, &self.issuer).expect("a certificate");
         let mut chain = vec![own.into()];
@@ -112,12 +112,12 @@ impl Authority {
         store([self.root.clone()])
     }
 
-    /// A client's config that trusts this authority and nobody else.
+    /// A client's config that trusts this authority alone.
     pub(crate) fn client_config(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         trusting([self.root.clone()], versions)
     }
 
-    /// The same, with a certificate of its own.
+    /// The same, with a client certificate.
     pub(crate) fn client_config_with(&self, own: &Identity) -> ClientConfig {
         let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         let builder = builder.expect("known versions").with_root_certificates(self.roots());
@@ -163,14 +163,14 @@ impl Signer for Forger {
     }
 }
 
-/// A server's config with this chain and key, whether they go together or not.
+/// A server's config with this chain and key, which need not match.
 pub(crate) fn showing(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(ALL_VERSIONS);
     let resolver = SingleCertAndKey::from(CertifiedKey::new(chain, key));
     builder.expect("known versions").with_no_client_auth().with_cert_resolver(Arc::new(resolver))
 }
 
-/// A public key for RSA with a modulus of so many bits (a multiple of eight), which nobody can sign with.
+/// A public RSA key with a modulus of a given size in bits (a multiple of eight), and no private key.
 pub(crate) struct RsaKey(Vec<u8>);
 
 impl RsaKey {

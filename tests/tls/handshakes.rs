@@ -1,4 +1,4 @@
-//! Handshakes that succeed: names, addresses, protocols, resumption, and what is told of them.
+//! Handshakes that succeed: names, addresses, protocols, resumption, and what is reported.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,11 +11,11 @@ use crate::session::{answering, serve};
 use crate::support::peer::{Peer, ok};
 use crate::{builder, client, text, url};
 
-/// Writes down what was told of handshakes: version, and whether it was a resumption.
+/// Records the handshakes that were reported: the version, and whether a session was resumed.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<(String, bool)>>>);
+struct Handshakes(Arc<Mutex<Vec<(String, bool)>>>);
 
-impl Observer for Told {
+impl Observer for Handshakes {
     fn event(&self, event: &Event<'_>) {
         if let Event::Secured { version, cipher_suite, resumed, peer, .. } = event {
             assert!(cipher_suite.starts_with("TLS_") && peer.is_some(), "{event:?}");
@@ -84,8 +84,8 @@ fn both_versions_are_spoken() {
     let authority = Authority::new("root");
     for (version, name) in [(&TLS12, "TLSv1.2"), (&TLS13, "TLSv1.3")] {
         let peer = answering(authority.identity().server_config(&[version]), ok("hello"));
-        let told = Told::default();
-        let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(told.clone()).build();
+        let reported = Handshakes::default();
+        let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(reported.clone()).build();
         for exchange in 1..=3 {
             let response = client.get(url(&peer, "/")).send().expect("an answer");
             assert_eq!(response.connection().nth(), exchange);
@@ -94,7 +94,7 @@ fn both_versions_are_spoken() {
             assert_eq!(response.timings().tls.is_zero(), exchange > 1);
             assert_eq!(response.text().expect("a body"), "hello");
         }
-        assert_eq!(told.0.lock().expect("unbroken").as_slice(), [(name.to_owned(), false)]);
+        assert_eq!(reported.0.lock().expect("unbroken").as_slice(), [(name.to_owned(), false)]);
     }
 }
 
@@ -104,17 +104,17 @@ fn sessions_are_resumed_across_the_connections_of_a_client() {
     for version in [&TLS12, &TLS13] {
         let peer =
             answering(authority.identity().server_config(&[version]), "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n");
-        let told = Told::default();
-        let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(told.clone()).build();
+        let reported = Handshakes::default();
+        let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(reported.clone()).build();
         for _ in 0..3 {
             client.get(url(&peer, "/")).send().expect("an answer");
         }
-        let resumed: Vec<bool> = told.0.lock().expect("unbroken").iter().map(|(_, resumed)| *resumed).collect();
+        let resumed: Vec<bool> = reported.0.lock().expect("unbroken").iter().map(|(_, resumed)| *resumed).collect();
         assert_eq!(resumed, [false, true, true], "{version:?}");
     }
 }
 
-// ── Beside http ─────────────────────────────────────────────────────────────────────────────────
+// ── Together with http ─────────────────────────────────────────────────────────────────────────────
 
 #[test]
 fn a_redirect_leads_from_http_to_https_and_never_back_unasked() {
@@ -152,7 +152,7 @@ fn the_pool_keeps_the_schemes_apart() {
     assert_eq!((peer.connections(), client.pool_stats().reused), (2, 0));
 }
 
-// ── What a response tells of it ─────────────────────────────────────────────────────────────────
+// ── What a response reports of it ───────────────────────────────────────────────────────────────
 
 #[test]
 fn the_outcome_of_the_handshake_is_on_every_response_of_its_connection() {
@@ -185,7 +185,7 @@ fn the_outcome_of_the_handshake_is_on_every_response_of_its_connection() {
 }
 
 #[test]
-fn a_protocol_that_the_server_did_not_choose_is_not_told() {
+fn a_protocol_that_the_server_did_not_choose_is_not_reported() {
     let authority = Authority::new("root");
     let peer = answering(authority.identity().server_config(ALL_VERSIONS), ok("hello"));
     let response = client(&authority, &peer).get(url(&peer, "/")).send().expect("an answer");

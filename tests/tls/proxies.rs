@@ -1,4 +1,4 @@
-//! https and proxies together: through HTTP proxies, in the clear and behind TLS, and through
+//! https and proxies together: through HTTP proxies, plain and with TLS, and through
 //! SOCKS5 proxies. The scripted proxies here relay, so that both ends see the true bytes; what
 //! proxies do badly by themselves is tried in `tests/proxy.rs`, real ones in `tests/proxies.rs`.
 
@@ -34,11 +34,11 @@ const SHORT: Duration = Duration::from_millis(300);
 const SLACK: Duration = Duration::from_secs(5);
 const GAP: Duration = Duration::from_millis(20);
 
-/// A proxy, which a client knows how to reach and is to believe.
+/// A proxy with what a client needs to reach and trust it.
 struct Way {
     authority: Authority,
     scheme: &'static str,
-    /// Does the TLS of an https proxy, for the one behind it.
+    /// Does the TLS of an https proxy, and passes on to it.
     front: Option<Peer>,
     /// Is asked for tunnels and URLs.
     asked: Peer,
@@ -57,7 +57,7 @@ impl Way {
         Way { authority, scheme, front, asked }
     }
 
-    /// Whom the client connects to.
+    /// What the client connects to.
     fn near(&self) -> &Peer {
         self.front.as_ref().unwrap_or(&self.asked)
     }
@@ -121,7 +121,7 @@ fn socks5_request(conn: &mut Conn) -> Option<u16> {
 }
 
 fn relay(conn: &mut Conn, port: u16) {
-    let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the server behind the tunnel");
+    let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the tunnel's destination");
     conn.relay(&far, <[u8]>::to_vec, <[u8]>::to_vec);
 }
 
@@ -230,7 +230,7 @@ fn a_wrong_certificate_behind_a_tunnel_is_refused_and_leaves_nothing_behind() {
             assert_eq!(trace.lines().last().map(String::as_str), Some("closed Failed"));
             assert_at_rest(&client, 0);
         }
-        assert_eq!(client.pool_stats().opened, 2, "as often as that was told");
+        assert_eq!(client.pool_stats().opened, 2, "as often as that was reported");
         let server = origin(&way.authority.identity());
         assert!(client.get(url(&server, "/")).send().is_ok(), "{scheme}");
     }
@@ -286,7 +286,7 @@ fn an_https_proxy_is_asked_for_http_urls_inside_tls() {
 }
 
 #[test]
-fn an_https_proxy_that_cannot_be_believed_is_named_in_the_error_and_told_nothing() {
+fn an_https_proxy_that_is_not_trusted_is_named_in_the_error_and_sent_nothing() {
     let mut way = Way::new("https");
     let cases = [
         (front(&way.authority.identity(), &way.asked), "'s certificate is for another name"),
@@ -325,7 +325,7 @@ fn an_https_proxy_that_wants_a_client_certificate_says_so() {
         let way = Way { front: Some(serve(demanding, move |session, _| session.relay(to))), ..way };
         let error = failed(&way.client(), &format!("https://{NAME}/"));
         assert_eq!((error.kind(), error.fate()), (ErrorKind::Tls, Fate::NotSent), "{error}");
-        assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
+        assert!(error.to_string().contains("the server requires a client certificate"), "{error}");
         let server = origin(&way.authority.identity());
         let config = Arc::new(way.authority.client_config_with(&way.authority.identity()));
         let with = way.builder().tls(Tls::from_rustls(config)).build();
@@ -333,9 +333,9 @@ fn an_https_proxy_that_wants_a_client_certificate_says_so() {
     }
 }
 
-/// What is for the proxy is not for the servers behind it, nor the other way round.
+/// The proxy's settings are not used for servers, nor the other way round.
 #[test]
-fn a_proxy_with_a_config_of_its_own_is_spoken_to_by_that_one_alone() {
+fn the_settings_of_a_proxy_apply_to_it_alone() {
     let way = Way::new("https");
     let (world, to) = (Authority::new("the world's"), way.asked.addr());
     let demanding = way.authority.demanding(&way.authority.issue(&[PROXY], |_| {}), &TLS13);
@@ -355,7 +355,7 @@ fn a_proxy_with_a_config_of_its_own_is_spoken_to_by_that_one_alone() {
     assert!(error.kind() == ErrorKind::Tls && error.to_string().contains("no trusted root"), "{error}");
 }
 
-/// Also where the proxy's TLS ends without close_notify, which is an error of its own elsewhere.
+/// Also where the proxy's TLS ends without close_notify, which is another error elsewhere.
 #[test]
 fn a_proxy_that_breaks_off_in_the_servers_handshake_is_a_failed_handshake() {
     for scheme in ["http", "https"] {
@@ -442,7 +442,7 @@ fn redirects_out_of_a_tunnel_take_only_harmless_fields_along() {
     }
 }
 
-/// In a process of its own, which is started with the variables.
+/// In a child process, which is started with the variables.
 #[test]
 fn the_environment_has_one_proxy_for_https_and_another_for_http() {
     const CHILD: &str = "LONGWIRE_TEST_HTTPS_PROXY";
@@ -467,8 +467,8 @@ fn the_environment_has_one_proxy_for_https_and_another_for_http() {
         .env("HTTPS_PROXY", format!("http://{}", for_https.addr()))
         .output()
         .expect("this program runs");
-    let said = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
-    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+    let output = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success() && output.contains("1 passed"), "{output}");
     assert_eq!(for_http.request_lines(), ["GET http://example.test/ HTTP/1.1"]);
     assert_eq!(for_https.request_lines(), ["CONNECT example.test:443 HTTP/1.1"]);
 }
@@ -518,7 +518,7 @@ fn a_name_that_is_looked_up_here_for_socks5_is_filtered_and_still_the_one_in_the
 // ── What can be seen ────────────────────────────────────────────────────────────────────────────
 
 #[test]
-fn events_and_timings_tell_of_every_handshake() {
+fn events_and_timings_report_every_handshake() {
     for scheme in SCHEMES {
         let way = Way::new(scheme);
         let server = origin(&way.authority.identity());
@@ -576,16 +576,16 @@ fn large_bodies_pass_through_both_layers_of_tls() {
 
 // ── Time and cancels ────────────────────────────────────────────────────────────────────────────
 
-/// A peer that hears something, and then says nothing.
+/// A peer that reads something, and then sends nothing.
 fn silent() -> Peer {
     Peer::start(|mut conn, _| {
         conn.read_some();
-        conn.note("heard");
+        conn.note("received");
         conn.wait_closed(LIMIT);
     })
 }
 
-/// In which phase somebody on the way to a server stops.
+/// The phase in which a peer on the way to the server stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     ProxysHandshake,
@@ -600,7 +600,7 @@ struct Stop {
 }
 
 impl Stop {
-    /// Whoever stops.
+    /// The peer that stops.
     fn who(&self) -> &Peer {
         match self.phase {
             Phase::ProxysHandshake => self.way.near(),
@@ -610,15 +610,15 @@ impl Stop {
     }
 }
 
-/// Every phase in which a client waits for a proxy or for the server behind it; `stopping` makes
-/// whoever stops in it.
+/// Every phase in which a client waits for a proxy or for the server beyond it; `stopping` makes
+/// the peer that stops.
 fn stops(stopping: impl Fn(Phase, &Authority) -> Peer) -> Vec<Stop> {
     let mut stops: Vec<Stop> = Vec::new();
     for scheme in SCHEMES {
         let (way, phase) = (Way::new(scheme), Phase::ServersHandshake);
         stops.push(Stop { server: stopping(phase, &way.authority), way, phase });
     }
-    let way = Way::through("https", stopping(Phase::Answer, &Authority::new("nobody")));
+    let way = Way::through("https", stopping(Phase::Answer, &Authority::new("unused")));
     stops.push(Stop { way, server: silent(), phase: Phase::Answer });
     let (mut way, phase) = (Way::new("https"), Phase::ProxysHandshake);
     way.front = Some(stopping(phase, &way.authority));
@@ -643,14 +643,14 @@ fn assert_in_time(stop: &Stop) {
 }
 
 #[test]
-fn whoever_stalls_on_the_way_is_not_waited_for_longer_than_allowed() {
+fn a_peer_that_stalls_on_the_way_is_not_waited_for_longer_than_allowed() {
     for stop in stops(|_, _| silent()) {
         assert_in_time(&stop);
     }
 }
 
 #[test]
-fn whoever_drips_on_the_way_is_not_waited_for_longer_than_allowed() {
+fn a_peer_that_drips_on_the_way_is_not_waited_for_longer_than_allowed() {
     let drips = |phase: Phase, authority: &Authority| match phase {
         Phase::Answer => Peer::start(|mut conn, _| {
             conn.head();
@@ -671,7 +671,7 @@ fn a_cancel_ends_every_phase_on_the_way() {
         let started = Instant::now();
         let error = thread::scope(|scope| {
             scope.spawn(|| {
-                assert!(stop.who().noted(0, "heard"));
+                assert!(stop.who().noted(0, "received"));
                 token.cancel();
             });
             client.get(url(&stop.server, "/")).cancel_token(&token).send().expect_err("a cancel")

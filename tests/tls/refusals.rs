@@ -28,7 +28,7 @@ const REMAKE: &str = "make another with `openssl req -x509 -newkey rsa:2048 -add
                       -addext basicConstraints=critical,CA:FALSE`";
 const WRONG_SIGNATURE: &str = "a signature in its chain, or one made with its key, is wrong";
 
-/// A server, and what must be said of its certificate.
+/// A server, and the words with which its certificate must be refused.
 struct Refused {
     server: ServerConfig,
     /// By the error of rustls alone, and by that of a [`Tls`] value.
@@ -40,7 +40,7 @@ fn refused(server: ServerConfig, words: &str) -> Refused {
 }
 
 impl Refused {
-    /// What a `Tls` value says in place of that.
+    /// The words of a `Tls` value in place of that.
     fn explained(mut self, words: &str) -> Refused {
         self.words[1] = words.to_owned();
         self
@@ -77,8 +77,11 @@ fn of_the_certificate_itself(root: &Authority) -> Vec<Refused> {
             server(&root.issue(&many, |_| {})),
             "is for another name: for 1.test, 2.test, 3.test, 4.test and 2 more, not for longwire.test",
         ),
-        refused(server(&root.issue(&[], |_| {})), "names no host, as a common name alone does not count"),
-        refused(server(&root.issue(&[], |_| {})), "it needs `-addext subjectAltName=DNS:longwire.test`"),
+        refused(server(&root.issue(&[], |_| {})), "names no host (a common name is ignored)"),
+        refused(
+            server(&root.issue(&[], |_| {})),
+            "make it with `openssl req -addext subjectAltName=DNS:longwire.test`",
+        ),
         refused(
             changed(root, |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
             "it is not for servers (extended key usage), but for client authentication",
@@ -112,13 +115,13 @@ fn of_the_chain(root: &Authority) -> Vec<Refused> {
             .explained("the chain that the server sent ends at an unknown issuer (stranger)"),
         refused(server(&self_signed("itself", false)), NO_ROOT)
             .explained("it is self-signed (itself); if it is the right one, trust it with Tls::pin"),
-        refused(server(&narrow.identity()), "a CA in its chain must not issue for its names (name constraints)"),
+        refused(server(&narrow.identity()), "a CA in its chain may not issue for its names (name constraints)"),
         refused(
             server(&last.intermediate("one too many").identity()),
             "a CA in its chain allows fewer intermediate certificates below it (pathlen)",
         ),
         refused(server(&long.identity()), "its chain has too many intermediate certificates"),
-        refused(server(&no_ca.identity()), "it was issued by one that is not a CA's (CA:FALSE)"),
+        refused(server(&no_ca.identity()), "its issuer is not a CA (CA:FALSE)"),
     ]
 }
 
@@ -133,17 +136,17 @@ fn of_a_kind_that_cannot_be_used(root: &Authority, roots: &mut Vec<CertificateDe
     let old = by_hand(1, "by hand", ECDSA_WITH_SHA256);
     roots.extend([appliance.chain[0].clone(), old.clone()]);
     let ca = |what: &str| {
-        let why = "which cannot be a server's too, even if it is a trusted root";
+        let why = "which cannot be used as a server's, even if it is a trusted root";
         format!("it is {what} (CA:TRUE), {why}: if it is the right one, trust it with Tls::pin, or {REMAKE}")
     };
     vec![
         refused(
             showing(vec![by_hand(3, "root", ECDSA_WITH_SHA1)], key()),
-            "a signature in its chain is made with SHA-1, which is too weak to prove anything",
+            "a signature in its chain uses SHA-1, which is too weak",
         ),
         refused(
             showing(vec![by_hand(3, "root", ED448)], key()),
-            "a signature in its chain is made with an unknown algorithm (1.3.101.113)",
+            "a signature in its chain uses an unknown algorithm (1.3.101.113)",
         ),
         refused(
             showing(root.certify(&RsaKey::of_bits(1024)), Arc::new(Forger(SignatureScheme::RSA_PSS_SHA256))),
@@ -190,8 +193,8 @@ fn every_refusal_of_a_certificate_says_why() {
     }
 }
 
-/// With the default configuration, which only a process of its own can be given roots for: the
-/// program runs itself once more as a child, with another trust store.
+/// With the default configuration, whose trust store is chosen for a whole process: so the test runs
+/// in a child.
 #[cfg(all(target_os = "linux", feature = "tls"))]
 #[test]
 fn the_platforms_trust_store_decides_and_every_refusal_says_why() {

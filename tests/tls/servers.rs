@@ -128,7 +128,7 @@ impl Server {
         panic!("{program} does not start: {:?}", fs::read_to_string(folder.join("log")));
     }
 
-    /// Whether it listens; false if it has ended instead.
+    /// Waits until it listens; false if it has ended instead.
     fn is_ready(&mut self) -> bool {
         let started = Instant::now();
         while started.elapsed() < START_LIMIT {
@@ -282,10 +282,10 @@ fn openssl_serves_bodies_that_end_with_the_connection() {
 fn openssl_without_a_cipher_or_a_version_in_common_is_named_as_such() {
     let authority = Authority::new("root");
     let refused: [(&[&str], &str); 4] = [
-        (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"], "the server speaks neither TLS 1.2 nor 1.3"),
-        (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "the server speaks neither TLS 1.2 nor 1.3"),
-        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"], "the server has no cipher suite in common with us"),
-        (&["-tls1_3", "-groups", "X448"], "the server has no cipher suite in common with us"),
+        (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"], "the server supports neither TLS 1.2 nor 1.3"),
+        (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "the server supports neither TLS 1.2 nor 1.3"),
+        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"], "the server supports none of the cipher suites offered"),
+        (&["-tls1_3", "-groups", "X448"], "the server supports none of the cipher suites offered"),
     ];
     for (arguments, words) in refused {
         let server = Server::openssl(&authority, arguments);
@@ -304,7 +304,7 @@ fn openssl_that_wants_a_client_certificate_is_named_as_such() {
         let without = server.client(authority.client_config(ALL_VERSIONS));
         let error = without.get(server.url("/small.txt")).send().expect_err("there is none");
         assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
-        assert!(error.to_string().contains("wants a client certificate"), "{error}");
+        assert!(error.to_string().contains("requires a client certificate"), "{error}");
         let with = server.client(authority.client_config_with(&authority.identity()));
         assert_eq!(server.text(&with, "/small.txt"), "small");
     }
@@ -325,7 +325,7 @@ fn certificates_made_by_openssl_are_usable_or_it_is_said_how_to_make_them() {
         (by_default.expect("a certificate"), Some("it is the certificate of a CA (CA:TRUE)")),
         (without_name.expect("a certificate"), Some("the server's certificate names no host")),
         (made(&["-newkey", "rsa:1024"]), Some("an RSA key is shorter than 2048 bits")),
-        (made(&["-newkey", "rsa:2048", "-sha1"]), Some("made with SHA-1, which is too weak")),
+        (made(&["-newkey", "rsa:2048", "-sha1"]), Some("uses SHA-1, which is too weak")),
     ];
     for (files, words) in cases {
         let server = Server::openssl_with(&files, &["-WWW", "-cipher", "DEFAULT:@SECLEVEL=0"]);
@@ -376,7 +376,7 @@ fn keys_made_by_openssl_are_taken_in_every_form_or_it_is_said_how_to_decrypt_the
 
         for arguments in [convert, &["pkey"]] {
             let key = converted(&files.key, &[arguments, &encrypted].concat());
-            let error = Tls::new().identity(&files.certificate, key).expect_err("nobody has the password");
+            let error = Tls::new().identity(&files.certificate, key).expect_err("there is no password");
             let words = "Tls::identity: the private key is encrypted: decrypt it with `openssl pkey -in ";
             assert!(error.to_string().starts_with(words), "{error}");
         }
@@ -397,7 +397,7 @@ fn converted(key: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("PEM")
 }
 
-/// By default s_server sends two tickets behind the handshake; here it sends many, and none.
+/// By default s_server sends two tickets after the handshake; here it sends many, and none.
 #[test]
 #[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
 fn openssl_may_send_as_many_tickets_as_it_likes() {

@@ -67,7 +67,7 @@ fn sets_of_roots() -> Vec<Roots> {
 }
 
 #[test]
-fn added_roots_are_trusted_beside_every_set_and_strangers_beside_none() {
+fn added_roots_are_trusted_together_with_every_set_and_strangers_with_none() {
     let [one, two, stranger] = ["one", "two", "stranger"].map(Authority::new);
     let peers = [&one, &two].map(|authority| serving(&authority.intermediate("middle").identity()));
     let other = serving(&stranger.identity());
@@ -156,7 +156,7 @@ fn several_pins_are_alternatives() {
     }
 }
 
-/// A root that is pinned vouches for nobody.
+/// A pinned root issues nothing.
 #[test]
 fn a_pin_is_no_root() {
     let authority = Authority::new("root");
@@ -226,7 +226,7 @@ fn what_could_never_be_used_cannot_be_pinned() {
 // ── Any certificate ─────────────────────────────────────────────────────────────────────────────
 
 #[test]
-fn any_certificate_is_accepted_by_those_who_dare() {
+fn any_certificate_is_accepted_where_that_was_asked_for() {
     let expired = |params: &mut rcgen::CertificateParams| params.not_after = date_time_ymd(2001, 1, 1);
     for identity in [self_signed("anyone", true), self_signed_for("else", &["else.test"], expired)] {
         for version in [&TLS12, &TLS13] {
@@ -239,9 +239,9 @@ fn any_certificate_is_accepted_by_those_who_dare() {
     }
 }
 
-/// Whoever shows another's certificate cannot pass for it, pinned or not.
+/// Presenting another server's certificate is not enough.
 #[test]
-fn a_certificate_without_its_key_is_worth_nothing() {
+fn a_certificate_without_its_key_is_refused() {
     let identity = self_signed("device", true);
     let thief = || showing(identity.chain.clone(), Arc::new(Forger(SignatureScheme::ECDSA_NISTP256_SHA256)));
     for tls in [Tls::new().danger_accept_any_certificate(), Tls::new().pin(&identity.pem).expect("a pin")] {
@@ -262,7 +262,7 @@ fn the_identity_is_shown_to_a_server_that_asks_for_it() {
     for version in [&TLS12, &TLS13] {
         let peer = answering(authority.demanding(&own, version), ok("hello"));
         let error = refusal(authority.tls(), &peer);
-        assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
+        assert!(error.to_string().contains("the server requires a client certificate"), "{error}");
         for (certificates, key) in [(&chain, &client_identity.key_pem), (&both, &both)] {
             assert_trusted(authority.tls().identity(certificates, key).expect("an identity"), &peer);
         }

@@ -1,4 +1,4 @@
-//! The stream behind the handshake: ends and cuts, ticks and drips, reuse, uploads, time.
+//! The stream after the handshake: ends and cuts, ticks and drips, reuse, uploads, time.
 
 use std::io::{Read, Write};
 #[cfg(unix)]
@@ -53,7 +53,7 @@ fn pair(script: impl Fn(&mut Session, usize) + Send + Sync + 'static) -> (Peer, 
 
 // ── Ends and cuts ───────────────────────────────────────────────────────────────────────────────
 
-/// How the server ends a connection behind an answer.
+/// How the server ends a connection after a response.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Goodbye,
@@ -64,7 +64,7 @@ enum End {
     Garbage,
 }
 
-/// What comes of a body with this end behind it: how it ended, or the error, which is final.
+/// The outcome of a body with this end after it: how it ended, or the error, which is final.
 fn outcome(answer: &'static str, end: End) -> Result<(String, Option<BodyEnd>), ErrorKind> {
     let (peer, client) = pair(move |session, _| {
         if session.request().is_none() {
@@ -200,7 +200,7 @@ fn a_record_that_drips_ends_in_time() {
     }
 }
 
-/// Records without a byte for us: whoever sends them for ever does not keep us for as long.
+/// Records without a byte of content: a peer that sends them for ever is not read from for ever.
 #[test]
 fn messages_of_tls_alone_are_silence() {
     let authority = Authority::new("root");
@@ -317,7 +317,7 @@ fn a_connection_that_was_ended_or_spoilt_while_idle_is_replaced() {
     assert_replaced(|session| session.records("stray"), CloseReason::StrayBytes);
 }
 
-/// A part of a record is nothing to read, and yet the beginning of an answer that nobody asked for.
+/// A part of a record is nothing to read, and yet the beginning of an unsolicited response.
 #[test]
 fn a_record_that_has_half_arrived_is_no_silence() {
     for cut in [1, 5, 30] {
@@ -339,10 +339,10 @@ fn a_record_that_has_half_arrived_is_no_silence() {
     }
 }
 
-/// A second answer that nobody asked for, in a record behind the third. The first of the two fills
-/// just so many bytes, headers of records and all, that reads of that size end with it.
+/// An unsolicited second response, in a record after the third. The first of the two fills exactly as
+/// many bytes, headers of records included, that reads of that size end with it.
 #[test]
-fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_one() {
+fn an_unsolicited_response_is_never_taken_for_the_next_one() {
     const RECORD_BYTES: usize = 16 * 1024;
     const RECORD_OVERHEAD: usize = 22; // RFC 8446 §5.2, with the suites there are
 
@@ -423,12 +423,12 @@ fn a_get_on_a_connection_that_died_unseen_is_sent_again_and_a_post_is_not() {
 // ── Drops ───────────────────────────────────────────────────────────────────────────────────────
 
 fn goodbye_noted(session: &mut Session) {
-    let said = session.client_says_goodbye();
-    session.conn.note(if said { "goodbye" } else { "cut" });
+    let is_orderly = session.client_says_goodbye();
+    session.conn.note(if is_orderly { "goodbye" } else { "cut" });
 }
 
 #[test]
-fn whatever_is_dropped_says_goodbye() {
+fn every_dropped_connection_sends_close_notify() {
     let (peer, client) = pair(|session, _| {
         session.request();
         session.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
@@ -580,10 +580,10 @@ fn an_echo_does_not_deadlock() {
     assert!(!echoed.is_empty());
 }
 
-/// The server takes no more of the upload, and says one thing after the other, each when the one
+/// The server takes no more of the upload, and sends one byte after the other, each when the one
 /// before has been read. It is not the upload that is waited for then.
 #[test]
-fn what_the_server_says_is_heard_while_an_upload_stalls() {
+fn what_the_server_sends_is_read_while_an_upload_stalls() {
     const PIECES: u32 = 40;
     const TICK: Duration = ms(250); // of a write that stalls
 
@@ -619,7 +619,7 @@ fn an_upgraded_connection_stays_encrypted_and_is_never_interrupted() {
     let request = client.get(url(&peer, "/")).header("Upgrade", "echo").header("Connection", "upgrade");
     let mut upgraded = request.send().expect("a 101").upgrade().expect("an upgrade");
     let mut hello = [0; 5];
-    upgraded.read_exact(&mut hello).expect("what came behind the head");
+    upgraded.read_exact(&mut hello).expect("what came after the head");
     assert_eq!(&hello, b"hello");
     assert_eq!(upgraded.write(b"there and back").expect("a write"), 14);
     let mut back = Vec::new();
@@ -668,7 +668,7 @@ impl ProxyServer {
     }
 }
 
-/// Passes on so many bytes at a time, with this between.
+/// Passes on this many bytes at a time, with a gap between.
 #[cfg(unix)]
 fn slowly(bytes: usize, gap: Duration) -> impl FnOnce(&UnixStream, &TcpStream) + Send {
     move |mut near, mut far| {

@@ -26,7 +26,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::conn::{Conn, Limits};
 use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Want};
-use crate::net::transport::{Socket, Stream};
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 use crate::observe::{Event, EventIds, Observer, Observers, Timings};
 use crate::reuse::{CloseReason, KeepAlive};
 
@@ -287,7 +288,7 @@ impl Book {
             page.streams.len() - 1
         };
         self.look();
-        Ok(Conn::new(Socket::Other(Box::new(Double { port, book: self.clone() })), None, Timings::default(), 0))
+        Ok(Conn::new(Socket::other(Box::new(Double { port, book: self.clone() })), None, Timings::default(), 0))
     }
 
     /// No limit is passed, and the lock is not held. While something unwinds nothing is asserted:

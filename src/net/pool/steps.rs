@@ -7,7 +7,8 @@ use std::io::{self, Read, Write};
 
 use super::*;
 use crate::net::cancel::Hook;
-use crate::net::transport::{Socket, Stream};
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 use crate::observe::{EventIds, Observer, Observers, Timings};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -91,7 +92,7 @@ fn pool(limits: PoolLimits) -> (Arc<Pool>, Arc<Told>) {
 }
 
 fn open(port: u16) -> Conn {
-    Conn::new(Socket::Other(Box::new(Silent(port))), None, Timings::default(), 0)
+    Conn::new(Socket::other(Box::new(Silent(port))), None, Timings::default(), 0)
 }
 
 fn want(origin: &str) -> Want<'_> {

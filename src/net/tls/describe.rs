@@ -1,6 +1,6 @@
 //! rustls's errors in words: what is wrong and, where that is not obvious, what to do about it. One line
-//! each, without the names of Rust's types. What can only be told with the certificate at hand
-//! comes from `verify`, inside an [`Explanation`].
+//! each, without the names of Rust's types. What can only be found with the certificate at hand
+//! is added by `verify`, inside an [`Explanation`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -34,8 +34,8 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 const PLATFORMS_INVALID_PURPOSE: &str = "certificate had invalid extensions";
 
 /// Why a TLS 1.2 server that has sent a HelloRequest closes the connection (RFC 5246 §7.4.1.1).
-pub(crate) const RENEGOTIATION: &str = "the server asks for a renegotiation, which is never done (if it wants a \
-                                        client certificate, it must ask in the first handshake)";
+pub(crate) const RENEGOTIATION: &str = "the server requests a renegotiation, which is not supported (a client \
+                                        certificate must be requested in the first handshake)";
 
 /// Returns rustls's error as ours; `doing` names what was being done.
 pub(crate) fn failure(doing: impl Into<Cow<'static, str>>, error: rustls::Error) -> Error {
@@ -51,7 +51,7 @@ pub(crate) fn failure(doing: impl Into<Cow<'static, str>>, error: rustls::Error)
 pub(crate) fn failure_after_hello_request(doing: impl Into<Cow<'static, str>>, error: rustls::Error) -> Error {
     match error {
         rustls::Error::AlertReceived(alert) => {
-            described(doing, format!("{RENEGOTIATION}, and broke off ({})", alert_name(alert)), error)
+            described(doing, format!("{RENEGOTIATION}, and aborted the connection ({})", alert_name(alert)), error)
         }
         _ => failure(doing, error),
     }
@@ -114,7 +114,7 @@ impl std::error::Error for Explanation {}
 /// Returns what the error says, on one line.
 fn describe(error: &rustls::Error) -> String {
     use rustls::Error::*;
-    const UNSOUND: &str = "what the server sent is not sound TLS";
+    const UNSOUND: &str = "what the server sent is not valid TLS";
 
     match error {
         InvalidCertificate(error) => certificate(error),
@@ -131,7 +131,7 @@ fn describe(error: &rustls::Error) -> String {
         PeerSentOversizedRecord => format!("{UNSOUND}: oversized record"),
         PeerIncompatible(why) => incompatible(why),
         NoCertificatesPresented => "the server sent no certificate".to_owned(),
-        DecryptError => "what the server sent was damaged on its way".to_owned(),
+        DecryptError => "a record cannot be decrypted: it was damaged in transit".to_owned(),
         InconsistentKeys(why) => format!("a key and its certificate may not match: {}", variant(why)),
         InvalidCertRevocationList(why) => format!("the revocation list is unusable: {}", variant(why)),
         InvalidEncryptedClientHello(why) => format!("encrypted hello: {}", variant(why)),
@@ -144,11 +144,11 @@ fn describe(error: &rustls::Error) -> String {
 fn incompatible(why: &PeerIncompatible) -> String {
     use PeerIncompatible::*;
     match why {
-        ServerDoesNotSupportTls12Or13 => "the server speaks neither TLS 1.2 nor 1.3".to_owned(),
+        ServerDoesNotSupportTls12Or13 => "the server supports neither TLS 1.2 nor 1.3".to_owned(),
         ServerTlsVersionIsDisabledByOurConfig => {
             "the server chose a version of TLS that is disabled here (Tls::min_version)".to_owned()
         }
-        _ => format!("the server and this client have no TLS in common: {}", variant(why)),
+        _ => format!("the server and this client have no TLS parameters in common: {}", variant(why)),
     }
 }
 
@@ -156,20 +156,20 @@ fn incompatible(why: &PeerIncompatible) -> String {
 fn alert_meaning(alert: AlertDescription) -> &'static str {
     use AlertDescription::*;
     match alert {
-        ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3, or none that Tls::min_version allows",
-        HandshakeFailure => "the server has no cipher suite in common with us, or wants a client certificate",
-        InsufficientSecurity => "the server wants stronger cryptography than was offered",
-        CertificateRequired => "the server wants a client certificate (Tls::identity)",
+        ProtocolVersion => "the server supports neither TLS 1.2 nor 1.3, or none that Tls::min_version allows",
+        HandshakeFailure => "the server supports none of the cipher suites offered, or requires a client certificate",
+        InsufficientSecurity => "the server requires stronger cryptography than was offered",
+        CertificateRequired => "the server requires a client certificate (Tls::identity)",
         BadCertificate
         | UnsupportedCertificate
         | CertificateRevoked
         | CertificateExpired
         | CertificateUnknown
         | UnknownCA
-        | AccessDenied => "the server refuses our client certificate, or that there is none",
-        UnrecognisedName => "the server does not know this name",
-        NoApplicationProtocol => "the server speaks none of the protocols that were offered (ALPN)",
-        _ => "the server broke off",
+        | AccessDenied => "the server rejected the client certificate, or requires one (Tls::identity)",
+        UnrecognisedName => "the server has no certificate for this name (SNI)",
+        NoApplicationProtocol => "the server supports none of the protocols offered (ALPN)",
+        _ => "the server aborted the connection",
     }
 }
 
@@ -242,18 +242,18 @@ fn certificate_defect(error: &CertificateError) -> String {
     }
 }
 
-/// webpki's errors without a variant in rustls come as text, which is the name of an enum's variant; a
+/// webpki's errors without a variant in rustls are text, which is the name of an enum's variant; a
 /// platform verifier's are prose.
 fn webpki_error(text: &str) -> String {
     match text {
         "CaUsedAsEndEntity" => ca_as_server("the certificate of a CA"),
         "UnsupportedCertVersion" => format!("it is of X.509 version 1, which cannot be used: {ADVICE}"),
-        "EndEntityUsedAsCa" => "it was issued by one that is not a CA's (CA:FALSE)".to_owned(),
+        "EndEntityUsedAsCa" => "its issuer is not a CA (CA:FALSE)".to_owned(),
         "PathLenConstraintViolated" => {
             "a CA in its chain allows fewer intermediate certificates below it (pathlen)".to_owned()
         }
         "MaximumPathDepthExceeded" => "its chain has too many intermediate certificates".to_owned(),
-        "NameConstraintViolation" => "a CA in its chain must not issue for its names (name constraints)".to_owned(),
+        "NameConstraintViolation" => "a CA in its chain may not issue for its names (name constraints)".to_owned(),
         "UnsupportedCriticalExtension" => CRITICAL_EXTENSION.to_owned(),
         PLATFORMS_INVALID_PURPOSE => NOT_FOR_SERVERS.to_owned(),
         _ => in_words(text),
@@ -263,7 +263,7 @@ fn webpki_error(text: &str) -> String {
 /// `what` it is: a certificate with CA:TRUE.
 pub(crate) fn ca_as_server(what: &str) -> String {
     format!(
-        "it is {what} (CA:TRUE), which cannot be a server's too, even if it is a trusted root: if it is the right one, \
+        "it is {what} (CA:TRUE), which cannot be used as a server's, even if it is a trusted root: if it is the right one, \
          trust it with Tls::pin, or {ADVICE}"
     )
 }
@@ -295,8 +295,8 @@ fn other_name(expected: &ServerName<'_>, presented: &[String]) -> String {
     if names.is_empty() {
         let kind = if expected.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
         return format!(
-            "the server's certificate names no host, as a common name alone does not count: \
-             it needs `-addext subjectAltName={kind}:{expected}` of `openssl req`"
+            "the server's certificate names no host (a common name is ignored): \
+             make it with `openssl req -addext subjectAltName={kind}:{expected}`"
         );
     }
     format!("the server's certificate is for another name: for {}, not for {expected}", listed(&names))
@@ -346,8 +346,8 @@ fn unsupported_signature(algorithm: &[u8]) -> String {
     ];
     let oids = oids(algorithm);
     match WEAK.iter().find(|(weak, _)| *weak == oids) {
-        Some((_, hash)) => format!("a signature in its chain is made with {hash}, which is too weak to prove anything"),
-        None => format!("a signature in its chain is made with an unknown algorithm ({oids})"),
+        Some((_, hash)) => format!("a signature in its chain uses {hash}, which is too weak"),
+        None => format!("a signature in its chain uses an unknown algorithm ({oids})"),
     }
 }
 
@@ -485,7 +485,7 @@ mod tests {
             other_name(&ServerName::try_from("127.0.0.1").unwrap(), &presented)
         };
         assert!(names(&["IpAddress(127.0.0.2)", "Unsupported(0x81)"]).ends_with("for 127.0.0.2, not for 127.0.0.1"));
-        assert!(names(&["DirectoryName"]).contains("`-addext subjectAltName=IP:127.0.0.1`"));
+        assert!(names(&["DirectoryName"]).contains("`openssl req -addext subjectAltName=IP:127.0.0.1`"));
         assert_eq!(oids(b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05\x00"), "1.2.840.10045.4.3.2");
         assert_eq!(oids(b"\x06\x01\x29\x06\x03\x88\x37\x03"), "1.1 2.999.3");
     }

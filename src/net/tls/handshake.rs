@@ -18,7 +18,8 @@ use crate::net::deadline::Deadline;
 use crate::net::tls::describe;
 use crate::net::tls::settings::Tls;
 use crate::net::tls::stream::{Records, TlsStream, WriteIo, write_coalesced};
-use crate::net::transport::{Socket, Stream};
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 use crate::observe::{Event, Trace};
 use crate::tls_info::{ALPN, TlsInfo, TlsVersion};
 
@@ -52,7 +53,7 @@ impl Tls {
             took: started.elapsed(),
             ids,
         });
-        Ok((Socket::Other(Box::new(stream)), info))
+        Ok((Socket::other(Box::new(stream)), info))
     }
 
     fn client(&self, host: &str) -> Result<ClientConnection> {
@@ -73,12 +74,12 @@ fn server_name(host: &str) -> Result<ServerName<'static>> {
         .map_err(|_| Error::new(ErrorKind::Tls, format!("TLS: no certificate can name {host:?}")))
 }
 
-/// A configuration of rustls may offer more than the client speaks.
+/// An error if another protocol was negotiated: a configuration of rustls may offer more than one.
 fn check_protocol(tls: &ClientConnection) -> Result<()> {
     match tls.alpn_protocol() {
         Some(chosen) if chosen != ALPN.as_bytes() => {
             let chosen = chosen.escape_ascii();
-            let what = format!("TLS: the server chose the protocol {chosen}, and only {ALPN} is spoken");
+            let what = format!("TLS: the server chose the protocol {chosen}, and only {ALPN} is supported");
             Err(Error::new(ErrorKind::Tls, what))
         }
         _ => Ok(()),
@@ -200,7 +201,7 @@ impl Handshake<'_> {
     }
 }
 
-/// The first bytes that the peer has sent, kept to tell what it speaks if that is not TLS.
+/// The first bytes that the peer has sent, kept to recognize another protocol.
 #[derive(Default)]
 struct PeerPrefix {
     bytes: [u8; PREFIX_BYTES],

@@ -59,8 +59,8 @@ impl Default for Roots {
 /// `tls-webpki-roots`.
 ///
 /// A server is trusted if its certificate is valid for the URL's host and has a chain to one of the
-/// [`roots`](Tls::roots); or if it is [pinned](Tls::pin). TLS 1.2 and 1.3 are spoken. Revocation is
-/// not checked.
+/// [`roots`](Tls::roots); or if it is [pinned](Tls::pin). TLS 1.2 and 1.3 are supported. Revocation
+/// is not checked.
 ///
 /// Settings that contradict each other (a pin together with
 /// [`danger_accept_any_certificate`](Tls::danger_accept_any_certificate), any setting together with
@@ -264,7 +264,7 @@ impl Tls {
         self.change(|settings| settings.logs_keys = true)
     }
 
-    /// Sets the lowest version of TLS that is spoken. Default [`TlsVersion::Tls12`].
+    /// Sets the lowest version of TLS that is negotiated. Default [`TlsVersion::Tls12`].
     pub fn min_version(self, version: TlsVersion) -> Tls {
         self.change(|settings| settings.min_version = Some(version))
     }
@@ -297,7 +297,7 @@ impl Tls {
             return settings.refuse(|name| ["roots", "add_root", "pin", "any_name"].contains(&name), what);
         }
         if !settings.pins.is_empty() {
-            let what = "together with Tls::pin, beside which no root is trusted";
+            let what = "together with Tls::pin, with which no root is trusted";
             return settings.refuse(|name| ["roots", "add_root"].contains(&name), what);
         }
         settings.refuse(|name| name == "any_name", "without Tls::pin: only a pinned certificate may have any name")?;
@@ -412,7 +412,7 @@ fn identity(cert_pem: &[u8], key_pem: &[u8]) -> std::result::Result<CertifiedKey
     let chain = pem::certificates(cert_pem)?;
     let key = pem::private_key(key_pem)?;
     let provider = ring::default_provider();
-    // The key alone first: its errors say too little to be told from those of the pair.
+    // The key alone first: rustls has no error of its own for one that it cannot use.
     if ring::sign::any_supported_type(&key).is_err() {
         let kinds = "RSA of at least 2048 bits, ECDSA on P-256 or P-384, and Ed25519";
         return Err(format!("the private key cannot be used; what can be is {kinds}"));

@@ -7,13 +7,13 @@
 //! - A read waits for the socket at most once. If that brought only a part of a record, it returns
 //!   `Interrupted`, and the caller checks its clock before it reads again.
 //! - A byte that rustls has accepted counts as written, even where the socket has not taken it yet.
-//!   What the socket has taken is counted by `bytes_flushed`, which is how a slow peer is told from
-//!   one that takes nothing.
+//!   What the socket has taken is counted by `bytes_flushed`, which is how a slow peer is distinguished
+//!   from one that takes nothing.
 //! - A read may have to write first (a key update, say), and a peer may refuse to read until it was
 //!   read from. So neither side is waited for any longer than [`SHORT_TIMEOUT`] while the other one
 //!   may have to make progress.
 //!
-//! What is spoken inside, and how the handshake came about, is not known here.
+//! What the plaintext means, and how the handshake was done, is not known here.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
@@ -26,13 +26,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::Hook;
 use crate::net::conn::{TICK_HARMLESS, is_retryable};
 use crate::net::tls::describe;
-use crate::net::transport::{Socket, Stream};
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
 
 /// Reads that `try_read` does in a row without finding a byte for the caller: a peer may send
 /// session tickets for as long as it likes, but is not read from for as long.
 const READS_MAX: u32 = 16;
 
-/// How long a write, and then a read, is waited for where either may have to come first.
+/// How long a write, and then a read, is waited for where either may have to happen first.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// Small records that are ready at the same time are copied together up to this size, so that they
@@ -515,7 +516,7 @@ mod tests {
         let config = Arc::new(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
         let hello_sent = |at_once, limit| {
             let tls = ClientConnection::new(config.clone(), ServerName::try_from("a.test").unwrap()).unwrap();
-            let socket = Socket::Other(Box::new(Slow(at_once)));
+            let socket = Socket::other(Box::new(Slow(at_once)));
             let mut stream = TlsStream::new(tls, socket, (None, None), Records::default()).unwrap();
             stream.set_timeouts(None, limit).unwrap();
             (stream.flush().map_err(|error| error.kind()), stream.bytes_flushed())

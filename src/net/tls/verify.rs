@@ -1,5 +1,5 @@
-//! Whether a server's certificate is trusted (RFC 5280, RFC 9525), and if not, why. Nothing here
-//! touches a socket.
+//! Decides whether a server's certificate is trusted (RFC 5280, RFC 9525), and explains why not. Nothing
+//! here touches a socket.
 //!
 //! There are two kinds of verifiers: those that look for a chain to a root, which are rustls's own and
 //! the platform's, and [`LeafVerifier`], which knows the certificate itself. [`ExplainingVerifier`]
@@ -85,9 +85,10 @@ pub(crate) enum Leaf {
     Pinned { certificates: Vec<CertificateDer<'static>>, names: Names },
 }
 
-/// Whether a pinned certificate must be for the host that is connected to.
+/// The hosts for which a pinned certificate is accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Names {
+    /// Those that the certificate names.
     #[default]
     Checked,
     Any,
