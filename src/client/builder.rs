@@ -20,7 +20,7 @@ use crate::message::proxy::Proxy;
 use crate::message::request::{check_user_header, is_singleton};
 use crate::net::dial::permits::Permits;
 use crate::net::dial::resolve::{Resolve, Resolver, System};
-use crate::net::dial::{AddressFilter, Connector, Dial, Dialer};
+use crate::net::dial::{AddressFilter, Connector, ConnectorKind, Dial, Dialer};
 use crate::net::pool::{Pool, PoolLimits};
 use crate::net::speed::MinSpeed;
 #[cfg(feature = "__rustls")]
@@ -425,7 +425,7 @@ impl ClientBuilder {
     /// `proxy`, `address_filter`, `resolve_to` and `resolver` have no say in a connector's
     /// connections: together with it each is [`ErrorKind::InvalidRequest`] of every send.
     pub fn connector(mut self, connector: impl Connect + 'static) -> Self {
-        self.connector = Some(Connector::Custom(Arc::new(connector)));
+        self.connector = Some(Connector { kind: ConnectorKind::Custom, connect: Arc::new(connector) });
         self
     }
 
@@ -435,7 +435,8 @@ impl ClientBuilder {
     /// For an `https` URL the client does TLS over it. `proxy`, `address_filter`, `resolve_to` and
     /// `resolver` together with it are [`ErrorKind::InvalidRequest`] of every send.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.connector = Some(Connector::UnixSocket(UnixSocket::new(path.into())));
+        let socket = UnixSocket::new(path.into());
+        self.connector = Some(Connector { kind: ConnectorKind::UnixSocket, connect: Arc::new(socket) });
         self
     }
 

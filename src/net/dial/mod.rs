@@ -28,8 +28,7 @@ use crate::net::dial::route::{Destination, Dns, ProxyProtocol, ProxyServer, Rout
 #[cfg(feature = "__rustls")]
 use crate::net::tls::settings::Tls;
 use crate::net::transport::socket::Socket;
-use crate::net::transport::unix::UnixSocket;
-use crate::net::transport::{Connect, Stream, Target};
+use crate::net::transport::{Connect, Target};
 use crate::observe::{Event, EventIds, Timings, Trace};
 use crate::reuse::CloseReason;
 use crate::tls_info::TlsInfo;
@@ -59,25 +58,25 @@ pub(crate) struct Dialer {
 }
 
 /// Opens connections in place of TCP. Neither proxies nor the address filter apply to it.
-pub(crate) enum Connector {
+pub(crate) struct Connector {
+    pub(crate) kind: ConnectorKind,
+    /// Called through a vtable whatever its kind, so that a program that sets none has no code of either.
+    pub(crate) connect: Arc<dyn Connect>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectorKind {
     /// User-supplied; its streams may be secure as they are.
-    Custom(Arc<dyn Connect>),
-    UnixSocket(UnixSocket),
+    Custom,
+    UnixSocket,
 }
 
 impl Connector {
     /// Returns the name of the setting that chose it.
     pub(crate) fn setting(&self) -> &'static str {
-        match self {
-            Connector::Custom(_) => "connector",
-            Connector::UnixSocket(_) => "unix_socket",
-        }
-    }
-
-    fn connect(&self, target: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
-        match self {
-            Connector::Custom(connector) => connector.connect(target, deadline, token),
-            Connector::UnixSocket(socket) => socket.connect(target, deadline, token),
+        match self.kind {
+            ConnectorKind::Custom => "connector",
+            ConnectorKind::UnixSocket => "unix_socket",
         }
     }
 }
@@ -162,7 +161,7 @@ impl Dialer {
 
     /// Returns whether an https server can be connected to, as far as is known before the connect.
     pub(crate) fn may_speak_https(&self) -> bool {
-        Self::SPEAKS_TLS || matches!(self.connector, Some(Connector::Custom(_)))
+        Self::SPEAKS_TLS || self.connector.as_ref().is_some_and(|connector| connector.kind == ConnectorKind::Custom)
     }
 
     /// Does the TLS handshake with `host`: the server, or the proxy.
@@ -227,7 +226,7 @@ impl Dialer {
     fn connect(&self, target: &Target<'_>, route: Route<'_>, attempt: &mut ConnectAttempt<'_>) -> Result<Socket> {
         if let Some(connector) = &self.connector {
             let token = attempt.token.cloned().unwrap_or_default();
-            let stream = connector.connect(target, attempt.deadline, &token);
+            let stream = connector.connect.connect(target, attempt.deadline, &token);
             return Ok(Socket::other(stream.map_err(|error| attempt.classify(error).at(Stage::Connect))?));
         }
         match route {
