@@ -107,7 +107,7 @@ impl Pool {
             drop(slot);
             self.report_closed(closed, ids.call);
         }
-        if is_kept {
+        if is_kept && self.observers.list.is_some() {
             self.observers.report(|| Event::Kept { peer, ids });
         }
     }
