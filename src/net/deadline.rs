@@ -82,14 +82,20 @@ impl Deadline {
 
     /// What is said when it has passed while `what` was waited for.
     pub(crate) fn error(&self, what: &str) -> Error {
-        // In the largest unit of which it is a whole number.
-        let (span, unit) = match self.span.subsec_nanos() {
-            0 => (self.span.as_secs(), "s"),
-            nanos if nanos % 1_000_000 == 0 => (self.span.as_millis() as u64, "ms"),
-            _ => (self.span.as_nanos() as u64, "ns"),
-        };
-        Error::new(ErrorKind::Timeout, format!("{what}: {} of {span}{unit} passed", self.setting))
+        let span = in_one_unit(self.span);
+        Error::new(ErrorKind::Timeout, format!("{what}: {} of {span} passed", self.setting))
     }
+}
+
+/// Returns `span` in the largest unit of which it is a whole number. (`Duration`'s Debug prints fractions,
+/// with more code than all of this module.)
+pub(crate) fn in_one_unit(span: Duration) -> String {
+    let (count, unit) = match span.subsec_nanos() {
+        0 => (span.as_secs(), "s"),
+        nanos if nanos % 1_000_000 == 0 => (span.as_millis() as u64, "ms"),
+        _ => (span.as_nanos() as u64, "ns"),
+    };
+    format!("{count}{unit}")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
-use crate::net::deadline::Deadline;
+use crate::net::deadline::{self, Deadline};
 
 /// So many bytes in so much time, at least.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +64,8 @@ impl SpeedMeter {
             return Ok(());
         }
         let MinSpeed { bytes, per } = self.min;
-        let what = format!("reading from the server: {} bytes in {per:?}, fewer than {bytes} (min_speed)", self.came);
+        let (came, per) = (self.came, deadline::in_one_unit(per));
+        let what = format!("reading from the server: {came} bytes in {per}, fewer than {bytes} (min_speed)");
         Err(Error::new(ErrorKind::Timeout, what))
     }
 }

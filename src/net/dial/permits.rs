@@ -20,7 +20,6 @@
 //! then the permit is dropped with its inbox, which takes the lock again and grants it to the next. So
 //! none is lost, which the model checker tries below.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -51,9 +50,9 @@ struct State<A: Address> {
     /// The addresses that have any.
     active: Vec<Active<A>>,
     /// First come, first served; none of them could be granted a permit now.
-    queue: VecDeque<Waiter<A>>,
+    queue: Vec<Waiter<A>>,
     /// The address that lost last is last.
-    lost: VecDeque<(A, Instant)>,
+    lost: Vec<(A, Instant)>,
 }
 
 /// An address with attempts under way.
@@ -118,12 +117,14 @@ impl<A: Address> Permits<A> {
     ) -> Result<Result<Permit<A>, Saturated>> {
         let inbox = Inbox::new();
         let mut state = self.state();
-        state.queue.push_back(Waiter { addresses: addresses.to_vec(), sender: inbox.sender() });
+        state.queue.push(Waiter { addresses: addresses.to_vec(), sender: inbox.sender() });
         self.grant_queued(state); // one may have become free since it was tried
         let received = inbox.recv(deadline, token);
         let mut state = self.state();
         let saturated = state.saturated(addresses);
-        state.queue.retain(|waiter| !waiter.sender.sends_to(&inbox));
+        if let Some(at) = state.queue.iter().position(|waiter| waiter.sender.sends_to(&inbox)) {
+            state.queue.remove(at);
+        }
         drop(state);
         Ok(received?.ok_or(saturated)) // a permit that came too late is dropped with the inbox
     }
@@ -138,18 +139,30 @@ impl<A: Address> Permits<A> {
     /// Records the winner of a race, and the addresses that lost it.
     pub(crate) fn record_winner(&self, winner: &A, losers: &[A]) {
         let mut state = self.state();
-        state.lost.retain(|(address, _)| address != winner && !losers.contains(address));
         let now = Instant::now();
-        state.lost.extend(losers.iter().map(|loser| (loser.clone(), now)));
+        for address in losers.iter().chain([winner]) {
+            if let Some(at) = state.lost.iter().position(|(lost, _)| lost == address) {
+                state.lost.remove(at);
+            }
+        }
+        for loser in losers {
+            state.lost.push((loser.clone(), now));
+        }
         state.forget_old(now);
     }
 
-    /// Sorts the addresses that lost lately after the others; the sort is stable.
-    pub(crate) fn sort_losers_last(&self, addresses: &mut [A]) {
+    /// Moves the addresses that lost lately after the others, and keeps the order otherwise.
+    pub(crate) fn sort_losers_last(&self, addresses: &mut Vec<A>) {
         let mut state = self.state();
         state.forget_old(Instant::now());
-        if !state.lost.is_empty() {
-            addresses.sort_by_key(|address| state.lost.iter().any(|(lost, _)| lost == address));
+        let mut at = 0;
+        for _ in 0..addresses.len() {
+            if state.lost.iter().any(|(lost, _)| *lost == addresses[at]) {
+                let loser = addresses.remove(at);
+                addresses.push(loser);
+            } else {
+                at += 1;
+            }
         }
     }
 
@@ -191,10 +204,11 @@ impl<A: Address> State<A> {
 
     fn remove(&mut self, address: &A) {
         self.count -= 1;
-        if let Some(active) = self.find(address) {
-            active.count -= 1;
+        let Some(at) = self.active.iter().position(|active| active.address == *address) else { return };
+        self.active[at].count -= 1;
+        if self.active[at].count == 0 {
+            self.active.swap_remove(at);
         }
-        self.active.retain(|active| active.count > 0);
     }
 
     /// Takes the waiters that can have a permit out of the queue, and counts their permits.
@@ -206,7 +220,7 @@ impl<A: Address> State<A> {
             match free {
                 Some(address) => {
                     self.add(&address);
-                    granted.extend(self.queue.remove(at).map(|waiter| (waiter.sender, address)));
+                    granted.push((self.queue.remove(at).sender, address));
                 }
                 None => at += 1,
             }
@@ -223,8 +237,8 @@ impl<A: Address> State<A> {
 
     fn forget_old(&mut self, now: Instant) {
         let is_old = |(_, since): &(A, Instant)| now.saturating_duration_since(*since) >= LOST_FOR;
-        while self.lost.len() > LOST_MAX || self.lost.front().is_some_and(is_old) {
-            self.lost.pop_front();
+        while self.lost.len() > LOST_MAX || self.lost.first().is_some_and(is_old) {
+            self.lost.remove(0);
         }
     }
 }
@@ -261,7 +275,7 @@ impl<A: Address> Default for Permits<A> {
 
 impl<A: Address> Default for State<A> {
     fn default() -> State<A> {
-        State { count: 0, active: Vec::new(), queue: VecDeque::new(), lost: VecDeque::new() }
+        State { count: 0, active: Vec::new(), queue: Vec::new(), lost: Vec::new() }
     }
 }
 
@@ -285,7 +299,7 @@ mod tests {
     fn enqueue(permits: &Permits<usize>, addresses: &[usize]) -> Inbox<Permit<usize>> {
         let inbox = Inbox::new();
         let mut state = permits.state();
-        state.queue.push_back(Waiter { addresses: addresses.to_vec(), sender: inbox.sender() });
+        state.queue.push(Waiter { addresses: addresses.to_vec(), sender: inbox.sender() });
         permits.grant_queued(state);
         inbox
     }
@@ -393,7 +407,7 @@ mod tests {
     fn an_address_that_lost_is_last_until_it_wins_or_ten_minutes_are_over() {
         let permits = Permits::default();
         let sorted = |permits: &Permits<usize>| {
-            let mut addresses = [1, 2, 3, 4];
+            let mut addresses = vec![1, 2, 3, 4];
             permits.sort_losers_last(&mut addresses);
             addresses
         };
