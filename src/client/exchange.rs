@@ -59,7 +59,8 @@ fn converse(
     settings: &Settings,
     reader: &mut ResponseReader<'_>,
 ) -> Result<ReceivedHead> {
-    encode(request, &request.headers, hop, settings, &mut |bytes| lease.buffer.put(bytes));
+    let buffer = &mut lease.buffer;
+    encode(request, &request.headers, hop, settings, &mut |bytes| buffer.put(bytes));
     if lease.is_observed() {
         let text = head_text_without(lease.buffer.bytes(), |name| hop.proxy_fields.contains(name));
         lease.report(|ids| Event::RequestHead { text: &text, ids });

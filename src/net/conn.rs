@@ -1,29 +1,30 @@
 //! One connection: a socket on which no read or write waits longer than the request allows, a buffer
 //! while an exchange is under way, and what has to be remembered from one exchange to the next.
 //!
-//! The handshakes with proxies (`dial::tunnel`) and of TLS do their reads and writes on this type, too,
-//! without a buffer. What the bytes mean is not known here, nor who keeps an idle connection.
+//! The handshakes with proxies and of TLS use the same type for their reads and writes, without a buffer.
+//! What the bytes mean is not known here, nor where an idle connection is kept.
 //!
 //! # The tick
 //!
-//! A request has a deadline and limits of silence. The socket's own timeout (`SO_RCVTIMEO`,
-//! `SO_SNDTIMEO`) is none of these: it is a *tick*, which only wakes the thread up. After every wake-up
-//! the clock decides whether the wait goes on, since a system call that returns early proves nothing: a
-//! signal interrupts it, half a TLS record ends it, and the next call would begin to count anew.
+//! A request has a deadline, and limits for the time without progress. The socket's own timeouts
+//! (`SO_RCVTIMEO`, `SO_SNDTIMEO`) are not these limits. They are *ticks*, which only wake the thread up;
+//! after each wake-up the clock decides whether to fail or to wait again. A socket timeout alone would not
+//! hold a limit: it begins anew with each system call, and a call may return early, since a signal
+//! interrupted it or only a part of a TLS record arrived.
 //!
-//! Setting the timeout is a system call, and one for each request would be dear. So a tick is armed with
-//! half of what is left, and stays armed while it lies between a quarter and the whole of that. A
-//! request with the same limits as the one before finds a tick that fits. Where the limit comes near,
-//! each wake-up halves the tick, down to [`TICK_MIN`]: no wait is longer than its limit by more.
+//! To set a socket timeout is a system call, which not every request should cost. So a tick is armed with
+//! half of the time that is left, and kept as long as it is between a quarter and the whole of that time: a
+//! request with the same limits as the one before finds a tick that fits. Near the end of the time each
+//! wake-up halves the tick, down to [`TICK_MIN`], so that a wait outlasts its limit by no more than that.
 //!
 //! # The probe
 //!
-//! Between two exchanges the server may close the connection, or send what was not asked for. Therefore
-//! an idle connection is probed before it is used again, by one read of one byte that does not wait. It
-//! must find nothing: the end of the connection, an error, a byte, or the beginning of a TLS record all
-//! say that it must not be used. It is a read and not a `poll`, since only TLS itself can tell a ticket
-//! from content. Nothing that had arrived by then is ever taken for an answer; what arrives later cannot
-//! be told from it.
+//! Between two exchanges the server may close the connection, or send bytes that belong to no request.
+//! Therefore an idle connection is probed before it is reused: one read of one byte that does not wait. The
+//! connection is fit if the read finds nothing. The end of the stream, an error, a byte and a part of a
+//! TLS record make it unfit. It is a read and not `poll`, because only TLS itself can tell a session ticket
+//! from content. So nothing that arrived before a request was sent is ever taken for its response; a byte
+//! that arrives between the probe and the response cannot be told from it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -44,10 +45,10 @@ use crate::tls_info::TlsInfo;
 /// The shortest tick: below it, waking up would cost more than being late.
 const TICK_MIN: Duration = Duration::from_millis(1);
 
-/// The longest tick where a cancel cannot wake a blocked read or write.
+/// The longest tick where a cancel cannot wake a blocked read or write, and the token must be polled.
 const POLL_TICK: Duration = Duration::from_millis(100);
 
-/// A tick of this length or longer may stay armed where there is no limit at all.
+/// A tick of at least this length may stay armed for a request without limits: it wakes the thread rarely.
 pub(crate) const TICK_HARMLESS: Duration = Duration::from_secs(1);
 
 /// What was being done when a read or write took too long.
@@ -59,9 +60,9 @@ const SENDING: &str = "sending to the server";
 pub(crate) struct Limits {
     /// For the whole exchange.
     pub(crate) deadline: Deadline,
-    /// Silence while reading.
+    /// The longest time without a byte while reading.
     pub(crate) read_timeout: Option<Duration>,
-    /// Silence while writing.
+    /// The longest time without progress while writing.
     pub(crate) write_timeout: Option<Duration>,
     /// The slowest that a body may arrive.
     pub(crate) min_speed: Option<MinSpeed>,
@@ -69,7 +70,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// None, as an idle connection has.
+    /// No limits, as an idle connection has.
     pub(crate) const NONE: Limits =
         Limits { deadline: Deadline::NONE, read_timeout: None, write_timeout: None, min_speed: None, token: None };
 }
@@ -79,22 +80,24 @@ pub(crate) struct Conn {
     /// Bytes of the response that have arrived and are not consumed; before that, of the request.
     pub(crate) buffer: Buffer,
     pub(crate) opened: Arc<Opened>,
-    /// Of the exchange under way, as are the ids, `begun` and `sent`.
+    /// Of the exchange under way.
     pub(crate) limits: Limits,
+    /// Of the exchange under way.
     pub(crate) ids: EventIds,
+    /// When the exchange under way began.
     pub(crate) begun: Instant,
-    /// Bytes of the request that the socket has taken.
+    /// Bytes of its request that the socket has taken.
     pub(crate) sent: u64,
-    /// Exchanges begun, the one under way included.
+    /// Exchanges that have begun, the one under way included.
     pub(crate) exchanges: u32,
-    /// Requests that the server will still take, where it has announced that.
+    /// Requests that the server still accepts, where it has announced that.
     pub(crate) requests_left: Option<u64>,
     /// The socket's timeouts, as last set.
     read_tick: Option<Duration>,
     write_tick: Option<Duration>,
-    /// The request's token can shut the socket down while this is here.
+    /// While this exists, the request's token can shut the socket down.
     registration: Option<Registration>,
-    /// A cancel cannot wake a blocked read or write: the tick must.
+    /// A cancel cannot wake a blocked read or write; a short tick must.
     must_poll: bool,
     /// How a write failed. The kernel reports the error once; later reads return 0.
     write_error: Option<io::ErrorKind>,
@@ -113,7 +116,7 @@ pub(crate) struct Conn {
 pub(crate) struct Opened {
     /// For events; 0 if the client has no observer.
     pub(crate) id: u64,
-    /// Asked for once: a broken socket no longer knows it.
+    /// Looked up when it is opened: a broken socket no longer knows it.
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) at: Instant,
@@ -123,13 +126,13 @@ pub(crate) struct Opened {
     pub(crate) tls: Option<TlsInfo>,
 }
 
-/// The state of a connection that waits for its next exchange.
+/// What is known of a connection that waits for its next exchange.
 pub(crate) struct Idle {
-    /// When it became idle, for the server.
+    /// Since when the server has been waiting for a request, as far as that is known.
     pub(crate) since: Instant,
     pub(crate) expires_at: Instant,
     pub(crate) expiry_reason: CloseReason,
-    /// It is to be probed however short it was idle.
+    /// It is probed even if it was idle for less than `probe_after`.
     must_probe: bool,
 }
 
@@ -146,8 +149,8 @@ enum Source<'a> {
     /// What was put into the connection's buffer.
     Buffer,
     Slice(&'a [u8]),
-    /// What the stream holds back of earlier writes. Done counts as one byte.
-    HeldBack,
+    /// What the stream has buffered of earlier writes: a flush. When it is done it counts as one byte.
+    Buffered,
 }
 
 impl Conn {
@@ -195,7 +198,7 @@ impl Conn {
 
     // ---- From exchange to exchange
 
-    /// An exchange begins: from here on its limits hold, and its token can end it.
+    /// Begins an exchange: its limits hold from here on, and its token can end it.
     #[inline]
     pub(crate) fn begin(&mut self, limits: Limits, ids: EventIds, now: Instant) {
         if let Some(token) = &limits.token {
@@ -214,7 +217,7 @@ impl Conn {
         self.sent = 0;
     }
 
-    /// The exchange is over: returns the buffer, and why the connection cannot be used for another.
+    /// Ends the exchange. Returns the buffer, and an error if the connection cannot be used for another.
     #[inline]
     pub(crate) fn finish(&mut self) -> (Buffer, Result<(), CloseReason>) {
         let state = match self.lift_limits() {
@@ -225,8 +228,8 @@ impl Conn {
         (std::mem::replace(&mut self.buffer, Buffer::NONE), state)
     }
 
-    /// The exchange or handshake is over, and no cancel can reach the socket any more. An error if one
-    /// has: then the socket is shut down.
+    /// Ends the limits of an exchange or a handshake: no cancel reaches the socket after this. An error if
+    /// one has, for then the socket is shut down.
     #[inline]
     pub(crate) fn lift_limits(&mut self) -> Result<()> {
         let outcome = match self.registration.take() {
@@ -241,17 +244,16 @@ impl Conn {
         outcome
     }
 
-    /// The connection becomes idle. It must not be used from `expiry` on, for the reason that is named
-    /// there. `unproven`: the last exchange had no body, so that bytes which the server sent as one may
-    /// still arrive.
+    /// Makes the connection idle, until `expiry` and for the reason that is named there. `unproven`: the
+    /// last response had no body, so that bytes which a confused server sent as one may still arrive.
     #[inline]
     pub(crate) fn park(&mut self, since: Instant, expiry: (Instant, CloseReason), unproven: bool) {
         let must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read_at.is_none();
         self.idle = Idle { since, expires_at: expiry.0, expiry_reason: expiry.1, must_probe };
     }
 
-    /// Checks that the idle connection is still open and silent. Left out only if it was idle for less
-    /// than `after`, and its last exchange has left no doubt about it.
+    /// Checks that the idle connection is still open, and nothing has arrived on it. Skipped only if it was
+    /// idle for less than `after`, and its last exchange gives no reason for doubt.
     #[inline]
     pub(crate) fn probe(&mut self, now: Instant, after: Duration) -> Result<(), CloseReason> {
         if !self.idle.must_probe && now.saturating_duration_since(self.idle.since) < after {
@@ -265,12 +267,13 @@ impl Conn {
         }
     }
 
-    /// Bytes after the end of the response were read and dropped: what comes next cannot be trusted.
+    /// Records that bytes after the end of the response were read and dropped: what arrives next may be the
+    /// rest of them.
     pub(crate) fn mark_stray(&mut self) {
         self.is_stray = true;
     }
 
-    /// The bare stream, and what had arrived on it.
+    /// Returns the bare stream, and the bytes that have arrived on it and are not consumed.
     pub(crate) fn into_parts(mut self) -> Result<(Box<dyn Stream>, Vec<u8>)> {
         self.lift_limits()?;
         let arrived = self.buffer.bytes().to_vec();
@@ -292,8 +295,8 @@ impl Conn {
 
     // ---- Reading
 
-    /// Reads once; 0 is the end of the connection. Waits for `read_timeout` from `now`, and not beyond
-    /// `until` or the request's deadline.
+    /// Reads once; 0 is the end of the stream. Waits for `read_timeout` from `now`, and not beyond `until` or
+    /// the request's deadline.
     #[inline]
     pub(crate) fn read(&mut self, mut room: Room<'_>, until: &Deadline, now: Instant) -> Result<usize> {
         let Limits { deadline, read_timeout, .. } = &self.limits;
@@ -322,7 +325,7 @@ impl Conn {
         }
     }
 
-    /// Reads what has arrived, without waiting: `None` if that is nothing.
+    /// Reads what has arrived, without waiting; `None` if nothing has.
     pub(crate) fn try_read(&mut self, mut room: Room<'_>) -> Result<Option<usize>> {
         match self.read_socket(&mut room, Socket::try_read) {
             Ok(count) => {
@@ -336,7 +339,7 @@ impl Conn {
         }
     }
 
-    /// One read of the socket, by `read`, and what follows from it for the next probe.
+    /// Reads once from the socket, by `read`, and notes what the next probe has to know.
     #[inline]
     fn read_socket(
         &mut self,
@@ -346,7 +349,7 @@ impl Conn {
         let room = match into {
             Room::Buffer => self.buffer.room(),
             Room::Slice(slice) => {
-                debug_assert!(self.buffer.bytes().is_empty(), "what has arrived comes first");
+                debug_assert!(self.buffer.bytes().is_empty(), "buffered bytes come first");
                 slice
             }
         };
@@ -359,7 +362,7 @@ impl Conn {
         Ok(count)
     }
 
-    /// When a read that began at `now` has waited for too long.
+    /// When a read that began at `now` fails for want of a byte.
     fn read_silence(&self, until: &Deadline, now: Instant) -> Deadline {
         let silence = Deadline::of("read_timeout", self.limits.read_timeout, now);
         until.or_sooner(self.limits.deadline).or_sooner(silence)
@@ -367,14 +370,14 @@ impl Conn {
 
     // ---- Writing
 
-    /// Sends what was put into the buffer, and `body` after it: in one write with as much of it as
-    /// there is room for. What the stream holds back is flushed.
+    /// Sends what was put into the buffer and `body` after it, as much of both as there is room for in one
+    /// write. Then flushes the stream.
     #[inline]
     pub(crate) fn send(&mut self, body: &[u8]) -> Result<()> {
         let count = self.buffer.put_what_fits(body);
         if !self.buffer.bytes().is_empty() {
             if let Err(error) = self.write_all(Source::Buffer, self.begun) {
-                self.buffer.clear(); // for the answer that may have come before the write failed
+                self.buffer.clear(); // for the response that may have arrived before the write failed
                 return Err(error);
             }
         }
@@ -382,38 +385,38 @@ impl Conn {
             self.write_all(Source::Slice(&body[count..]), Instant::now())?;
         }
         match self.socket {
-            Socket::Tcp(..) => Ok(()), // holds nothing back
-            Socket::Other(_) => self.write_all(Source::HeldBack, Instant::now()),
+            Socket::Tcp(..) => Ok(()), // buffers nothing
+            Socket::Other(_) => self.write_all(Source::Buffered, Instant::now()),
         }
     }
 
-    /// Writes once, but waits no longer than `tick`. Returns how many bytes the stream has taken: 0 if only
-    /// what it had held back has moved, `None` if nothing has. `until` is checked first.
+    /// Writes once, but waits no longer than `tick`. Returns how many bytes the stream has taken: 0 if it has
+    /// only sent some that it had buffered, `None` if it made no progress. `until` is checked first.
     pub(crate) fn write_for(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
         self.progress_for(&Source::Slice(bytes), tick, until)
     }
 
-    /// Sends what the stream holds back, but waits no longer than `tick`. Returns 0 if some of it is still
-    /// held back, `None` if nothing has moved.
+    /// Flushes the stream, but waits no longer than `tick`. Returns 0 if it has sent a part of what it had
+    /// buffered, `None` if it made no progress.
     pub(crate) fn flush_for(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
         match self.socket {
-            Socket::Tcp(..) => Ok(Some(1)), // holds nothing back
-            Socket::Other(_) => self.progress_for(&Source::HeldBack, tick, until),
+            Socket::Tcp(..) => Ok(Some(1)), // buffers nothing
+            Socket::Other(_) => self.progress_for(&Source::Buffered, tick, until),
         }
     }
 
-    /// When a write that has made no progress since `now` has taken too long.
+    /// When a write that makes no progress from `now` on fails.
     pub(crate) fn write_silence(&self, now: Instant) -> Deadline {
         Deadline::of("write_timeout", self.limits.write_timeout, now)
     }
 
-    /// Announces to the peer that nothing more will be sent.
+    /// Sends the end of the stream.
     pub(crate) fn shutdown_write(&mut self) {
         self.socket.shutdown_write();
     }
 
-    /// Writes all, which is at least one byte. Each byte has `write_timeout` from the one before or from
-    /// `now`, and all have the time until the deadline.
+    /// Writes everything, which is at least one byte. Waits for `write_timeout` after `now` and after each
+    /// progress, and not beyond the deadline.
     #[inline]
     fn write_all(&mut self, mut source: Source<'_>, mut now: Instant) -> Result<()> {
         let mut left = [self.limits.deadline.remaining_at(now), self.limits.write_timeout].into_iter().flatten().min();
@@ -432,12 +435,12 @@ impl Conn {
                         *bytes = &bytes[count..];
                         bytes.is_empty()
                     }
-                    Source::HeldBack => count > 0,
+                    Source::Buffered => count > 0,
                 };
                 if is_done {
                     return Ok(());
                 }
-                now = Instant::now(); // the peer takes them, however slowly
+                now = Instant::now(); // the peer accepts bytes, however slowly
             }
             left = self.write_silence(now).or_sooner(self.limits.deadline).remaining();
         }
@@ -452,16 +455,16 @@ impl Conn {
             if left.is_zero() {
                 return Err(self.failure(until.error(SENDING)));
             }
-            // Twice the tick, because a tick is armed with half of what is left.
+            // Twice the tick, because the socket is armed with half of what is left.
             let count = self.try_write(source, Some(left.min(tick * 2)))?;
             if count.is_some() || started.elapsed() >= tick / 2 {
                 return Ok(count);
-            } // a signal is no stall: only time is
+            } // else it was a signal, which is no lack of progress
         }
     }
 
-    /// Writes once. Returns how many bytes the stream has taken: 0 if only what it had held back has
-    /// moved, `None` if nothing has before the thread woke up.
+    /// Writes once. Returns how many bytes the stream has taken: 0 if it has only sent some that it had
+    /// buffered, `None` if it made no progress before the thread woke up.
     #[inline]
     fn try_write(&mut self, source: &Source<'_>, left: Option<Duration>) -> Result<Option<usize>> {
         self.check_cancelled()?;
@@ -473,22 +476,22 @@ impl Conn {
         let written = match source {
             Source::Buffer => self.socket.write(self.buffer.bytes()),
             Source::Slice(bytes) => self.socket.write(bytes),
-            Source::HeldBack => self.socket.flush().map(|()| 1),
+            Source::Buffered => self.socket.flush().map(|()| 1),
         };
         match written {
             Ok(0) => Err(self.broken("write", io::ErrorKind::WriteZero.into())),
             Ok(count) => {
-                if !matches!(source, Source::HeldBack) {
+                if !matches!(source, Source::Buffered) {
                     self.sent += count as u64;
                 }
                 Ok(Some(count))
             }
             Err(error) if is_retryable(&error) => {
-                let has_moved = self.socket.bytes_flushed() > bytes_flushed;
-                Ok(has_moved.then_some(0))
+                let has_flushed = self.socket.bytes_flushed() > bytes_flushed;
+                Ok(has_flushed.then_some(0))
             }
             Err(error) => {
-                // A broken pipe follows an end that had come in order: it is not remembered.
+                // A broken pipe may follow an orderly end of the stream, which a read shall still return.
                 self.write_error = Some(error.kind()).filter(|how| *how != io::ErrorKind::BrokenPipe);
                 Err(self.broken("write", error))
             }
@@ -497,7 +500,8 @@ impl Conn {
 
     // ---- Cancels, errors and ticks
 
-    /// An error if the request was cancelled: asked before any end or error is believed.
+    /// An error if the request was cancelled. Checked before an end or an error of the stream is returned: a
+    /// cancel may have caused it.
     #[inline]
     pub(crate) fn check_cancelled(&self) -> Result<()> {
         match &self.limits.token {
@@ -507,7 +511,7 @@ impl Conn {
     }
 
     fn broken(&self, what: &'static str, error: io::Error) -> Error {
-        // A stream may have returned one of our errors: that is kept.
+        // The stream may have returned one of our errors; it is kept.
         self.failure(Error::try_from(error).unwrap_or_else(|error| Error::from_io(ErrorKind::Io, what, error)))
     }
 
@@ -531,7 +535,7 @@ impl Conn {
     }
 }
 
-/// The tick to wait with where `left` is left: the `armed` one if it fits.
+/// The tick to wait with, where `left` is the time that is left: the `armed` one if it fits.
 #[inline]
 fn fitting_tick(armed: Option<Duration>, left: Option<Duration>, must_poll: bool) -> Option<Duration> {
     let tick = match (armed, left) {
@@ -542,9 +546,9 @@ fn fitting_tick(armed: Option<Duration>, left: Option<Duration>, must_poll: bool
     if must_poll { Some(tick.map_or(POLL_TICK, |tick| tick.min(POLL_TICK))) } else { tick }
 }
 
-/// Whether nothing has happened but that a tick passed or a signal came: then the clock decides. On Unix
-/// a tick is EAGAIN. There the system's own TimedOut (ETIMEDOUT) is the connection dying, which the
-/// kernel reports once; later reads return 0.
+/// Returns whether a tick has passed or a signal arrived, and nothing else: then the clock decides. On Unix a
+/// tick is EAGAIN; there TimedOut with the system's number (ETIMEDOUT) is the end of the connection, which
+/// the kernel reports once, and later reads return 0.
 pub(crate) fn is_retryable(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => true,
@@ -573,7 +577,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_is_short_where_a_cancel_cannot_wake_the_thread() {
+    fn a_tick_is_short_where_the_token_must_be_polled() {
         let tick = |armed, left| fitting_tick(armed, left, true);
         assert_eq!(tick(None, None), Some(POLL_TICK));
         assert_eq!(tick(Some(TICK_HARMLESS), Some(TICK_HARMLESS)), Some(POLL_TICK));

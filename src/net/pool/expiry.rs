@@ -1,7 +1,7 @@
 //! Expiry: which idle connections have been kept for long enough, found without a scan of the pool.
 //!
-//! No thread watches the clock. Each checkout, check-in and look at the statistics first takes out what
-//! has expired, under the table's lock; its caller closes it after that.
+//! No thread watches the clock. Each checkout, check-in and query of the statistics first takes out what has
+//! expired, under the table's lock, and closes it once the lock is released.
 //!
 //! # The heap
 //!
@@ -9,9 +9,9 @@
 //! pool may hold many hosts. So `Table::expirations`, a heap with the earliest time at its top, has an
 //! entry `(time, host)` for each host with idle connections: at that time the host is to be checked. The
 //! time is never later than the first of its connections expires. It may be earlier, because a
-//! connection that is taken out leaves the heap as it is: then the host is checked in vain, and scheduled
-//! anew. In a loop of requests to one host that happens once in an idle timeout, and the other requests
-//! do not touch the heap.
+//! connection that is taken out leaves the heap as it is: then the check finds nothing, and the host is
+//! scheduled anew. In a loop of requests to one host that happens once per idle timeout; all other requests
+//! leave the heap alone.
 //!
 //! # Stale entries
 //!

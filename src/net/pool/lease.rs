@@ -1,8 +1,8 @@
 //! A connection on its way out of the pool and back: checkout, the lease, check-in.
 //!
 //! A lease holds one slot of its host from checkout to check-in, with the connection in it. Reuse is an
-//! explicit call, [`Lease::release`], by the one who knows that the exchange is complete. Every other way
-//! out, a panic included, closes the connection and frees the slot. What was exchanged is not known here.
+//! explicit call, [`Lease::release`], for a caller that knows the exchange to be complete. Every other way out,
+//! a panic included, closes the connection and frees the slot. What was exchanged is not known here.
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -27,7 +27,7 @@ pub(super) const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 const EXPIRE_BEFORE_SERVER: Duration = Duration::from_secs(1);
 
 impl Pool {
-    /// Leases the newest idle connection of that origin which is still open and silent, else the one that
+    /// Leases the most recently used idle connection of that origin that passes its probe, else the one that
     /// `open` returns.
     pub(crate) fn acquire(
         self: &Arc<Pool>,

@@ -4,7 +4,7 @@
 //!
 //! Each host has a queue of waiters, and each waiter has a condition variable of its own. A slot that
 //! becomes free notifies the front of its host's queue and no other, so that it costs one wake-up however
-//! many threads wait. Four rules see to it that a free slot never stays unused while a thread waits:
+//! many threads wait. Four rules ensure that no slot stays free while a thread waits for it:
 //!
 //! 1. A notification is a hint. A thread that wakes up, for whatever reason, takes the lock and checks for
 //!    itself whether it is at the front and a slot is free; between the check and the wait the lock is
@@ -13,7 +13,7 @@
 //!    that the front was notified of cannot be taken by a thread that came later.
 //! 3. A thread that leaves the queue, served, too late, cancelled or by a panic, may have been notified
 //!    of a slot that it does not use, and only the front is ever notified. Therefore a thread that leaves
-//!    notifies the new front if a slot is free for it: [`QueueTicket`] does that when it is dropped.
+//!    notifies the new front if a slot is free for it, in the destructor of [`QueueTicket`].
 //! 4. A cancel notifies its thread with the lock taken before: otherwise it could come between the
 //!    thread's check of the token and its wait, and be missed.
 

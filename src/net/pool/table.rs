@@ -44,7 +44,7 @@ pub(super) enum Slot {
     /// The right to one connection, which is not there yet.
     Reserved,
     Connected(BoxedConn),
-    /// Nothing any more: the slot is another's.
+    /// Nothing any more: the slot was given back.
     Released,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Table {
     latest: HostId,
     /// Indices of `hosts` that stand for no host.
     vacant: Vec<HostId>,
-    /// When to check which host for expired connections; the file expiry.rs tells how.
+    /// When to check which host for expired connections; see expiry.rs.
     pub(super) expirations: BinaryHeap<Reverse<(Instant, HostId)>>,
     pub(super) spare_buffers: Vec<Buffer>,
     pub(super) stats: PoolStats,
@@ -281,7 +281,7 @@ impl Table {
         self.stats.waiting -= 1;
         let queue = &mut self.hosts[id].queue;
         if let Some(at) = queue.iter().position(|other| Arc::ptr_eq(other, waiter)) {
-            queue.remove(at); // mostly the front
+            queue.remove(at); // usually the front
         }
         self.forget_if_unused(id);
     }
@@ -311,14 +311,14 @@ impl Table {
 }
 
 impl Host {
-    /// Whether one more connection may be opened.
+    /// Returns whether one more connection may be opened.
     fn has_room(&self, limits: &PoolLimits) -> bool {
         limits.per_host_max.is_none_or(|max| self.in_use + self.idle.len() < max)
     }
 }
 
-/// FNV-1a. Origins with the same hash are compared as strings in a sorted list, so that one who chooses
-/// origins to collide (HashDoS) gains nothing.
+/// FNV-1a. Collisions degrade to a comparison of strings in a sorted list, so that chosen origins (HashDoS)
+/// slow nothing down.
 pub(super) fn hash(origin: &str) -> u64 {
     origin.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
