@@ -20,7 +20,7 @@ use crate::message::proxy::Proxy;
 use crate::message::request::{check_user_header, is_singleton};
 use crate::net::dial::permits::Permits;
 use crate::net::dial::resolve::{Resolve, Resolver, System};
-use crate::net::dial::{AddressFilter, Connector, ConnectorKind, Dial, Dialer};
+use crate::net::dial::{AddressFilter, ConnectTcp, Connector, ConnectorKind, Dialer, dial_with};
 use crate::net::pool::{Pool, PoolLimits};
 use crate::net::speed::MinSpeed;
 #[cfg(feature = "__rustls")]
@@ -72,7 +72,7 @@ pub struct ClientBuilder {
     /// `None`: those of the environment.
     proxies: Option<Proxies>,
     observers: Vec<Arc<dyn Observer>>,
-    dial: Option<Dial>,
+    dial: Option<ConnectTcp>,
     #[cfg(feature = "__rustls")]
     tls: Tls,
 }
@@ -497,7 +497,7 @@ impl ClientBuilder {
         mut self,
         dial: impl Fn(&SocketAddr, Duration) -> io::Result<TcpStream> + Send + Sync + 'static,
     ) -> Self {
-        self.dial = Some(Arc::new(dial));
+        self.dial = Some(dial_with(dial));
         self
     }
 

@@ -22,7 +22,7 @@ use crate::net::cancel::CancelToken;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
 use crate::net::dial::permits::Permits;
-use crate::net::dial::race::RaceError;
+use crate::net::dial::race::{ConnectFn, RaceError};
 use crate::net::dial::resolve::Resolver;
 use crate::net::dial::route::{Destination, Dns, ProxyProtocol, ProxyServer, Route, TunnelError};
 #[cfg(feature = "__rustls")]
@@ -36,20 +36,22 @@ use crate::tls_info::TlsInfo;
 /// Addresses of one name that are tried; each may cost a thread for as long as its attempt takes.
 const ADDRESSES_MAX: usize = 16;
 
-/// The time that a [`Dial`] is given where nothing limits it: longer than the patience of any system.
+/// The time that a user-supplied function is given where nothing limits it: longer than the patience of
+/// any system.
 const DIAL_TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) type AddressFilter = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
 
-/// Connects a TCP socket in place of [`TcpStream::connect_timeout`].
-pub(crate) type Dial = Arc<dyn Fn(&SocketAddr, Duration) -> io::Result<TcpStream> + Send + Sync>;
+/// Connects a TCP socket; returns it, and the address that it is connected to.
+pub(crate) type ConnectTcp = ConnectFn<SocketAddr, (TcpStream, SocketAddr)>;
 
 /// How a client's connections are opened.
 pub(crate) struct Dialer {
     pub(crate) resolver: Resolver,
     pub(crate) permits: Permits<SocketAddr>,
     pub(crate) filter: Option<AddressFilter>,
-    pub(crate) dial: Option<Dial>,
+    /// Used in place of [`connect`].
+    pub(crate) dial: Option<ConnectTcp>,
     pub(crate) connector: Option<Connector>,
     /// The User-Agent of a request for a tunnel; none if it is empty.
     pub(crate) user_agent: Vec<u8>,
@@ -328,19 +330,16 @@ impl Dialer {
     fn connect_tcp(&self, addresses: &[SocketAddr], attempt: &ConnectAttempt<'_>) -> Result<Socket> {
         let (deadline, token) = (attempt.deadline, attempt.token);
         let connected = match (&self.dial, addresses, token) {
-            (Some(dial), ..) => {
-                let dial = dial.clone();
-                let connect = move |address: &SocketAddr, deadline| connect_by(&*dial, address, deadline);
-                race::run(&self.permits, addresses, connect, deadline, token)
+            (None, [address], None) => {
+                connect(address, deadline).map_err(|error| RaceError::AllFailed(vec![(*address, error)]))
             }
-            (None, [address], None) => match connect(address, deadline) {
-                Ok(socket) => Ok((*address, socket)),
-                Err(error) => Err(RaceError::AllFailed(vec![(*address, error)])),
-            },
-            (None, ..) => race::run(&self.permits, addresses, connect, deadline, token),
+            (dial, ..) => {
+                let by_default: ConnectTcp = Arc::new(connect);
+                race::run(&self.permits, addresses, dial.as_ref().unwrap_or(&by_default), deadline, token)
+            }
         };
         // Requests leave in whole writes, so waiting for more to send would only cost time.
-        let no_delay = |(_, (stream, peer)): (_, (TcpStream, SocketAddr))| match stream.set_nodelay(true) {
+        let no_delay = |(stream, peer): (TcpStream, SocketAddr)| match stream.set_nodelay(true) {
             Ok(()) => Ok(Socket::Tcp(Arc::new(stream), peer)),
             Err(error) => Err(Error::from_io(ErrorKind::Connect, "TCP_NODELAY", error)),
         };
@@ -355,10 +354,16 @@ fn connect(address: &SocketAddr, deadline: Deadline) -> io::Result<(TcpStream, S
     Ok((stream, *address))
 }
 
-/// Makes one attempt by a user-supplied function. Its socket may still be non-blocking or have timeouts,
-/// and may be connected to another address than it was asked for.
-fn connect_by(
-    dial: &(dyn Fn(&SocketAddr, Duration) -> io::Result<TcpStream> + Send + Sync),
+/// Connects by a user-supplied function. Its socket may still be non-blocking or have timeouts, and may
+/// be connected to another address than it was asked for.
+pub(crate) fn dial_with(
+    dial: impl Fn(&SocketAddr, Duration) -> io::Result<TcpStream> + Send + Sync + 'static,
+) -> ConnectTcp {
+    Arc::new(move |address, deadline| dial_once(&dial, address, deadline))
+}
+
+fn dial_once(
+    dial: &dyn Fn(&SocketAddr, Duration) -> io::Result<TcpStream>,
     address: &SocketAddr,
     deadline: Deadline,
 ) -> io::Result<(TcpStream, SocketAddr)> {
@@ -465,7 +470,7 @@ mod tests {
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Connect, Stage::Connect), "{error}");
     }
 
-    fn dialer(dial: Dial) -> Dialer {
+    fn dialer(dial: ConnectTcp) -> Dialer {
         Dialer {
             resolver: Resolver::new(Arc::new(resolve::System), Vec::new()),
             permits: Permits::default(),
@@ -479,7 +484,7 @@ mod tests {
     }
 
     /// Connects to the discard port of this machine, where the dial does what it likes.
-    fn dial(dial: Dial, limit: Deadline) -> Result<Socket> {
+    fn dial(dial: ConnectTcp, limit: Deadline) -> Result<Socket> {
         let observers = Default::default();
         let trace = Trace { observers: &observers, ids: EventIds::default() };
         let attempt = ConnectAttempt { deadline: limit, token: None, trace, took: Timings::default() };
@@ -491,7 +496,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = listener.local_addr().unwrap();
         let opened = dial(
-            Arc::new(move |_, _| {
+            dial_with(move |_, _| {
                 let stream = TcpStream::connect(peer)?;
                 stream.set_nonblocking(true)?;
                 stream.set_read_timeout(Some(Duration::from_millis(1)))?;
@@ -521,7 +526,7 @@ mod tests {
                 assert!(least <= left && left <= most, "{left:?}"); // a panic is another error
                 Err(io::ErrorKind::AddrInUse.into())
             };
-            let error = dial(Arc::new(refuses), deadline).err().unwrap();
+            let error = dial(dial_with(refuses), deadline).err().unwrap();
             assert_eq!((error.kind(), error.stage()), (ErrorKind::Connect, Stage::Connect), "{error}");
             assert_eq!(io::Error::from(error).kind(), io::ErrorKind::AddrInUse);
         }
@@ -529,8 +534,8 @@ mod tests {
 
     #[test]
     fn a_dial_that_gives_up_or_panics_is_a_connect_that_failed() {
-        let gives_up: Dial = Arc::new(|_, _| Err(io::ErrorKind::TimedOut.into()));
-        let panics: Dial = Arc::new(|_, _| panic!("a mistake in the dial function (the test wants it)"));
+        let gives_up = dial_with(|_, _| Err(io::ErrorKind::TimedOut.into()));
+        let panics = dial_with(|_, _| panic!("a mistake in the dial function (the test wants it)"));
         for (function, expected) in [(gives_up, "timed out"), (panics, "the dial function panicked")] {
             let error = dial(function, Deadline::after(Duration::from_secs(60))).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Connect);
@@ -546,7 +551,7 @@ mod tests {
             let _ = released.lock().unwrap().recv(); // until the test is over
             Err(io::ErrorKind::Other.into())
         };
-        let error = dial(Arc::new(hangs), Deadline::after(Duration::from_millis(20))).err().unwrap();
+        let error = dial(dial_with(hangs), Deadline::after(Duration::from_millis(20))).err().unwrap();
         assert!(error.is_timeout(), "{error}");
         drop(release);
     }

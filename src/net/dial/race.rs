@@ -19,6 +19,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -40,18 +41,20 @@ pub(crate) enum RaceError<A> {
     TimedOut(Vec<(A, io::Error)>, Option<Saturated>),
 }
 
+/// Makes one attempt. It may return after its deadline.
+pub(crate) type ConnectFn<A, S> = Arc<dyn Fn(&A, Deadline) -> io::Result<S> + Send + Sync>;
+
 /// An address, and the result of the attempt.
 type Attempted<A, S> = (A, io::Result<S>);
 
-/// Connects to one of `addresses`, the first one best. `connect` makes one attempt, and may return
-/// after its deadline.
+/// Connects to one of `addresses`, the first one best.
 pub(crate) fn run<A: Address, S: Send + 'static>(
     permits: &Permits<A>,
     addresses: &[A],
-    connect: impl Fn(&A, Deadline) -> io::Result<S> + Clone + Send + 'static,
+    connect: &ConnectFn<A, S>,
     deadline: Deadline,
     token: Option<&CancelToken>,
-) -> Result<(A, S), RaceError<A>> {
+) -> Result<S, RaceError<A>> {
     let mut race = Race { permits, untried: addresses.to_vec(), pending: Vec::new(), failed: Vec::new() };
     permits.sort_losers_last(&mut race.untried);
     let inbox = Inbox::new();
@@ -65,7 +68,7 @@ pub(crate) fn run<A: Address, S: Send + 'static>(
         match inbox.recv(race.next_attempt(limit), token).map_err(RaceError::Cancelled)? {
             Some((address, Ok(stream))) => {
                 race.win(&address);
-                return Ok((address, stream));
+                return Ok(stream);
             }
             Some((address, Err(error))) => race.fail(address, error),
             None if deadline.has_passed() => return Err(RaceError::TimedOut(race.take_failed(), None)),
@@ -78,7 +81,7 @@ pub(crate) fn run<A: Address, S: Send + 'static>(
 /// Starts an attempt on a worker, which sends the result.
 fn start<A: Address, S: Send + 'static>(
     permit: Permit<A>,
-    connect: impl Fn(&A, Deadline) -> io::Result<S> + Send + 'static,
+    connect: ConnectFn<A, S>,
     deadline: Deadline,
     sender: Sender<Attempted<A, S>>,
 ) {
@@ -177,7 +180,7 @@ impl<A: Address> Drop for Race<'_, A> {
 mod tests {
     use super::*;
     use crate::net::worker::UNANSWERED_MAX;
-    use std::sync::{Arc, Condvar, Mutex};
+    use std::sync::{Condvar, Mutex};
     use std::thread;
 
     /// A network in which the test decides when a silent address answers, and sees what was tried.
@@ -197,9 +200,9 @@ mod tests {
 
     impl Network {
         /// An attempt at an address that is silent, refuses (odd), or answers with its own number.
-        fn connect(&self) -> impl Fn(&u32, Deadline) -> io::Result<u32> + Clone + Send + use<> {
+        fn connect(&self) -> ConnectFn<u32, u32> {
             let network = self.clone();
-            move |address, deadline| {
+            Arc::new(move |address, deadline| {
                 let (state, changed) = &*network.0;
                 let mut state = state.lock().unwrap();
                 state.tried.push(*address);
@@ -217,11 +220,11 @@ mod tests {
                     odd if odd % 2 == 1 => Err(io::Error::from_raw_os_error(OUT_OF_FILES)),
                     even => Ok(even),
                 }
-            }
+            })
         }
 
         fn run(&self, permits: &Permits<u32>, addresses: &[u32], deadline: Deadline) -> Result<u32, RaceError<u32>> {
-            run(permits, addresses, self.connect(), deadline, None).map(|(address, _)| address)
+            run(permits, addresses, &self.connect(), deadline, None)
         }
 
         fn tried(&self) -> Vec<u32> {
@@ -317,7 +320,7 @@ mod tests {
         permits.try_acquire(&SILENT).unwrap().succeed();
         let token = CancelToken::new();
         token.cancel();
-        let outcome = run(&permits, &[SILENT], network.connect(), Deadline::none(), Some(&token));
+        let outcome = run(&permits, &[SILENT], &network.connect(), Deadline::none(), Some(&token));
         assert!(matches!(outcome, Err(RaceError::Cancelled(_))));
         assert_eq!(all_of(&permits, SILENT).len(), UNANSWERED_MAX - 2);
     }
@@ -334,7 +337,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..40 {
                 scope.spawn(|| {
-                    let outcome = run(&permits, &[SILENT], network.connect(), Deadline::none(), Some(&token));
+                    let outcome = run(&permits, &[SILENT], &network.connect(), Deadline::none(), Some(&token));
                     assert!(matches!(outcome, Err(RaceError::Cancelled(error)) if error.is_cancelled()));
                 });
             }

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 #[cfg(unix)]
-use std::{path::Path, slice};
+use std::{path::Path, slice, sync::Arc};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::CancelToken;
@@ -16,7 +16,7 @@ use crate::net::deadline::Deadline;
 #[cfg(unix)]
 use crate::net::dial::{
     permits::Permits,
-    race::{self, RaceError},
+    race::{self, ConnectFn, RaceError},
 };
 #[cfg(unix)]
 use crate::net::transport::socket::without_sigpipe;
@@ -43,9 +43,9 @@ impl Connect for UnixSocket {
     /// takes no timeout. So it runs on a worker, as in a race of one address.
     #[cfg(unix)]
     fn connect(&self, _: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
-        let open = |path: &PathBuf, _| open(path);
-        match race::run(&self.permits, slice::from_ref(&self.path), open, deadline, Some(token)) {
-            Ok((_, stream)) => Ok(Box::new(stream)),
+        let open: ConnectFn<PathBuf, TcpStream> = Arc::new(|path, _| open(path));
+        match race::run(&self.permits, slice::from_ref(&self.path), &open, deadline, Some(token)) {
+            Ok(stream) => Ok(Box::new(stream)),
             Err(RaceError::Cancelled(error)) => Err(error),
             Err(RaceError::TimedOut(_, queued)) => Err(deadline.error(&race::describe_timeout::<&str>(&[], queued))),
             Err(RaceError::AllFailed(mut failed)) => {
