@@ -83,18 +83,8 @@ impl Deadline {
 
     /// The error of a wait that it has ended; `what` names what was waited for.
     pub(crate) fn error(&self, what: &str) -> Error {
-<<<<<<< HEAD
         let span = in_one_unit(self.span);
         Error::new(ErrorKind::Timeout, format!("{what}: {} of {span} passed", self.setting))
-=======
-        // In the largest unit that needs no fraction.
-        let (span, unit) = match self.span.subsec_nanos() {
-            0 => (self.span.as_secs(), "s"),
-            nanos if nanos % 1_000_000 == 0 => (self.span.as_millis() as u64, "ms"),
-            _ => (self.span.as_nanos() as u64, "ns"),
-        };
-        Error::new(ErrorKind::Timeout, format!("{what}: {} of {span}{unit} passed", self.setting))
->>>>>>> refs/heads/conn
     }
 }
 
