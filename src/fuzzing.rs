@@ -1,15 +1,14 @@
 //! Entry points for fuzzers: each takes any bytes and panics if the library breaks a promise.
 //!
 //! What they hold the pure floors against: that it does not matter how bytes arrive, a second
-//! opinion (`tests/fuzz_corpus/reference.rs`) that was written without looking at the first, and
+//! opinion (`fuzzing/reference.rs`) that was written without looking at the first, and
 //! what must be true of every result. An input is what the peer sends and nothing else, so that
 //! fixtures are inputs and inputs become fixtures; how it is cut is derived from its bytes.
 //!
-//! This exists under `cfg(fuzzing)`, for `fuzz/`, and under `cfg(test)`, where the fixtures and
-//! the inputs kept in `fuzz/corpus` are played again. The client as a whole is fuzzed through its
-//! public face, in `tests/fuzz_corpus.rs`.
+//! This exists under `cfg(fuzzing)`, for `fuzz/`, and under `cfg(test)`, where the inputs kept in
+//! `fuzz/corpus` and the fixtures are played again: those of the repository, for the published package has
+//! neither. The client as a whole is fuzzed through its public face, in `tests/fixtures/fuzz.rs`.
 
-#[path = "../tests/fuzz_corpus/reference.rs"]
 mod reference;
 
 use std::io::{self, Read, Write};
@@ -603,8 +602,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// The files in `folder` of the project; none if there is no such folder (what is published
-    /// has no `fuzz`).
+    /// The files in `folder` of the repository; none in the published package, nor where a target has kept
+    /// no input.
     fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
@@ -612,12 +611,18 @@ mod tests {
         files.map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect()
     }
 
-    fn fixtures() -> Vec<(String, Vec<u8>)> {
+    /// The replies of the fixtures, and two that are here in any case.
+    fn replies() -> Vec<(String, Vec<u8>)> {
         let folders = ["head", "framing", "chunked", "close", "limits", "hostile", "wild"];
         let all = folders.iter().flat_map(|folder| files(&format!("fixtures/{folder}")));
-        let replies: Vec<_> = all.filter(|(name, _)| name.ends_with(".http")).collect();
-        assert!(replies.len() >= 120, "only {} fixtures", replies.len());
-        replies
+        let all: Vec<_> = all.filter(|(name, _)| name.ends_with(".http")).collect();
+        let is_package = !Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").exists();
+        assert!(all.len() >= 120 || is_package, "only {} fixtures", all.len());
+        let texts = [
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+        ];
+        all.into_iter().chain(named(&texts)).collect()
     }
 
     /// Plays the inputs kept for a target, and some more; the name is shown when one panics.
@@ -634,12 +639,12 @@ mod tests {
 
     #[test]
     fn heads_mean_the_same_however_they_arrive() {
-        play("head", head, fixtures());
+        play("head", head, replies());
     }
 
     #[test]
     fn replies_mean_what_a_second_reader_says() {
-        play("reply", reply, fixtures());
+        play("reply", reply, replies());
     }
 
     #[test]
@@ -648,7 +653,7 @@ mod tests {
             let body = bytes.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
             (name, bytes[body..].to_vec())
         };
-        play("chunked", chunked, fixtures().into_iter().map(behind_head).collect());
+        play("chunked", chunked, replies().into_iter().map(behind_head).collect());
     }
 
     #[test]
@@ -707,6 +712,6 @@ mod tests {
         ];
         let (opened, agreed) = (texts.map(|text| socks5_end(text.as_bytes(), true)), [None, Some(15), Some(24)]);
         assert_eq!(opened[4..7], agreed);
-        play("tunnel", tunnel, named(&texts).into_iter().chain(fixtures()).collect());
+        play("tunnel", tunnel, named(&texts).into_iter().chain(replies()).collect());
     }
 }

@@ -7,8 +7,6 @@
 mod certificates;
 #[path = "tls/connectors.rs"]
 mod connectors;
-#[path = "support/double.rs"]
-mod double;
 #[path = "tls/failures.rs"]
 mod failures;
 #[cfg(target_os = "linux")]
@@ -52,7 +50,7 @@ fn url(peer: &Peer, path: &str) -> String {
 }
 
 fn text(client: &Client, url: &str) -> String {
-    client.get(url).send().expect("an answer").text().expect("a body")
+    client.get(url).send().expect("a response").text().expect("a body")
 }
 
 /// Bytes that show where they stand: no shift by the size of a buffer or a record goes unseen.

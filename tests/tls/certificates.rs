@@ -16,7 +16,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 /// The name that certificates are for, unless a test wants another.
 pub(crate) const NAME: &str = "longwire.test";
 
-/// Somebody who signs certificates.
+/// An authority that signs certificates.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its own certificate, and those up to the root, which is not among them.
@@ -86,7 +86,7 @@ impl Authority {
         Identity { chain, pem, key_pem: key.serialize_pem(), key: private(&key) }
     }
 
-    /// A certificate for [`NAME`] with this key, whose private part nobody has.
+    /// A certificate for [`NAME`] with this key, whose private part is unknown.
     pub(crate) fn certify(&self, key: &impl PublicKeyData) -> Vec<CertificateDer<'static>> {
         let own = params("a test's server", &[NAME]).signed_by(key, &self.issuer).expect("a certificate");
         let mut chain = vec![own.into()];
@@ -106,7 +106,7 @@ impl Authority {
         store([self.root.clone()])
     }
 
-    /// A client's config that trusts this authority and nobody else.
+    /// A client's config that trusts this authority alone.
     pub(crate) fn client_config(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         trusting([self.root.clone()], versions)
     }
@@ -164,7 +164,7 @@ pub(crate) fn showing(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningK
     builder.expect("known versions").with_no_client_auth().with_cert_resolver(Arc::new(resolver))
 }
 
-/// A public key for RSA with a modulus of so many bits (a multiple of eight), which nobody can sign with.
+/// A public key for RSA with a modulus of this many bits (a multiple of eight), which cannot sign.
 pub(crate) struct RsaKey(Vec<u8>);
 
 impl RsaKey {
@@ -230,7 +230,7 @@ fn store(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Arc<RootCe
     Arc::new(store)
 }
 
-/// A certificate that nobody else has signed.
+/// A certificate that is self-signed.
 pub(crate) fn self_signed(common_name: &str, is_ca: bool) -> Identity {
     let (mut params, key) = (params(common_name, &[NAME]), KeyPair::generate().expect("a key"));
     if is_ca {

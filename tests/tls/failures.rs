@@ -11,9 +11,9 @@ use longwire::rustls::{ALL_VERSIONS, ContentType, ServerConfig};
 use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Event, Fate, Observer, Stage};
 
 use crate::certificates::Authority;
-use crate::double::Trace;
 use crate::session::{Session, answering, dripping, serve};
 use crate::support::peer::{LIMIT, Peer, ok};
+use crate::support::trace::Trace;
 use crate::{builder, client, url};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -37,13 +37,13 @@ pub(crate) fn assert_says(error: &Error, words: &str) {
 pub(crate) fn assert_plain(error: &Error) {
     const NAMES: [&str; 3] = ["subjectAltName", "basicConstraints", "ClientBuilder"]; // what people have to write
 
-    let said = error.to_string();
-    let rest = NAMES.iter().fold(said.clone(), |said, name| said.replace(name, ""));
+    let message = error.to_string();
+    let rest = NAMES.iter().fold(message.clone(), |message, name| message.replace(name, ""));
     let letters: Vec<char> = rest.chars().collect();
     let is_camel_case = letters.windows(2).any(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
-    assert!(!is_camel_case && !said.contains(['{', '\n']), "{said}");
+    assert!(!is_camel_case && !message.contains(['{', '\n']), "{message}");
     if let Some(peer) = error.peer_addr() {
-        assert_eq!(said.matches(&peer.to_string()).count(), 1, "{said}");
+        assert_eq!(message.matches(&peer.to_string()).count(), 1, "{message}");
     }
 }
 
@@ -77,7 +77,7 @@ fn garbage_in_the_handshake_is_named_as_such() {
 }
 
 #[test]
-fn every_alert_is_told_and_the_common_ones_are_explained() {
+fn every_alert_is_reported_and_the_common_ones_are_explained() {
     let explained = [
         (70, "the server speaks neither TLS 1.2 nor 1.3"),
         (40, "the server has no cipher suite in common with us, or wants a client certificate"),
@@ -125,7 +125,7 @@ fn a_server_that_hangs_up_in_the_handshake_is_named_as_such() {
     assert!(error.to_string().contains("reset"), "{error}");
 }
 
-/// In TLS 1.3 the client is done before the server has looked at its certificate: the refusal
+/// In TLS 1.3 the client is done before the server has checked its certificate: the refusal
 /// meets the first read, or a write.
 #[test]
 fn a_server_that_wants_a_client_certificate_is_named_as_such() {
@@ -210,7 +210,7 @@ fn a_renegotiation_that_the_server_asks_for_is_named_as_such() {
 }
 
 #[test]
-fn what_breaks_a_body_off_is_said_in_words() {
+fn what_breaks_a_body_off_is_reported_in_words() {
     let authority = Authority::new("root");
     let garbage = b"\x17\x03\x03\x00\x20 these are no encrypted bytes    ";
     for (last, words) in [(&garbage[..], "TLS: what the server sent was damaged on its way"), (b"", "close_notify")] {
@@ -307,10 +307,10 @@ fn a_cancel_between_connecting_and_the_handshake_is_seen() {
     assert!(peer.saw_close(0));
 }
 
-/// A failed handshake costs no place and leaves no connection behind; the pool's counts say of it
+/// A failed handshake costs no slot and leaves no connection behind; the pool's counts say of it
 /// what the events do.
 #[test]
-fn a_failed_handshake_gives_its_place_back() {
+fn a_failed_handshake_gives_its_slot_back() {
     let peer = Peer::start(|mut conn, _| drop(conn.read_some()));
     let config = Authority::new("root").client_config(ALL_VERSIONS);
     let trace = Trace::default();
@@ -324,12 +324,12 @@ fn a_failed_handshake_gives_its_place_back() {
     assert_eq!(trace.lines(), ["connected", "closed Failed"].repeat(3));
 }
 
-/// Nothing of TLS happens where nobody connects.
+/// Nothing of TLS happens where no connection is made.
 #[test]
 fn a_port_that_refuses_is_no_matter_of_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
-    let taken = near.local_addr().expect("bound"); // and nobody listens there
+    let taken = near.local_addr().expect("bound"); // and nothing listens there
     let error = failed(&Client::new(), &format!("https://{taken}/"));
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Connect, Stage::Connect), "{error}");
 }

@@ -46,7 +46,7 @@ fn a_child_costs_its_parent_no_connection_and_no_byte() {
         forked::start_parent(test, &crate::url(&peer, ""), &[(ROOT_VARIABLE, authority.root_pem())]);
         assert_eq!(peer.connections(), 3, "the parent's, and one of each child that asks");
         for connection in 0..2 {
-            assert!(peer.noted(connection, "goodbye"), "whoever did the handshake ends with a close_notify");
+            assert!(peer.noted(connection, "goodbye"), "the side that did the handshake ends with a close_notify");
         }
     }
 }

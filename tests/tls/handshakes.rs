@@ -1,4 +1,4 @@
-//! Handshakes that succeed: names, addresses, protocols, resumption, and what is told of them.
+//! Handshakes that succeed: names, addresses, protocols, resumption, and what is reported of them.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,11 +11,11 @@ use crate::session::{answering, serve};
 use crate::support::peer::{Peer, ok};
 use crate::{builder, client, text, url};
 
-/// Writes down what was told of handshakes: version, and whether it was a resumption.
+/// Writes down what was reported of handshakes: version, and whether it was a resumption.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<(String, bool)>>>);
+struct Reported(Arc<Mutex<Vec<(String, bool)>>>);
 
-impl Observer for Told {
+impl Observer for Reported {
     fn event(&self, event: &Event<'_>) {
         if let Event::Secured { version, cipher_suite, resumed, peer, .. } = event {
             assert!(cipher_suite.starts_with("TLS") && peer.is_some(), "{event:?}");
@@ -83,17 +83,17 @@ fn both_versions_are_spoken() {
     let authority = Authority::new("root");
     for (version, name) in [(&TLS12, "TLSv1_2"), (&TLS13, "TLSv1_3")] {
         let peer = answering(authority.identity().server_config(&[version]), ok("hello"));
-        let told = Told::default();
-        let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(told.clone()).build();
+        let reported = Reported::default();
+        let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(reported.clone()).build();
         for exchange in 1..=3 {
-            let response = client.get(url(&peer, "/")).send().expect("an answer");
+            let response = client.get(url(&peer, "/")).send().expect("a response");
             assert_eq!(response.connection().nth(), exchange);
             assert_eq!(response.connection().local_addr().map(|address| address.ip()), Some(peer.addr().ip()));
             assert_eq!(response.connection().peer_addr(), Some(peer.addr()));
             assert_eq!(response.timings().tls.is_zero(), exchange > 1);
             assert_eq!(response.text().expect("a body"), "hello");
         }
-        assert_eq!(told.0.lock().expect("unbroken").as_slice(), [(name.to_owned(), false)]);
+        assert_eq!(reported.0.lock().expect("unbroken").as_slice(), [(name.to_owned(), false)]);
     }
 }
 
@@ -103,12 +103,12 @@ fn sessions_are_resumed_across_the_connections_of_a_client() {
     for version in [&TLS12, &TLS13] {
         let peer =
             answering(authority.identity().server_config(&[version]), "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n");
-        let told = Told::default();
-        let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(told.clone()).build();
+        let reported = Reported::default();
+        let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(reported.clone()).build();
         for _ in 0..3 {
-            client.get(url(&peer, "/")).send().expect("an answer");
+            client.get(url(&peer, "/")).send().expect("a response");
         }
-        let resumed: Vec<bool> = told.0.lock().expect("unbroken").iter().map(|(_, resumed)| *resumed).collect();
+        let resumed: Vec<bool> = reported.0.lock().expect("unbroken").iter().map(|(_, resumed)| *resumed).collect();
         assert_eq!(resumed, [false, true, true], "{version:?}");
     }
 }

@@ -15,9 +15,9 @@ use longwire::{
 };
 
 use crate::certificates::{Authority, Identity, NAME};
-use crate::double::Trace;
 use crate::session::{dripping, serve};
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
+use crate::support::trace::Trace;
 use crate::{pattern, url};
 
 /// The name of the proxies, and how they answer a CONNECT.
@@ -78,7 +78,7 @@ impl Way {
 }
 
 /// An HTTP proxy: a tunnel leads to that port of this machine, whatever the name; other requests
-/// get their own head for an answer. All heads are noted.
+/// get their own head for a response. All heads are noted.
 fn http_proxy() -> Peer {
     Peer::start(|mut conn, _| {
         while let Some(request) = conn.request() {
@@ -146,7 +146,7 @@ fn origin(identity: &Identity) -> Peer {
     })
 }
 
-/// A peer that says this to whatever comes first, and closes.
+/// A peer that sends this to whatever comes first, and closes.
 fn hearing(answer: String) -> Peer {
     Peer::start(move |mut conn, _| {
         conn.read_some();
@@ -185,7 +185,7 @@ fn a_tunnel_is_asked_for_and_what_goes_through_is_the_servers_alone() {
         let client = way.client();
         for (peer, exchange) in [(&one, 1), (&two, 1), (&one, 2)] {
             let request = client.get(url(peer, "/a?b#c")).header("Proxy-Authorization", "mine");
-            let response = request.basic_auth("you", Some("pw")).send().expect("an answer");
+            let response = request.basic_auth("you", Some("pw")).send().expect("a response");
             let connection = response.connection();
             assert_eq!((connection.nth(), connection.peer_addr()), (exchange, Some(way.near().addr())));
             let want = format!(
@@ -226,14 +226,14 @@ fn a_wrong_certificate_behind_a_tunnel_is_refused_and_leaves_nothing_behind() {
             assert_eq!(trace.lines().last().map(String::as_str), Some("closed Failed"));
             assert_at_rest(&client, 0);
         }
-        assert_eq!(client.pool_stats().opened, 2, "as often as that was told");
+        assert_eq!(client.pool_stats().opened, 2, "as often as that was reported");
         let server = origin(&way.authority.identity());
         assert!(client.get(url(&server, "/")).send().is_ok(), "{scheme}");
     }
 }
 
 #[test]
-fn a_refused_tunnel_shows_the_proxys_answer_and_sends_nothing() {
+fn a_refused_tunnel_shows_the_proxys_response_and_sends_nothing() {
     let refusals = [("407 Who", "it does not take the credentials"), ("403 No", "403 No"), ("502 Gone", "502 Gone")];
     for scheme in ["http", "https"] {
         for (status, words) in refusals {
@@ -267,7 +267,7 @@ fn an_https_proxy_is_asked_for_http_urls_inside_tls() {
     let way = Way::new("https");
     let client = way.client();
     for (host, exchange) in [("one.test", 1), ("two.test:81", 2), ("one.test", 3)] {
-        let response = client.get(format!("http://{host}/a?b")).send().expect("an answer");
+        let response = client.get(format!("http://{host}/a?b")).send().expect("a response");
         assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.timings().tls.is_zero(), exchange > 1);
         let want = format!(
@@ -281,7 +281,7 @@ fn an_https_proxy_is_asked_for_http_urls_inside_tls() {
 }
 
 #[test]
-fn an_https_proxy_that_cannot_be_believed_is_named_in_the_error_and_told_nothing() {
+fn an_https_proxy_that_is_not_trusted_is_named_in_the_error_and_sent_nothing() {
     let mut way = Way::new("https");
     let cases = [
         (front(&way.authority.identity(), &way.asked), "'s certificate is for another name"),
@@ -383,7 +383,7 @@ fn a_kept_tunnel_that_died_is_replaced_by_another() {
             while session.request().is_some() {
                 session.send(ok(&index.to_string()));
                 if index == 0 {
-                    session.request(); // and no answer
+                    session.request(); // and no response
                     return;
                 }
             }
@@ -420,7 +420,7 @@ fn redirects_out_of_a_tunnel_take_only_harmless_fields_along() {
         assert_eq!((error.kind(), error.fate()), (ErrorKind::Redirect, Fate::ResponseStarted), "{error}");
         assert_eq!(way.asked.notes(), [connect(&first)]);
 
-        let forwarded = ask(way.builder().allow_https_downgrade(true), "/down").expect("an answer");
+        let forwarded = ask(way.builder().allow_https_downgrade(true), "/down").expect("a response");
         let head = |target: &str, host: &str, credentials: &str| {
             format!(
                 "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n{credentials}\
@@ -430,7 +430,7 @@ fn redirects_out_of_a_tunnel_take_only_harmless_fields_along() {
         let credentials = format!("Proxy-Authorization: {BASIC}\r\n");
         assert_eq!(forwarded.text().expect("a body"), head("http://plain.test/b", "plain.test", &credentials));
 
-        let tunnelled = ask(way.builder(), "/across").expect("an answer");
+        let tunnelled = ask(way.builder(), "/across").expect("a response");
         let host = format!("{NAME}:{}", other.addr().port());
         assert_eq!(tunnelled.text().expect("a body"), format!("{NAME} {}", head("/c", &host, "")));
         assert_eq!(way.asked.notes()[3..], [connect(&first), connect(&other)]);
@@ -444,7 +444,7 @@ fn the_environment_has_one_proxy_for_https_and_another_for_http() {
 
     if std::env::var_os(CHILD).is_some() {
         let client = Client::new();
-        assert_eq!(client.get("http://example.test/").send().expect("an answer").text().expect("a body"), "for http");
+        assert_eq!(client.get("http://example.test/").send().expect("a response").text().expect("a body"), "for http");
         let error = client.get("https://example.test/").send().expect_err("no tunnel");
         assert_eq!((error.kind(), error.proxy_answer().is_some()), (ErrorKind::Proxy, true), "{error}");
         return;
@@ -462,8 +462,8 @@ fn the_environment_has_one_proxy_for_https_and_another_for_http() {
         .env("HTTPS_PROXY", format!("http://{}", for_https.addr()))
         .output()
         .expect("this program runs");
-    let said = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
-    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+    let printed = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success() && printed.contains("1 passed"), "{printed}");
     assert_eq!(for_http.request_lines(), ["GET http://example.test/ HTTP/1.1"]);
     assert_eq!(for_https.request_lines(), ["CONNECT example.test:443 HTTP/1.1"]);
 }
@@ -520,7 +520,7 @@ fn events_and_timings_tell_of_every_handshake() {
         let trace = Trace::default();
         let client = way.builder().observer(trace.clone()).build();
         let started = Instant::now();
-        let response = client.get(url(&server, "/")).send().expect("an answer");
+        let response = client.get(url(&server, "/")).send().expect("a response");
         let (timings, whole) = (response.timings(), started.elapsed());
         assert!(!timings.tls.is_zero() && !timings.connect.is_zero(), "{timings:?}");
         assert!(timings.resolve + timings.connect + timings.tls + timings.send + timings.wait <= whole, "{timings:?}");
@@ -530,7 +530,7 @@ fn events_and_timings_tell_of_every_handshake() {
             want.insert(0, "secured"); // the proxy; what is connected is the tunnel
         }
         assert_eq!(trace.lines(), want, "{scheme}");
-        let again = client.get(url(&server, "/")).send().expect("an answer").timings();
+        let again = client.get(url(&server, "/")).send().expect("a response").timings();
         assert!(again.tls.is_zero() && again.connect.is_zero() && again.resolve.is_zero(), "{again:?}");
     }
 }
@@ -563,7 +563,7 @@ fn large_bodies_pass_through_both_layers_of_tls() {
     let body: String = pattern(BYTES).into_iter().map(|byte| char::from(b'a' + byte % 26)).collect();
     let client = way.client();
     for exchange in 1..=2 {
-        let response = client.post(url(&server, "/")).body(&body).send().expect("an answer");
+        let response = client.post(url(&server, "/")).body(&body).send().expect("a response");
         assert_eq!(response.connection().nth(), exchange);
         assert!(response.text().expect("a body") == body, "exchange {exchange}");
     }
@@ -571,7 +571,7 @@ fn large_bodies_pass_through_both_layers_of_tls() {
 
 // ── Time and cancels ────────────────────────────────────────────────────────────────────────────
 
-/// A peer that hears something, and then says nothing.
+/// A peer that hears something, and then sends nothing.
 fn silent() -> Peer {
     Peer::start(|mut conn, _| {
         conn.read_some();
@@ -580,7 +580,7 @@ fn silent() -> Peer {
     })
 }
 
-/// In which phase somebody on the way to a server stops.
+/// In which phase a peer on the way to a server stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     ProxysHandshake,
@@ -595,7 +595,7 @@ struct Stop {
 }
 
 impl Stop {
-    /// Whoever stops.
+    /// The peer that stops.
     fn who(&self) -> &Peer {
         match self.phase {
             Phase::ProxysHandshake => self.way.near(),
@@ -606,14 +606,14 @@ impl Stop {
 }
 
 /// Every phase in which a client waits for a proxy or for the server behind it; `stopping` makes
-/// whoever stops in it.
+/// the peer that stops in it.
 fn stops(stopping: impl Fn(Phase, &Authority) -> Peer) -> Vec<Stop> {
     let mut stops: Vec<Stop> = Vec::new();
     for scheme in SCHEMES {
         let (way, phase) = (Way::new(scheme), Phase::ServersHandshake);
         stops.push(Stop { server: stopping(phase, &way.authority), way, phase });
     }
-    let way = Way::through("https", stopping(Phase::Answer, &Authority::new("nobody")));
+    let way = Way::through("https", stopping(Phase::Answer, &Authority::new("unused")));
     stops.push(Stop { way, server: silent(), phase: Phase::Answer });
     let (mut way, phase) = (Way::new("https"), Phase::ProxysHandshake);
     way.front = Some(stopping(phase, &way.authority));
@@ -638,14 +638,14 @@ fn assert_in_time(stop: &Stop) {
 }
 
 #[test]
-fn whoever_stalls_on_the_way_is_not_waited_for_longer_than_allowed() {
+fn a_peer_on_the_way_that_stalls_is_not_waited_for_longer_than_allowed() {
     for stop in stops(|_, _| silent()) {
         assert_in_time(&stop);
     }
 }
 
 #[test]
-fn whoever_drips_on_the_way_is_not_waited_for_longer_than_allowed() {
+fn a_peer_on_the_way_that_drips_is_not_waited_for_longer_than_allowed() {
     let drips = |phase: Phase, authority: &Authority| match phase {
         Phase::Answer => Peer::start(|mut conn, _| {
             conn.head();

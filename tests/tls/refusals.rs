@@ -27,7 +27,7 @@ const REMAKE: &str = "make another with `openssl req -x509 -newkey rsa:2048 -add
                       -addext basicConstraints=critical,CA:FALSE`";
 const WRONG_SIGNATURE: &str = "a signature in its chain, or one made with its key, is wrong";
 
-/// A server, and what must be said of its certificate.
+/// A server, and what the error must say of its certificate.
 struct Refused {
     server: ServerConfig,
     /// By the error alone; the first of them by a program's own config, both by the default one.
@@ -39,7 +39,7 @@ fn refused(server: ServerConfig, words: &str) -> Refused {
 }
 
 impl Refused {
-    /// What the default config says in place of that.
+    /// What the default config says instead of that.
     fn explained(mut self, words: &str) -> Refused {
         self.words[1] = words.to_owned();
         self
@@ -222,8 +222,12 @@ fn the_platforms_trust_store_decides_and_every_refusal_says_why() {
         .output()
         .expect("this program runs");
     std::fs::remove_file(&store).expect("our own file");
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&child.stderr));
+    let printed = String::from_utf8_lossy(&child.stdout);
+    assert!(
+        child.status.success() && printed.contains("1 passed"),
+        "{printed}{}",
+        String::from_utf8_lossy(&child.stderr)
+    );
 }
 
 /// RFC 7468 §5.

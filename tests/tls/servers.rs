@@ -128,7 +128,7 @@ impl Server {
         panic!("{program} does not start: {:?}", fs::read_to_string(folder.join("log")));
     }
 
-    /// Whether it listens; false if it has ended instead.
+    /// Returns whether it listens; false if it has ended instead.
     fn is_ready(&mut self) -> bool {
         let started = Instant::now();
         while started.elapsed() < START_LIMIT {
@@ -140,7 +140,7 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        panic!("no answer within {START_LIMIT:?}");
+        panic!("no response within {START_LIMIT:?}");
     }
 
     fn client(&self, config: ClientConfig) -> Client {
@@ -152,7 +152,7 @@ impl Server {
     }
 
     fn text(&self, client: &Client, path: &str) -> String {
-        let response = client.get(self.url(path)).send().expect("an answer");
+        let response = client.get(self.url(path)).send().expect("a response");
         assert_eq!(response.status(), 200);
         response.text().expect("a body")
     }
@@ -186,7 +186,7 @@ fn nginx_keeps_a_connection_and_resumes_sessions() {
         let server = Server::nginx(&authority, version);
         let client = server.client(authority.client_config(ALL_VERSIONS));
         for exchange in 1..=20 {
-            let response = client.get(server.url("/session")).send().expect("an answer");
+            let response = client.get(server.url("/session")).send().expect("a response");
             assert_eq!(response.connection().nth(), exchange);
             assert_eq!(response.text().expect("a body"), format!("{version} {NAME} ."));
             if exchange % 5 == 0 {
@@ -210,11 +210,11 @@ fn nginx_sends_a_hundred_megabytes_byte_for_byte() {
         let server = Server::nginx(&authority, version);
         fs::write(server.folder.join("www/large.bin"), pattern(LARGE_BYTES)).expect("a large file");
         let client = server.client(authority.client_config(ALL_VERSIONS));
-        let response = client.get(server.url("/large.bin")).send().expect("an answer").limit(LARGE_BYTES as u64);
+        let response = client.get(server.url("/large.bin")).send().expect("a response").limit(LARGE_BYTES as u64);
         assert!(response.bytes().expect("a body") == pattern(LARGE_BYTES));
 
         // A body that is left unread costs the connection and nothing else.
-        let mut response = client.get(server.url("/large.bin")).send().expect("an answer");
+        let mut response = client.get(server.url("/large.bin")).send().expect("a response");
         response.read_exact(&mut [0; 1000]).expect("its beginning");
         drop(response);
         assert_eq!(server.text(&client, "/small.txt"), "small");
@@ -231,7 +231,7 @@ fn nginx_refuses_an_upload_with_its_413() {
     let body = vec![b'x'; 64 << 20];
     for _ in 0..3 {
         for body in [SendBody::from(&body), SendBody::sized_reader(&body[..], body.len() as u64)] {
-            let response = client.post(server.url("/small.txt")).body(body).send().expect("an answer");
+            let response = client.post(server.url("/small.txt")).body(body).send().expect("a response");
             assert_eq!(response.status(), 413);
         }
     }
@@ -255,7 +255,7 @@ fn nginx_asked_for_http_on_its_https_port_says_so() {
     let server = Server::nginx(&authority, "TLSv1.3");
     let client = server.client(authority.client_config(ALL_VERSIONS));
     let url = server.url("/").replace("https:", "http:");
-    assert_eq!(client.get(url).send().expect("an answer").status(), 400);
+    assert_eq!(client.get(url).send().expect("a response").status(), 400);
 }
 
 #[test]
@@ -267,12 +267,12 @@ fn openssl_serves_bodies_that_end_with_the_connection() {
         fs::write(server.folder.join("www/large.bin"), pattern(LARGE_BYTES)).expect("a large file");
         let client = server.client(authority.client_config(ALL_VERSIONS));
         for _ in 0..3 {
-            let mut response = client.get(server.url("/small.txt")).send().expect("an answer");
+            let mut response = client.get(server.url("/small.txt")).send().expect("a response");
             let mut text = String::new();
             response.read_to_string(&mut text).expect("a body");
             assert_eq!((text.as_str(), response.body().ended()), ("small", Some(BodyEnd::Closed)));
         }
-        let response = client.get(server.url("/large.bin")).send().expect("an answer").limit(LARGE_BYTES as u64);
+        let response = client.get(server.url("/large.bin")).send().expect("a response").limit(LARGE_BYTES as u64);
         assert!(response.bytes().expect("a body") == pattern(LARGE_BYTES));
     }
 }
@@ -314,7 +314,7 @@ fn openssl_that_wants_a_client_certificate_is_named_as_such() {
 /// made as the refusal says.
 #[test]
 #[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
-fn certificates_made_by_openssl_are_usable_or_it_is_said_how_to_make_them() {
+fn certificates_made_by_openssl_are_usable_or_the_error_says_how_to_make_them() {
     let name = format!("subjectAltName=DNS:{NAME}");
     let advised = ["-addext", &name, "-addext", "basicConstraints=critical,CA:FALSE"];
     let made = |arguments: &[&str]| Files::by_openssl(&[arguments, &advised].concat()).expect("a certificate");
@@ -338,7 +338,7 @@ fn certificates_made_by_openssl_are_usable_or_it_is_said_how_to_make_them() {
     }
 }
 
-/// By default s_server sends two tickets behind the handshake; here it sends many, and none.
+/// By default s_server sends two tickets after the handshake; here it sends many, and none.
 #[test]
 #[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
 fn openssl_may_send_as_many_tickets_as_it_likes() {
@@ -359,7 +359,7 @@ fn a_server_that_is_killed_in_mid_body_is_an_error() {
     let mut server = Server::openssl(&authority, &["-WWW"]);
     fs::write(server.folder.join("www/large.bin"), pattern(LARGE_BYTES)).expect("a large file");
     let client = server.client(authority.client_config(ALL_VERSIONS));
-    let mut response = client.get(server.url("/large.bin")).send().expect("an answer");
+    let mut response = client.get(server.url("/large.bin")).send().expect("a response");
     response.read_exact(&mut [0; 1000]).expect("its beginning");
     server.process.kill().expect("our own child");
     let error = response.limit(LARGE_BYTES as u64).bytes().expect_err("it was cut");

@@ -21,7 +21,7 @@ pub(crate) struct Session {
 }
 
 /// A peer that does the handshake on each connection and then runs `script`. A handshake that
-/// fails is told to the client by its alert, and noted with what was wrong.
+/// fails is reported to the client by its alert, and noted with what was wrong.
 pub(crate) fn serve(config: ServerConfig, script: impl Fn(&mut Session, usize) + Send + Sync + 'static) -> Peer {
     let config = Arc::new(config);
     Peer::start(move |conn, index| {
@@ -65,7 +65,7 @@ impl Session {
         Session { tls, conn, received: Vec::new() }
     }
 
-    /// The handshake; gives what the server sends right behind it (the tickets), unsent.
+    /// The handshake; gives what the server sends right after it (the tickets), unsent.
     pub(crate) fn shake_hands(&mut self) -> Result<Vec<u8>, String> {
         loop {
             let out = self.outgoing();
@@ -141,7 +141,7 @@ impl Session {
         }
         while !rest.is_empty() {
             if self.tls.read_tls(&mut rest).map_err(|error| error.to_string())? == 0 {
-                return Err("bytes came behind the client's close_notify".to_owned());
+                return Err("bytes came after the client's close_notify".to_owned());
             }
             if let Err(error) = self.tls.process_new_packets() {
                 let alert = self.outgoing();
@@ -174,7 +174,7 @@ impl Session {
         Some(String::from_utf8(request).expect("the tests send text"))
     }
 
-    /// Reads until so many bytes have come that no request was made of. False at the end.
+    /// Reads until this many bytes have come that no request was made of. False at the end.
     pub(crate) fn read_more(&mut self, bytes: usize) -> bool {
         let enough = self.received.len() + bytes;
         while self.received.len() < enough {
@@ -240,7 +240,7 @@ impl Session {
         self.conn.relay(&far, inward, outward);
     }
 
-    /// Whether the client's close_notify has come.
+    /// Returns whether the client's close_notify has come.
     fn has_client_closed(&mut self) -> bool {
         matches!(self.tls.reader().read(&mut [0; 1]), Ok(0))
     }
@@ -251,8 +251,8 @@ impl Session {
         self.conn.note(if said_goodbye { "goodbye" } else { "cut" });
     }
 
-    /// Whether the client ends its side with close_notify, and not without.
-    pub(crate) fn client_says_goodbye(&mut self) -> bool {
+    /// Returns whether the client ends its side with close_notify, and not without.
+    pub(crate) fn client_sends_goodbye(&mut self) -> bool {
         loop {
             if self.receive().is_err() {
                 return false;
