@@ -305,13 +305,13 @@ impl Observer for Trace {
             Event::Secured { version, cipher_suite, resumed, .. } => {
                 note!("* {version}, {cipher_suite}{}", if *resumed { ", resumed" } else { "" });
             }
-            Event::Reused { exchange, .. } => {
+            Event::Reused { nth: exchange, .. } => {
                 note!("* Reused the connection, for exchange {exchange}");
             }
-            Event::RequestHead { text } => note_head('>', text),
-            Event::Interim { text } | Event::ResponseHead { text } => note_head('<', text),
+            Event::RequestHead { text, .. } => note_head('>', text),
+            Event::InterimHead { text, .. } | Event::ResponseHead { text, .. } => note_head('<', text),
             Event::Redirect { status, to, .. } => note!("* {status}: on to {to}"),
-            Event::Retry { error } => {
+            Event::Retry { error, .. } => {
                 note!("* Once more, on a new connection: {error}")
             }
             Event::Kept { .. } => note!("* connection kept"),

@@ -1,5 +1,5 @@
-//! The one error type: what went wrong, who has to act, how far the request had come, and who said
-//! what.
+//! The one error type: what went wrong, who has to act, how far the request had come, and the words
+//! of the system, the TLS library or the peer.
 //!
 //! Every floor makes these errors; each adds what it knows (the peer, the stage, the method and the
 //! URL) and none takes anything away. Nothing here knows how an error comes about.
@@ -32,7 +32,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum ErrorKind {
     // ---- Side::Caller
-    /// The URL is not one that can be asked for.
+    /// The URL is not one that a request can have.
     InvalidUrl,
     /// The request breaks HTTP's grammar, or a setting is invalid.
     InvalidRequest,
@@ -47,7 +47,7 @@ pub enum ErrorKind {
     BodyTooLarge,
     /// Your request body's reader failed, or gave fewer or more bytes than it announced.
     Body,
-    /// The address filter refused every address of the host, or a proxy that it cannot see behind.
+    /// The address filter refused every address of the host, or a proxy, whose connections it cannot check.
     BlockedAddress,
 
     // ---- Side::Network
@@ -71,7 +71,7 @@ pub enum ErrorKind {
     Head,
     /// The response head is over a limit (bytes, or number of fields).
     HeadTooLarge,
-    /// Where the body ends cannot be told (RFC 9112 §6.3).
+    /// The end of the body cannot be determined (RFC 9112 §6.3).
     Framing,
     /// The chunked coding is malformed (RFC 9112 §7.1).
     Chunk,
@@ -79,10 +79,9 @@ pub enum ErrorKind {
     Truncated,
     /// A redirect that cannot be followed.
     Redirect,
-    /// The content is not what was asked of it: `text` of a body that is not UTF-8, whatever charset
-    /// it announces.
+    /// The content cannot be decoded: `text` of a body that is not UTF-8, whatever charset it announces.
     Decode,
-    /// A 4xx or 5xx, and you asked for that to be an error
+    /// A 4xx or 5xx, turned into an error
     /// ([`error_for_status`](crate::Response::error_for_status)).
     Status,
 }
@@ -102,7 +101,7 @@ pub enum ErrorKind {
 pub enum Side {
     /// You: change the call or a setting.
     Caller,
-    /// Nobody at once: try again later, or another way.
+    /// Try again later, or another way.
     Network,
     /// The server: it refused, or does not speak HTTP/1.1 properly.
     Peer,
@@ -151,7 +150,7 @@ pub enum Stage {
     Wait,
     /// Reading the response head.
     Head,
-    /// Reading the response body, or what else was asked of a response.
+    /// Reading the response body, or another call on a response.
     Body,
     /// Working out where a redirect leads.
     Redirect,
@@ -179,7 +178,7 @@ pub enum Fate {
     ResponseStarted,
 }
 
-/// An error that says who, where and what.
+/// An error: what happened, in which request, at which peer.
 ///
 /// `Display` is one line for a log: what happened, then the request and the peer, as in `chunk size:
 /// '+' is not a hex digit (byte 3 of the line) (GET http://example.com/list, 192.0.2.7:80)`. Of the
@@ -222,7 +221,7 @@ struct Inner {
 }
 
 impl Error {
-    /// Creates an error of your own, for a connector, a resolver or a check of a response.
+    /// Creates an error, for a connector, a resolver or a check of a response.
     ///
     /// What a response was about is added by `Response::error` and `Body::error`.
     ///
@@ -248,7 +247,7 @@ impl Error {
         }))
     }
 
-    /// Creates an error of your own around an [`io::Error`]; `message` says what was being done.
+    /// Creates an error around an [`io::Error`]; `message` says what was being done.
     ///
     /// ```
     /// use longwire::{Error, ErrorKind};
@@ -279,12 +278,12 @@ impl Error {
         self.0.fate
     }
 
-    /// Returns the URL that was being asked for: of a redirect's hop, that hop's. Without userinfo.
+    /// Returns the URL of the request; after redirects, that of the hop that failed. Without userinfo.
     pub fn url(&self) -> Option<&Url> {
         self.0.url.as_ref()
     }
 
-    /// Returns the method of the request: of a redirect's hop, that hop's.
+    /// Returns the method of the request; after redirects, that of the hop that failed.
     pub fn method(&self) -> Option<&Method> {
         self.0.method.as_ref()
     }
@@ -301,16 +300,15 @@ impl Error {
         self.0.status
     }
 
-    /// Returns the beginning of the response body behind an [`ErrorKind::Status`]: at most 8 KiB, as
-    /// they came (see [`error_for_status`](crate::Response::error_for_status)). Neither `Display`
+    /// Returns the beginning of the response body of an [`ErrorKind::Status`]: at most 8 KiB, as received (see [`error_for_status`](crate::Response::error_for_status)). Neither `Display`
     /// nor `Debug` shows it.
     pub fn body(&self) -> Option<&[u8]> {
         self.0.body.as_deref()
     }
 
-    /// Returns what an HTTP proxy said when it refused a tunnel: the head as it came, and after its
-    /// empty line the body, without its chunked coding: at most 8 KiB of it, and what had come within
-    /// a second. It is the proxy's and not the server's, so it is no response.
+    /// Returns the response with which an HTTP proxy refused a tunnel: the head as received, and after
+    /// its empty line the body, without its chunked coding: at most 8 KiB of it, and what arrived within
+    /// a second. It is the proxy's and not the server's, so it is no [`Response`](crate::Response).
     pub fn proxy_answer(&self) -> Option<&[u8]> {
         self.0.proxy_answer.as_deref()
     }
@@ -356,7 +354,7 @@ impl Error {
         self
     }
 
-    /// The request had come that far before.
+    /// Raises the fate to at least this one.
     pub(crate) fn with_fate_at_least(mut self, fate: Fate) -> Error {
         self.0.fate = self.0.fate.max(fate);
         self
@@ -374,7 +372,7 @@ impl Error {
         self
     }
 
-    /// Which request it was about, if that is not known yet.
+    /// Adds the request, if none is known yet.
     pub(crate) fn with_request(mut self, method: &Method, url: &Url) -> Error {
         self.0.method.get_or_insert_with(|| method.clone());
         self.with_url(url)
@@ -395,14 +393,14 @@ impl Error {
         self
     }
 
-    /// The same, seen from further away: of that kind, and `doing` says what was being done.
+    /// Adds context: `doing` is what was being done, and the kind is that of the whole.
     pub(crate) fn context(mut self, kind: ErrorKind, doing: &str) -> Error {
         self.0.kind = kind;
         self.0.message = format!("{doing}: {}", self.0.message).into();
         self
     }
 
-    /// The kind as which this error leaves through `io::Read`. Never `Interrupted` or
+    /// The kind of this error as an `io::Error`. Never `Interrupted` or
     /// `WouldBlock`: the standard library would go round again for ever.
     fn io_kind(&self) -> io::ErrorKind {
         use ErrorKind::*;
@@ -426,7 +424,7 @@ impl Error {
     }
 }
 
-/// What is known of the request and the peer, in parentheses.
+/// The request and the peer, as far as they are known, in parentheses.
 struct About<'a>(&'a Inner);
 
 impl fmt::Display for About<'_> {

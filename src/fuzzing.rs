@@ -1,18 +1,17 @@
-//! Entry points for fuzzers: each takes any bytes and panics if the library breaks a promise.
+//! Fuzz targets: each takes any bytes and panics if the library breaks a promise.
 //!
-//! What they hold the pure floors against: that it does not matter how bytes arrive, a second
-//! opinion (`fuzzing/reference.rs`) that was written without looking at the first, and
-//! what must be true of every result. An input is what the peer sends and nothing else, so that
-//! fixtures are inputs and inputs become fixtures; how it is cut is derived from its bytes.
+//! Checked is that the result does not depend on how the bytes arrive, that it is the result of an
+//! independent parser (`fuzzing/reference.rs`), and that it has the properties which every
+//! result must have. An input is what the peer sends and nothing else, so fixtures are inputs and
+//! inputs become fixtures; how it is split is derived from its bytes.
 //!
-//! This exists under `cfg(fuzzing)`, for `fuzz/`, and under `cfg(test)`, where the inputs kept in
-//! `fuzz/corpus` and the fixtures are played again: those of the repository, for the published package has
-//! neither. The client as a whole is fuzzed through its public face, in `tests/fixtures/fuzz.rs`.
+//! This module exists under `cfg(fuzzing)`, for `fuzz/`, and under `cfg(test)`, where the fixtures and
+//! the inputs kept in `fuzz/corpus` are run again. The client as a whole is fuzzed through its public
+//! API, in `tests/fixtures/fuzz.rs`.
 
 mod reference;
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,39 +22,41 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, is_field_byte};
 use crate::method::Method;
 use crate::net::deadline::Deadline;
-use crate::net::dial::tunnel::{self, Credentials, Destination, Dns, Outcome, ProxyProtocol, ProxyServer};
-use crate::net::transport::{Socket, Stream};
-use crate::redact::hide_userinfo;
+use crate::net::dial::route::{Credentials, Destination, Dns, ProxyProtocol, ProxyServer, TunnelError};
+use crate::net::dial::tunnel;
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
+use crate::redact::{Urls, hide_userinfo};
+use crate::reuse::Reuse;
 use crate::token::is_token;
 use crate::uri::sealed::Sealed;
 use crate::uri::{authority_and_target, has_userinfo, resolve_location, without_userinfo};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::decode::Decoder;
-use crate::wire::framing::{Framing, Persistence, of_response, persists};
-use crate::wire::head::{Head, HeadLimits};
+use crate::wire::framing::{Framing, of_response, reuse};
 use crate::wire::head_lines::InvalidLines;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
 
-/// The client's own limits, and some that a short input can reach.
+/// The client's default limits, and limits that a short input can exceed.
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 64 * 1024, fields_max: 256 };
 const TIGHT: HeadLimits = HeadLimits { bytes_max: 300, fields_max: 5 };
 
-/// A response head means the same however it arrives, is held to its limits, and is clean.
+/// A response head parses to the same however it arrives, is within its limits, and is clean.
 pub fn head(bytes: &[u8]) {
     for limits in [LIMITS, TIGHT] {
-        let strict = receive_head(bytes, Way::Whole, limits, InvalidLines::Refused);
-        let lenient = receive_head(bytes, Way::Whole, limits, InvalidLines::Skipped);
-        check_leniency(&strict, &lenient);
-        for (way, whole, invalid) in ways(bytes)
+        let strict = receive_head(bytes, Delivery::Whole, limits, InvalidLines::Reject);
+        let lenient = receive_head(bytes, Delivery::Whole, limits, InvalidLines::Skip);
+        check_skipping(&strict, &lenient);
+        for (delivery, whole, invalid_lines) in deliveries(bytes)
             .into_iter()
-            .flat_map(|way| [(way, &strict, InvalidLines::Refused), (way, &lenient, InvalidLines::Skipped)])
+            .flat_map(|delivery| [(delivery, &strict, InvalidLines::Reject), (delivery, &lenient, InvalidLines::Skip)])
         {
-            let parts = receive_head(bytes, way, limits, invalid);
+            let parts = receive_head(bytes, delivery, limits, invalid_lines);
             match (whole, &parts) {
                 (Ok(whole), Ok(parts)) => assert_same_head(whole, parts),
                 (Err(whole), Err(parts)) => assert_same_error(whole, parts, bytes.len(), limits),
-                _ => panic!("{way:?} {invalid:?}: {:?}, whole: {:?}", parts.err(), whole.as_ref().err()),
+                _ => panic!("{delivery:?} {invalid_lines:?}: {:?}, whole: {:?}", parts.err(), whole.as_ref().err()),
             }
         }
         if let Ok(head) = &strict {
@@ -64,42 +65,42 @@ pub fn head(bytes: &[u8]) {
     }
 }
 
-/// A whole reply means the same however it arrives, and the same to a second reader.
+/// A whole reply parses to the same however it arrives, and as the reference parser has it.
 pub fn reply(bytes: &[u8]) {
     for method in [Method::GET, Method::HEAD] {
-        let whole = receive(bytes, &method, Way::Whole);
-        for way in ways(bytes) {
-            assert_eq!(receive(bytes, &method, way), whole, "{method} {way:?}");
+        let whole = receive(bytes, &method, Delivery::Whole);
+        for delivery in deliveries(bytes) {
+            assert_eq!(receive(bytes, &method, delivery), whole, "{method} {delivery:?}");
         }
         let Some(head) = &whole.head else { continue };
-        let second = reference::final_head(bytes).expect("a head that was taken is a head");
-        assert_eq!((head.status.as_u16(), head.raw()), (second.status, second.raw));
+        let expected = reference::final_head(bytes).expect("an accepted head is a head");
+        assert_eq!((head.status.as_u16(), head.raw()), (expected.status, expected.raw));
         let framing = of_response(&method, head);
-        assert_eq!(framing.as_ref().ok().copied(), reference::framing(method.as_str(), &second).map(framing_of));
+        assert_eq!(framing.as_ref().ok().copied(), reference::framing(method.as_str(), &expected).map(framing_of));
         let Ok(framing) = framing else { continue };
-        let keeps = matches!(persists(head, framing, false), Persistence::Keep(_));
-        let framing = reference::framing(method.as_str(), &second).expect("it was the same");
-        assert_eq!(keeps, reference::persists(&second, framing));
-        whole.body.check(&bytes[second.end..], framing);
+        let keeps = matches!(reuse(head, framing, false), Reuse::Keep(_));
+        let framing = reference::framing(method.as_str(), &expected).expect("it was the same");
+        assert_eq!(keeps, reference::persists(&expected, framing));
+        whole.body.check(&bytes[expected.end..], framing);
     }
 }
 
-/// The chunked coding by itself.
+/// The chunked coding alone.
 pub fn chunked(bytes: &[u8]) {
-    let whole = receive_body(bytes, Framing::Chunked, Way::Whole);
-    for way in ways(bytes) {
-        assert_eq!(receive_body(bytes, Framing::Chunked, way), whole, "{way:?}");
+    let whole = receive_body(bytes, Framing::Chunked, Delivery::Whole);
+    for delivery in deliveries(bytes) {
+        assert_eq!(receive_body(bytes, Framing::Chunked, delivery), whole, "{delivery:?}");
     }
     whole.check(bytes, reference::Framing::Chunked);
 }
 
-/// The trailer section by itself: `bytes` are what follows the last chunk's line.
+/// The trailer section alone: `bytes` follow the line of the last chunk.
 pub fn trailers(bytes: &[u8]) {
     chunked(&[b"0\r\n", bytes].concat());
     chunked(&[b"0\r\n", bytes, b"\r\n\r\n"].concat());
 }
 
-/// What is encoded in chunks decodes to the same. The first byte says how many sizes follow.
+/// Data that is encoded in chunks decodes to the same. The first byte is the number of sizes that follow.
 pub fn round_trip(bytes: &[u8]) {
     let Some((count, rest)) = bytes.split_first() else { return };
     let (sizes, mut data) = rest.split_at(rest.len().min(usize::from(*count)));
@@ -118,15 +119,15 @@ pub fn round_trip(bytes: &[u8]) {
     text.extend_from_slice(LAST_CHUNK);
     let end = text.len();
     text.extend_from_slice(b"HTTP/1.1 200 OK");
-    for way in ways(&text) {
-        let body = receive_body(&text, Framing::Chunked, way);
-        assert_eq!((&body.bytes[..], body.end, &body.trailers[..]), (whole, End::At(end), &[][..]), "{way:?}");
+    for delivery in deliveries(&text) {
+        let body = receive_body(&text, Framing::Chunked, delivery);
+        assert_eq!((&body.bytes[..], body.end, &body.trailers[..]), (whole, End::At(end), &[][..]), "{delivery:?}");
     }
 }
 
-/// Connection, Keep-Alive, Content-Length and Transfer-Encoding: a list over several lines is the
-/// same list in one, and both mean what a second reader says. Each line is a field's value; its
-/// first byte says which field's.
+/// Connection, Keep-Alive, Content-Length and Transfer-Encoding: a list over several field lines is the
+/// same as on one, and both are read as by the reference parser. Each line of the input is a field's
+/// value; its first byte selects the field.
 pub fn fields(bytes: &[u8]) {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
@@ -157,28 +158,28 @@ pub fn fields(bytes: &[u8]) {
     }
 }
 
-/// What a head's fields mean for the body and the connection; the second reader must agree.
-fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Persistence)> {
-    let head = receive_head(text, Way::Whole, LIMITS, InvalidLines::Refused).expect("it is well-formed");
-    let second = reference::head(text).expect("it is well-formed");
+/// The framing and persistence of a head, which must be those of the reference parser.
+fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Reuse)> {
+    let head = receive_head(text, Delivery::Whole, LIMITS, InvalidLines::Reject).expect("it is well-formed");
+    let expected = reference::head(text).expect("it is well-formed");
     let framing = of_response(method, &head).ok();
-    let second_framing = reference::framing(method.as_str(), &second);
-    assert_eq!(framing, second_framing.map(framing_of));
-    let (framing, second_framing) = (framing?, second_framing?);
-    let persistence = persists(&head, framing, false);
+    let expected_framing = reference::framing(method.as_str(), &expected);
+    assert_eq!(framing, expected_framing.map(framing_of));
+    let (framing, expected_framing) = (framing?, expected_framing?);
+    let persistence = reuse(&head, framing, false);
     match persistence {
-        Persistence::Keep(hint) => {
-            assert!(reference::persists(&second, second_framing), "kept");
-            assert_eq!(hint.timeout_secs, reference::hint(&second, "timeout"));
-            assert_eq!(hint.requests_left, reference::hint(&second, "max"));
+        Reuse::Keep(hint) => {
+            assert!(reference::persists(&expected, expected_framing), "kept");
+            assert_eq!(hint.timeout_secs, reference::hint(&expected, "timeout"));
+            assert_eq!(hint.requests_left, reference::hint(&expected, "max"));
         }
-        Persistence::Close(_) => assert!(!reference::persists(&second, second_framing), "closed"),
+        Reuse::Close(_) => assert!(!reference::persists(&expected, expected_framing), "closed"),
     }
     Some((framing, persistence))
 }
 
-/// A caller's URL, and a Location that is resolved against it: what comes out is http(s), fit for
-/// a request line, without userinfo, and the same when resolved again. The first line is the URL.
+/// A caller's URL, and a Location that is resolved against it: the result is http or https, valid in a
+/// request line, without userinfo, and the same when resolved again. The first line is the URL.
 pub fn location(bytes: &[u8]) {
     let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
     let text = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
@@ -195,12 +196,12 @@ pub fn location(bytes: &[u8]) {
     let reference = String::from_utf8_lossy(location);
     let Ok(next) = resolve_location(&base, location) else { return };
     if base.join(&reference.replace(' ', "%20")).is_ok_and(|url| has_userinfo(&url)) {
-        let shown = location.escape_ascii().to_string(); // as an error about it shows it
-        assert!(hide_userinfo(&shown, "//").contains("***@"), "userinfo is shown: {shown}");
+        let shown = location.escape_ascii().to_string(); // as in an error message
+        assert!(hide_userinfo(&shown, Urls::Reference).contains("***@"), "userinfo is shown: {shown}");
     }
     check_url(&next);
     check_host(&reference, &next);
-    let again = resolve_location(&base, next.as_str().as_bytes()).expect("what came out goes in");
+    let again = resolve_location(&base, next.as_str().as_bytes()).expect("a resolved URL is a valid Location");
     assert_eq!(again, next, "resolved again");
 }
 
@@ -215,7 +216,7 @@ fn check_url(url: &Url) {
     assert_eq!(url.as_str().into_url().expect("it is a URL"), *url, "parsed again");
 }
 
-/// A plain name in an authority is the host that is asked, and no other.
+/// A plain name in an authority is the URL's host.
 fn check_host(text: &str, url: &Url) {
     let Some((before, rest)) = text.split_once("//") else { return };
     if !(before.is_empty() || ["http:", "https:"].contains(&before.to_ascii_lowercase().as_str())) {
@@ -233,46 +234,46 @@ fn check_host(text: &str, url: &Url) {
     }
 }
 
-/// Whatever a proxy says comes to an end: in a tunnel where a second reader sees that it agreed and
-/// said no more; else in an error that blames the proxy.
+/// The handshake with a proxy ends for any bytes that the proxy sends: in a tunnel if the reference
+/// parser finds a 2xx head and no bytes after it, otherwise in an error of [`ErrorKind::Proxy`].
 pub fn tunnel(bytes: &[u8]) {
     let http = || ProxyProtocol::Http { is_https: false, fields: Headers::new() };
-    let whole = shake_hands(bytes, Way::Whole, http());
+    let whole = run_handshake(bytes, Delivery::Whole, http());
     let head = reference::final_head(bytes);
-    let is_agreed = head.is_some_and(|head| (200..300).contains(&head.status) && head.end == bytes.len());
-    assert!(is_agreed || whole.is_none(), "it did not agree");
-    for way in ways(bytes) {
-        assert_eq!(shake_hands(bytes, way, http()), whole, "{way:?}");
+    let is_accepted = head.is_some_and(|head| (200..300).contains(&head.status) && head.end == bytes.len());
+    assert!(is_accepted || whole.is_none(), "the proxy did not accept");
+    for delivery in deliveries(bytes) {
+        assert_eq!(run_handshake(bytes, delivery, http()), whole, "{delivery:?}");
     }
     for login in [false, true] {
         let end = socks5_end(bytes, login);
-        for way in ways(bytes).into_iter().chain([Way::Whole]) {
+        for delivery in deliveries(bytes).into_iter().chain([Delivery::Whole]) {
             let speaks = ProxyProtocol::Socks5 {
-                names: Dns::Remote,
-                login: login.then(|| Credentials { user: b"me".to_vec(), password: b"secret".to_vec() }),
+                dns: Dns::Remote,
+                credentials: login.then(|| Credentials { user: b"me".to_vec(), password: b"secret".to_vec() }),
             };
-            assert_eq!(shake_hands(bytes, way, speaks), end, "{way:?}");
+            assert_eq!(run_handshake(bytes, delivery, speaks), end, "{delivery:?}");
         }
     }
 }
 
-/// How many bytes were read of what the proxy says when the tunnel was there, if it came to that.
-fn shake_hands(bytes: &[u8], way: Way, speaks: ProxyProtocol) -> Option<usize> {
+/// Returns the number of bytes that were read from the proxy when the tunnel opened, if it did.
+fn run_handshake(bytes: &[u8], delivery: Delivery, speaks: ProxyProtocol) -> Option<usize> {
     let read = Arc::new(AtomicUsize::new(0));
-    let said = Said { bytes: bytes.to_vec(), way, shown: 0, read: Arc::clone(&read) };
-    let relay = ProxyServer {
+    let proxy = ScriptedProxy { bytes: bytes.to_vec(), delivery, arrived: 0, read: Arc::clone(&read) };
+    let server = ProxyServer {
         name: String::new(),
         host: String::new(),
         port: 1,
-        speaks,
+        protocol: speaks,
         is_trusted: false,
         #[cfg(feature = "__rustls")]
         tls: None,
     };
     let to = Destination::Host("example.test", 80);
-    match tunnel::open(Socket::Other(Box::new(said)), &relay, b"", to, Deadline::none(), None) {
-        Ok(Outcome::Open(_)) => Some(read.load(Ordering::Relaxed)),
-        Ok(Outcome::Unreachable(error)) | Err(error) => {
+    match tunnel::open(Socket::other(Box::new(proxy)), &server, b"", to, Deadline::none(), None) {
+        Ok(_) => Some(read.load(Ordering::Relaxed)),
+        Err(TunnelError::Unreachable(error) | TunnelError::Failed(error)) => {
             assert_eq!(error.kind(), ErrorKind::Proxy, "{error}");
             assert!(error.proxy_answer().is_none_or(|answer| answer.len() <= 24 * 1024), "{error}");
             None
@@ -280,8 +281,8 @@ fn shake_hands(bytes: &[u8], way: Way, speaks: ProxyProtocol) -> Option<usize> {
     }
 }
 
-/// Where a SOCKS5 proxy's part of the handshake ends, if it agrees (RFC 1928, RFC 1929) and nothing
-/// comes behind.
+/// Returns the length of a SOCKS5 proxy's part of the handshake, if it accepts (RFC 1928, RFC 1929) and
+/// sends nothing after it.
 fn socks5_end(bytes: &[u8], login: bool) -> Option<usize> {
     let start = match bytes {
         [5, 0, ..] => 2,
@@ -297,27 +298,27 @@ fn socks5_end(bytes: &[u8], login: bool) -> Option<usize> {
     (start + length == bytes.len()).then_some(start + length)
 }
 
-/// A proxy that says this whatever it hears, and closes.
-struct Said {
+/// A proxy that sends these bytes, whatever it is sent, and closes.
+struct ScriptedProxy {
     bytes: Vec<u8>,
-    way: Way,
-    shown: usize,
+    delivery: Delivery,
+    arrived: usize,
     read: Arc<AtomicUsize>,
 }
 
-impl Read for Said {
+impl Read for ScriptedProxy {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let start = self.read.load(Ordering::Relaxed);
-        if start == self.shown {
-            self.shown = self.way.next(start, self.bytes.len());
+        if start == self.arrived {
+            self.arrived = self.delivery.next(start, self.bytes.len());
         }
-        let count = (&self.bytes[start..self.shown]).read(buf)?;
+        let count = (&self.bytes[start..self.arrived]).read(buf)?;
         self.read.store(start + count, Ordering::Relaxed);
         Ok(count)
     }
 }
 
-impl Write for Said {
+impl Write for ScriptedProxy {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         Ok(buf.len())
     }
@@ -327,7 +328,7 @@ impl Write for Said {
     }
 }
 
-impl Stream for Said {
+impl Stream for ScriptedProxy {
     fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let all_read = self.read.load(Ordering::Relaxed) == self.bytes.len();
         if all_read { Err(io::ErrorKind::WouldBlock.into()) } else { self.read(buf) }
@@ -336,65 +337,58 @@ impl Stream for Said {
     fn set_timeouts(&mut self, _: Option<Duration>, _: Option<Duration>) -> io::Result<()> {
         Ok(())
     }
-
-    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        None
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
 }
 
 /// How the bytes of an input arrive.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum Delivery {
     Whole,
     ByByte,
     /// In two parts.
     Split(usize),
-    /// In pieces of up to so many bytes.
+    /// In pieces of 1 to `bytes_max` bytes.
     Pieces {
-        dice: u64,
-        most: usize,
+        seed: u64,
+        bytes_max: usize,
     },
 }
 
-impl Way {
-    /// How many bytes are there when something has come behind `shown` bytes.
-    fn next(&mut self, shown: usize, length: usize) -> usize {
+impl Delivery {
+    /// Returns how many bytes have arrived after the next read, when `arrived` have before.
+    fn next(&mut self, arrived: usize, length: usize) -> usize {
         match self {
-            Way::Whole => length,
-            Way::ByByte => (shown + 1).min(length),
-            Way::Split(at) if shown < *at => (*at).min(length),
-            Way::Split(_) => length,
-            Way::Pieces { dice, most } => {
-                *dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (shown + 1 + (*dice >> 33) as usize % *most).min(length)
+            Delivery::Whole => length,
+            Delivery::ByByte => (arrived + 1).min(length),
+            Delivery::Split(at) if arrived < *at => (*at).min(length),
+            Delivery::Split(_) => length,
+            Delivery::Pieces { seed, bytes_max } => {
+                *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (arrived + 1 + (*seed >> 33) as usize % *bytes_max).min(length)
             }
         }
     }
 }
 
-/// Ways worth trying; which ones exactly depends on nothing but the bytes.
-fn ways(bytes: &[u8]) -> Vec<Way> {
-    let dice = bytes
+/// The deliveries to test; they depend on nothing but the bytes.
+fn deliveries(bytes: &[u8]) -> Vec<Delivery> {
+    let seed = bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    let mut ways = vec![Way::ByByte, Way::Pieces { dice, most: 7 }, Way::Pieces { dice, most: 200 }];
+    let mut deliveries =
+        vec![Delivery::ByByte, Delivery::Pieces { seed, bytes_max: 7 }, Delivery::Pieces { seed, bytes_max: 200 }];
     match bytes.len() {
         0 => {}
-        length @ 1..=48 => ways.extend((1..length).map(Way::Split)),
-        length => ways.push(Way::Split(1 + (dice >> 17) as usize % (length - 1))),
+        length @ 1..=48 => deliveries.extend((1..length).map(Delivery::Split)),
+        length => deliveries.push(Delivery::Split(1 + (seed >> 17) as usize % (length - 1))),
     }
-    ways
+    deliveries
 }
 
-/// Who skips lines takes what is taken without, and the same of it; and skips none that some reader may
-/// take for one that frames the message.
-fn check_leniency(strict: &Result<Head>, lenient: &Result<Head>) {
+/// A parser that skips invalid lines accepts each head that one that does not accepts, with the same
+/// result, and skips no line that another parser may take for a field that frames the message.
+fn check_skipping(strict: &Result<Head>, lenient: &Result<Head>) {
     let Ok(lenient) = lenient else {
-        assert!(strict.is_err(), "only a strict reader takes it");
+        assert!(strict.is_err(), "only a strict parser accepts it");
         return;
     };
     if let Ok(strict) = strict {
@@ -406,7 +400,7 @@ fn check_leniency(strict: &Result<Head>, lenient: &Result<Head>) {
             .iter()
             .any(|field| name.windows(field.len()).any(|part| part == field.as_bytes()))
     };
-    // Nor is one folded.
+    // None of those is folded.
     let mut unfolded: &[u8] = &[];
     for line in lenient.raw().split(|byte| *byte == b'\n').skip(1) {
         let is_fold = line.starts_with(b" ") || line.starts_with(b"\t");
@@ -423,15 +417,15 @@ fn check_leniency(strict: &Result<Head>, lenient: &Result<Head>) {
     assert_eq!(names.filter(|name| frames(name)).count(), seen, "a line that frames was skipped");
 }
 
-fn receive_head(bytes: &[u8], mut way: Way, limits: HeadLimits, invalid: InvalidLines) -> Result<Head> {
-    let (mut parser, mut shown) = (HeadParser::new(limits, invalid), 0);
+fn receive_head(bytes: &[u8], mut delivery: Delivery, limits: HeadLimits, invalid_lines: InvalidLines) -> Result<Head> {
+    let (mut parser, mut arrived) = (HeadParser::new(limits, invalid_lines), 0);
     loop {
-        let before = shown;
-        shown = way.next(shown, bytes.len());
-        if before == shown {
-            return Err(parser.eof(&bytes[..shown]));
+        let before = arrived;
+        arrived = delivery.next(arrived, bytes.len());
+        if before == arrived {
+            return Err(parser.eof(&bytes[..arrived]));
         }
-        if let Some(found) = parser.parse(&bytes[..shown])? {
+        if let Some(found) = parser.parse(&bytes[..arrived])? {
             return Ok(found);
         }
     }
@@ -443,8 +437,8 @@ fn assert_same_head(one: &Head, other: &Head) {
     assert!(one.headers.iter().eq(other.headers.iter()), "{:?} {:?}", one.headers, other.headers);
 }
 
-/// What is too large need not be looked at any more, so it may also be malformed; nothing else
-/// depends on the order in which things are noticed.
+/// A head that is too large is not parsed further, so it may also be malformed; no other error depends
+/// on the order in which the bytes are checked.
 fn assert_same_error(one: &Error, other: &Error, length: usize, limits: HeadLimits) {
     let is_at_limit = [one, other].iter().any(|error| error.kind() == ErrorKind::HeadTooLarge);
     assert!(!is_at_limit || limits.fields_max == TIGHT.fields_max || length > 256, "{one}; {other}");
@@ -456,22 +450,22 @@ fn assert_same_error(one: &Error, other: &Error, length: usize, limits: HeadLimi
 fn check_head(head: &Head, bytes: &[u8], limits: HeadLimits) {
     let length = head.bytes;
     assert!(length <= limits.bytes_max && head.headers.len() <= limits.fields_max, "{length} bytes");
-    assert!(bytes[..length].ends_with(head.raw()), "the raw head is what came");
+    assert!(bytes[..length].ends_with(head.raw()), "the raw head is the received one");
     let lead = &bytes[..length - head.raw().len()];
     assert!(lead.iter().filter(|byte| **byte == b'\n').count() <= 4, "empty lines before the head");
     assert!((100..=999).contains(&head.status.as_u16()), "{}", head.status);
     assert!(head.reason().bytes().all(is_field_byte), "{:?}", head.reason());
     let is_clean = |value: &[u8]| !value.iter().any(|byte| b"\r\n\0".contains(byte));
-    let second = reference::head(bytes).expect("a head that was taken is a head");
-    assert_eq!(second.raw, head.raw());
-    assert_eq!(second.fields.len(), head.headers.len());
-    for ((name, value), (second_name, second_value)) in head.headers.iter().zip(&second.fields) {
+    let expected = reference::head(bytes).expect("an accepted head is a head");
+    assert_eq!(expected.raw, head.raw());
+    assert_eq!(expected.fields.len(), head.headers.len());
+    for ((name, value), (expected_name, expected_value)) in head.headers.iter().zip(&expected.fields) {
         assert!(is_token(name.as_bytes()) && is_clean(value), "{name}: {}", value.escape_ascii());
-        assert_eq!((&name.to_ascii_lowercase(), value), (second_name, &second_value[..]));
+        assert_eq!((&name.to_ascii_lowercase(), value), (expected_name, &expected_value[..]));
     }
 }
 
-/// What came of a reply.
+/// The result for a reply.
 #[derive(Default)]
 struct Received {
     interim: usize,
@@ -493,14 +487,14 @@ impl std::fmt::Debug for Received {
     }
 }
 
-fn receive(bytes: &[u8], method: &Method, way: Way) -> Received {
+fn receive(bytes: &[u8], method: &Method, delivery: Delivery) -> Received {
     let mut received = Received::default();
     let mut used = 0;
     let framing = loop {
-        match receive_head(&bytes[used..], way, LIMITS, InvalidLines::Refused) {
+        match receive_head(&bytes[used..], delivery, LIMITS, InvalidLines::Reject) {
             Ok(head) => {
                 used += head.bytes;
-                if head.status.is_informational() && head.status.as_u16() != 101 {
+                if head.is_interim() {
                     received.interim += 1;
                     continue;
                 }
@@ -512,13 +506,13 @@ fn receive(bytes: &[u8], method: &Method, way: Way) -> Received {
         }
     };
     match framing {
-        Ok(framing) => received.body = receive_body(&bytes[used..], framing, way),
+        Ok(framing) => received.body = receive_body(&bytes[used..], framing, delivery),
         Err(error) => received.body.end = End::Error(error.kind()),
     }
     received
 }
 
-/// What came of the bytes behind a head, with the end of the connection behind them.
+/// The result for the bytes after a head, which the connection's end follows.
 #[derive(Debug, Default, PartialEq)]
 struct Body {
     bytes: Vec<u8>,
@@ -534,23 +528,23 @@ enum End {
     Error(ErrorKind),
 }
 
-fn receive_body(bytes: &[u8], framing: Framing, mut way: Way) -> Body {
+fn receive_body(bytes: &[u8], framing: Framing, mut delivery: Delivery) -> Body {
     let mut decoder = Decoder::new(framing);
-    let (mut body, mut used, mut shown) = (Body::default(), 0, 0);
+    let (mut body, mut used, mut arrived) = (Body::default(), 0, 0);
     let end = loop {
-        match decoder.step(&bytes[used..shown]) {
+        match decoder.step(&bytes[used..arrived]) {
             Ok(Step::Data { skip, len }) => {
-                assert!(len > 0 && used + skip + len <= shown, "data that is not there");
-                let taken = if len > 3 { len / 2 } else { len }; // as a reader with little room does
+                assert!(len > 0 && used + skip + len <= arrived, "data that has not arrived");
+                let taken = if len > 3 { len / 2 } else { len }; // as a reader with a small buffer does
                 body.bytes.extend_from_slice(&bytes[used + skip..used + skip + taken]);
                 used += skip + taken;
                 decoder.advance(taken);
             }
             Ok(Step::More { skip }) => {
                 used += skip;
-                assert_eq!(used, shown, "all that is no data is used up");
-                shown = way.next(shown, bytes.len());
-                if used == shown {
+                assert_eq!(used, arrived, "bytes that are not data are consumed");
+                arrived = delivery.next(arrived, bytes.len());
+                if used == arrived {
                     break decoder.eof().map(|()| used);
                 }
             }
@@ -564,21 +558,22 @@ fn receive_body(bytes: &[u8], framing: Framing, mut way: Way) -> Body {
 }
 
 impl Body {
-    /// Holds it against what a second reader makes of the same bytes.
+    /// Compares it with the result of the reference parser for the same bytes.
     fn check(&self, bytes: &[u8], framing: reference::Framing) {
-        let second = reference::body(bytes, framing, true);
-        assert_eq!(self.bytes, second.bytes);
-        match (self.end, second.end) {
-            (End::At(end), reference::End::At(second)) => assert_eq!(end, second),
+        let expected = reference::body(bytes, framing, true);
+        assert_eq!(self.bytes, expected.bytes);
+        match (self.end, expected.end) {
+            (End::At(end), reference::End::At(expected)) => assert_eq!(end, expected),
             (End::Error(ErrorKind::Chunk), reference::End::Bad | reference::End::Open) => {}
             (End::Error(ErrorKind::Truncated), reference::End::Open) => {}
-            (end, second) => panic!("{end:?}, but {second:?}"),
+            (end, expected) => panic!("{end:?}, but {expected:?}"),
         }
         if matches!(self.end, End::At(_)) {
-            let harmless = |name: &str| !["content-length", "transfer-encoding", "host", "connection"].contains(&name);
-            assert!(self.trailers.iter().all(|(name, _)| harmless(name)), "{:?}", self.trailers);
-            let mut second = second.trailers.iter();
-            assert!(self.trailers.iter().all(|field| second.any(|other| other == field)), "{:?}", self.trailers);
+            let is_allowed =
+                |name: &str| !["content-length", "transfer-encoding", "host", "connection"].contains(&name);
+            assert!(self.trailers.iter().all(|(name, _)| is_allowed(name)), "{:?}", self.trailers);
+            let mut expected = expected.trailers.iter();
+            assert!(self.trailers.iter().all(|field| expected.any(|other| other == field)), "{:?}", self.trailers);
         }
     }
 }
@@ -611,25 +606,26 @@ mod tests {
         files.map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect()
     }
 
-    /// The replies of the fixtures, and two that are here in any case.
+    /// The replies of the fixtures, which the published package does not have, and two that are here in any
+    /// case.
     fn replies() -> Vec<(String, Vec<u8>)> {
         let folders = ["head", "framing", "chunked", "close", "limits", "hostile", "wild"];
         let all = folders.iter().flat_map(|folder| files(&format!("fixtures/{folder}")));
-        let all: Vec<_> = all.filter(|(name, _)| name.ends_with(".http")).collect();
+        let mut replies: Vec<_> = all.filter(|(name, _)| name.ends_with(".http")).collect();
         let is_package = !Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").exists();
-        assert!(all.len() >= 120 || is_package, "only {} fixtures", all.len());
-        let texts = [
+        assert!(replies.len() >= 120 || is_package, "only {} fixtures", replies.len());
+        replies.extend(named(&[
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
-        ];
-        all.into_iter().chain(named(&texts)).collect()
+        ]));
+        replies
     }
 
-    /// Plays the inputs kept for a target, and some more; the name is shown when one panics.
-    fn play(target: &str, entry: fn(&[u8]), more: Vec<(String, Vec<u8>)>) {
+    /// Runs a target on the inputs kept for it, and on `more`; the input's name is shown if one panics.
+    fn run(target: &str, entry: fn(&[u8]), more: Vec<(String, Vec<u8>)>) {
         for (name, bytes) in files(&format!("fuzz/corpus/{target}")).into_iter().chain(more) {
-            let played = std::panic::catch_unwind(|| entry(&bytes));
-            assert!(played.is_ok(), "{target}: {name}");
+            let result = std::panic::catch_unwind(|| entry(&bytes));
+            assert!(result.is_ok(), "{target}: {name}");
         }
     }
 
@@ -638,39 +634,39 @@ mod tests {
     }
 
     #[test]
-    fn heads_mean_the_same_however_they_arrive() {
-        play("head", head, replies());
+    fn heads_parse_to_the_same_however_they_arrive() {
+        run("head", head, replies());
     }
 
     #[test]
-    fn replies_mean_what_a_second_reader_says() {
-        play("reply", reply, replies());
+    fn replies_are_read_as_by_the_reference_parser() {
+        run("reply", reply, replies());
     }
 
     #[test]
-    fn chunked_bodies_mean_what_a_second_reader_says() {
-        let behind_head = |(name, bytes): (String, Vec<u8>)| {
+    fn chunked_bodies_are_read_as_by_the_reference_parser() {
+        let after_head = |(name, bytes): (String, Vec<u8>)| {
             let body = bytes.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
             (name, bytes[body..].to_vec())
         };
-        play("chunked", chunked, replies().into_iter().map(behind_head).collect());
+        run("chunked", chunked, replies().into_iter().map(after_head).collect());
     }
 
     #[test]
-    fn trailer_sections_mean_what_a_second_reader_says() {
+    fn trailer_sections_are_read_as_by_the_reference_parser() {
         let texts =
             ["", "A: 1\r\n\r\n", "A:1\r\nB :2\r\n", "Host: x\r\nX:\r\n\r\nHTTP/1.1", "A: 1\r\n b\r\n\r\n", "\n"];
-        play("trailers", trailers, named(&texts));
+        run("trailers", trailers, named(&texts));
     }
 
     #[test]
-    fn what_is_encoded_decodes_to_the_same_at_every_split() {
+    fn encoded_data_decodes_to_the_same_at_every_split() {
         let texts = ["", "\x01\x00abc", "\x02\x05\x00hello, world", "\x03abcdefghijklmnopqrstuvwxyz", "\x7f"];
-        play("round_trip", round_trip, named(&texts));
+        run("round_trip", round_trip, named(&texts));
     }
 
     #[test]
-    fn a_list_over_several_lines_is_the_same_list_in_one() {
+    fn a_list_over_several_lines_is_the_same_as_on_one() {
         let texts = [
             "0\n0close",
             "1\n0Keep-Alive\n1timeout=5, max=100\n1max=0",
@@ -682,11 +678,11 @@ mod tests {
             "3\n3 ,CHUNKED ,",
             "0\n1timeout = 18446744073709551616,timeout=7,=",
         ];
-        play("fields", fields, named(&texts));
+        run("fields", fields, named(&texts));
     }
 
     #[test]
-    fn a_location_leads_where_it_says() {
+    fn a_location_resolves_to_a_valid_url() {
         let texts = [
             "http://a/b/c/d?q#f\n../g",
             "http://user:pass@A.example:80/\n//u:p@b.example/x y\u{e9}",
@@ -695,11 +691,11 @@ mod tests {
             "http://a/\n\\\\b/",
             "\n/..//evil.example/%2e%2e/;a=b",
         ];
-        play("location", location, named(&texts));
+        run("location", location, named(&texts));
     }
 
     #[test]
-    fn a_proxy_that_says_anything_is_agreed_with_or_blamed() {
+    fn any_bytes_of_a_proxy_open_a_tunnel_or_are_a_proxy_error() {
         let texts = [
             "",
             "HTTP/1.1 200 OK\r\n\r\n",
@@ -710,8 +706,8 @@ mod tests {
             "\x05\x00\x05\x00\x00\x04abcdabcdabcdabcd\x00\x50",
             "\x05\x00\x05\x05\x00\x01",
         ];
-        let (opened, agreed) = (texts.map(|text| socks5_end(text.as_bytes(), true)), [None, Some(15), Some(24)]);
-        assert_eq!(opened[4..7], agreed);
-        play("tunnel", tunnel, named(&texts).into_iter().chain(replies()).collect());
+        let (opened, expected) = (texts.map(|text| socks5_end(text.as_bytes(), true)), [None, Some(15), Some(24)]);
+        assert_eq!(opened[4..7], expected);
+        run("tunnel", tunnel, named(&texts).into_iter().chain(replies()).collect());
     }
 }

@@ -1,6 +1,206 @@
-#![doc = include_str!("../README.md")]
+//! A blocking HTTP/1.1 client with its own HTTP stack: keep-alive over a connection pool, a timeout for
+//! everything, streaming bodies, safe retries, proxies, https, and protection against SSRF.
+//!
+//! There is no async runtime, no background thread and no `unsafe`, and there are three dependencies:
+//! httparse, base64 and url. A call blocks the calling thread; a [`Client`] is shared by any number of
+//! threads.
+//!
+//! ```
+//! use std::io::Read;
+//! # use std::io::Write;
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let address = listener.local_addr()?;
+//! # let server = std::thread::spawn(move || {
+//! #     let (mut stream, _) = listener.accept().unwrap();
+//! #     for _ in 0..2 {
+//! #         let mut head = Vec::new();
+//! #         while !head.ends_with(b"\r\n\r\n") {
+//! #             let mut byte = [0];
+//! #             stream.read_exact(&mut byte).unwrap();
+//! #             head.push(byte[0]);
+//! #         }
+//! #         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+//! #     }
+//! # });
+//!
+//! let url = format!("http://{address}/");
+//! let client = longwire::Client::new();
+//! for nth in 1..=2 {
+//!     let mut response = client.get(&url).basic_auth("user", Some("password")).send()?;
+//!     assert_eq!(response.status(), 200);
+//!     assert_eq!(response.connection().nth(), nth); // one connection carries both requests
+//!
+//!     let mut buffer = [0; 4096];
+//!     loop {
+//!         let count = response.read(&mut buffer)?;
+//!         if count == 0 {
+//!             break; // the body is complete, and its connection free for the next request
+//!         }
+//!         assert_eq!(&buffer[..count], b"hello");
+//!     }
+//! }
+//! # server.join().unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Guarantees
+//!
+//! 1. **`Ok(0)` from a read into a non-empty buffer means that the body is complete**, proven by its
+//!    framing (RFC 9112 §6.3). A truncated body is an error, never a short success; and the error is
+//!    final: every later read returns it again.
+//! 2. **A finished body returns its connection to the pool at its last byte**, not one read later. An
+//!    unfinished body never poisons the pool: its rest is consumed if it has already arrived, otherwise
+//!    the connection is closed. Dropping a body never waits for the network.
+//! 3. **Nothing waits longer than its timeout.** One deadline covers the pool, DNS, connect, a proxy's
+//!    handshake, TLS, sending, waiting, reading, redirects and a retry.
+//!
+//! # Which type for what
+//!
+//! | I want to … | use |
+//! |---|---|
+//! | send one request | [`get`], [`head`], [`post`], [`put`], [`patch`], [`delete`], [`request`]: they share one process-wide client, created on first use |
+//! | send many, with keep-alive | [`Client`]; clones share one connection pool |
+//! | choose timeouts, limits, proxies, TLS | [`ClientBuilder`] |
+//! | add headers, a query, credentials, a form, a body | [`RequestBuilder`] |
+//! | build a request without a client, to be sent later | [`Request`], [`Client::send`] |
+//! | send a file, a reader, a chunked body | [`SendBody`] |
+//! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`] |
+//! | keep head and body apart | [`Response::into_parts`], [`ResponseHead`], [`Body`] |
+//! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::copy_to`] |
+//! | find out what went wrong | [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
+//! | cancel from another thread | [`CancelToken`] |
+//! | go through a proxy | [`Proxy`] |
+//! | trust private roots, use a client certificate, pin one | [`Tls`], [`Roots`] |
+//! | fetch untrusted URLs (SSRF protection) | [`PublicOnly`], [`ClientBuilder::address_filter`] |
+//! | decide on a redirect, sign a request | [`ClientBuilder::on_redirect`], [`ClientBuilder::before_send`] |
+//! | see what the client does | [`Observer`], [`Event`], [`Timings`], [`ConnectionInfo`] |
+//! | see the pool, and why connections were closed | [`Client::pool_stats`], [`CloseReason`] |
+//! | set socket options, use a custom resolver or transport, or a unix socket | [`ClientBuilder::dial`], [`transport`], [`ClientBuilder::unix_socket`] |
+//! | switch protocols (WebSocket) | [`Response::upgrade`], [`Upgraded`] |
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `tls` | https with rustls (ring), trusting the certificates that the platform trusts |
+//! | `tls-webpki-roots` | https with Mozilla's root certificates built in, for images without a trust store |
+//!
+//! Both are off by default: then an `https` URL is [`ErrorKind::UnsupportedScheme`], and there is no TLS
+//! code in the build. With both, the platform's certificates are used unless the client is built with
+//! `Roots::Bundled` ([`Tls::roots`]). The features need a C compiler, for ring.
+//!
+//! TLS is 1.2 or 1.3, with ALPN `http/1.1`. SNI is sent for host names; for an IP address the certificate
+//! must list that address. The platform's trust store is read at the client's first https request, and
+//! sessions are resumed across the client's connections. Each refusal says in words what is wrong
+//! ([`ErrorKind::Tls`]). A body that ends with the connection needs the server's close_notify, and is
+//! [`Truncated`](ErrorKind::Truncated) without it. Revocation is not checked.
+//!
+//! # Timeouts
+//!
+//! Each takes a [`Duration`](std::time::Duration), or `None` for no limit.
+//!
+//! | limit | default | setting |
+//! |---|---|---|
+//! | getting a connection: pool, DNS, connect, a proxy's handshake, TLS | 10 s | [`connect_timeout`](ClientBuilder::connect_timeout) |
+//! | no bytes received; also, completing a response head after its first byte. An incomplete TLS record (up to 16 KiB) counts as no data | 60 s | [`read_timeout`](ClientBuilder::read_timeout) |
+//! | a write makes no progress | 60 s | [`write_timeout`](ClientBuilder::write_timeout) |
+//! | complete response head, counted from the end of the request | none | [`header_timeout`](ClientBuilder::header_timeout) |
+//! | a body slower than a number of bytes per period | none | [`min_speed`](ClientBuilder::min_speed) |
+//! | everything, from the call to the body's last byte, redirects and a retry included | none | [`timeout`](ClientBuilder::timeout) |
+//!
+//! # Limits
+//!
+//! | limit | default | setting |
+//! |---|---|---|
+//! | idle connections per host; in all | 32; 128 | [`max_idle_per_host`](ClientBuilder::max_idle_per_host), [`max_idle`](ClientBuilder::max_idle) |
+//! | time that a connection may be idle | 30 s, or the server's `Keep-Alive: timeout` less a second | [`idle_timeout`](ClientBuilder::idle_timeout) |
+//! | age of a connection | none | [`max_connection_age`](ClientBuilder::max_connection_age) |
+//! | connections per host | none | [`max_connections_per_host`](ClientBuilder::max_connections_per_host) |
+//! | read buffer per active connection (idle connections hold none) | 8 KiB | [`buffer_size`](ClientBuilder::buffer_size) |
+//! | response head; its fields | 64 KiB; 256 | [`max_head_size`](ClientBuilder::max_head_size), [`max_headers`](ClientBuilder::max_headers) |
+//! | all interim responses of an exchange together | 64 KiB | [`max_head_size`](ClientBuilder::max_head_size) |
+//! | chunk line; trailers | 4 KiB; 16 KiB and 64 fields | |
+//! | redirects | 10 | [`max_redirects`](ClientBuilder::max_redirects) |
+//! | body collected by `bytes` or `text` | 64 MiB | [`Response::limit`] |
+//! | body kept by [`error_for_status`](Response::error_for_status); time waited for it | 8 KiB; 1 s | |
+//! | a proxy's response to CONNECT; its interim responses together; body kept of a refusal | 16 KiB and 64 fields; 16 KiB; 8 KiB | |
+//! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
+//! | … of these, to one address; to one that has not answered | 32; 4 | |
+//! | addresses that lost a connection race, and are tried last | 256, for 10 minutes | |
+//!
+//! # Errors and retries
+//!
+//! A status of 400 or above is a response; [`Response::error_for_status`] makes it an error. Every failure
+//! is an [`Error`], which names the request and the peer in one line, without the query of the URL, and answers
+//! four questions: what happened ([`Error::kind`]), who has to act ([`ErrorKind::side`]), how far the exchange
+//! got ([`Error::stage`]), and whether the request may be sent again ([`Error::fate`]). Reading a body
+//! returns the same error inside an [`io::Error`](std::io::Error); `Error::try_from` takes it out.
+//!
+//! longwire retries a request at most once, and only if
+//!
+//! 1. it was sent on a pooled connection,
+//! 2. no byte of a response arrived,
+//! 3. it is idempotent (GET, HEAD, OPTIONS, TRACE, PUT, DELETE, an `Idempotency-Key`, or
+//!    [`idempotent(true)`](RequestBuilder::idempotent)) or none of it was sent, and
+//! 4. its body can be replayed (a reader cannot).
+//!
+//! So a POST that a server may have seen is never sent twice. A 417 to `Expect: 100-continue` is repeated
+//! once without that field.
+//!
+//! # What it does with HTTP
+//!
+//! * **Framing** follows RFC 9112 §6.3 in its order. `Transfer-Encoding` may only be `chunked` or `identity`,
+//!   lengths are digits, and a connection reset is never the end of a body.
+//! * **Response heads** may have folded lines, control characters in values, and `HTTP/2.0` in text, as
+//!   devices send them. A line that is not a field is an error that shows it by number and text, or is skipped
+//!   with [`skip_invalid_headers`](ClientBuilder::skip_invalid_headers), but never one that names
+//!   `Content-Length` or `Transfer-Encoding`.
+//! * **Reuse** takes the most recently used idle connection, checked for EOF or stray bytes first
+//!   ([`probe_after`](ClientBuilder::probe_after)). Bytes that a server sends unasked between that check and
+//!   the response would be taken for the response; HTTP/1.1 has no request ids.
+//! * **Headers set by hand** may be `Connection`, `Keep-Alive`, `TE: trailers` and `Expect: 100-continue`. What
+//!   would make two messages of one (another length or coding) is [`ErrorKind::InvalidRequest`].
+//! * **Redirects** are followed, but never from https to http
+//!   ([`allow_https_downgrade`](ClientBuilder::allow_https_downgrade)). To another origin (scheme, host, port)
+//!   only an allow-list of headers is forwarded: not `Authorization`, not cookies, not custom headers
+//!   ([`allow_cross_origin_header`](ClientBuilder::allow_cross_origin_header)).
+//! * **Early responses**: an upload stops when the server has already answered (413, …), and
+//!   [`Response::is_request_complete`] is false then.
+//! * **1xx** responses are skipped, and reported to the observer; 101 is for [`Response::upgrade`].
+//! * **Secrets** (credentials, cookies, fields with a word like key, token or session in their name) never
+//!   appear in `Debug`, `Display` or events.
+//!
+//! # Threads and `fork()`
+//!
+//! No thread runs in the background. A DNS look-up, a race among several addresses and a connect that can be
+//! cancelled run on worker threads, within the limits above. Writes do not raise SIGPIPE.
+//!
+//! After `fork()` the child calls [`Client::close_idle`] before its first request, or makes its own client;
+//! otherwise both processes may receive each other's responses: see [`Client`].
+//!
+//! # Platforms
+//!
+//! Linux is tested, on x86-64 and 32-bit ARM. Windows is tested by the same tests under Wine, never on
+//! Windows itself; there are no unix sockets there, a request with a [`CancelToken`] polls it every 100 ms,
+//! and a response that a server sends before it resets the connection may be lost (RFC 9112 §9.6). macOS,
+//! FreeBSD, Android and ESP-IDF are compiled only, without features, and never run.
+#![cfg_attr(not(feature = "__rustls"), doc = "")]
+#![cfg_attr(not(feature = "__rustls"), doc = "[`Tls`]: https://docs.rs/longwire/latest/longwire/struct.Tls.html")]
+#![cfg_attr(
+    not(feature = "__rustls"),
+    doc = "[`Tls::roots`]: https://docs.rs/longwire/latest/longwire/struct.Tls.html#method.roots"
+)]
+#![cfg_attr(not(feature = "__rustls"), doc = "[`Roots`]: https://docs.rs/longwire/latest/longwire/enum.Roots.html")]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// Its public names are `tls` and `tls-webpki-roots`.
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "__rustls"))))]
+
+// README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 // words
 mod error;
@@ -9,7 +209,9 @@ mod media_type;
 mod method;
 mod observe;
 mod redact;
+mod reuse;
 mod status;
+mod tls_info;
 mod token;
 mod uri;
 
@@ -32,31 +234,42 @@ pub mod fuzzing;
 
 /// Transports: what a client connects by, and what it reads from and writes to.
 pub mod transport {
+    pub use crate::client::direct::Direct;
     pub use crate::net::deadline::Deadline;
-    pub use crate::net::dial::resolve::Resolve;
+    pub use crate::net::dial::resolve::{Query, Resolve};
     pub use crate::net::transport::{Connect, Stream, Target};
 }
 
 pub use client::Client;
 pub use client::builder::ClientBuilder;
-pub use client::proxy::Proxy;
+pub use client::hooks::{Hop, Outgoing};
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
 pub use headers::{Headers, HeadersIter};
 pub use message::body::Body;
 pub use message::connection_info::ConnectionInfo;
+pub use message::proxy::Proxy;
 pub use message::request::Request;
-pub use message::response::{Response, Upgraded};
+pub use message::response::{Response, ResponseHead};
 pub use message::send_body::SendBody;
+pub use message::upgraded::Upgraded;
 pub use method::Method;
 pub use net::cancel::CancelToken;
 pub use net::dial::public_only::PublicOnly;
 pub use net::pool::{CloseCounts, PoolStats};
-pub use observe::{BodyEnd, CloseReason, Event, Observer, Timings};
-/// The TLS library, as [`ClientBuilder::tls_config`] takes its types. Only with the feature `tls`
-/// or `tls-webpki-roots`.
 #[cfg(feature = "__rustls")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
+pub use net::tls::settings::{Roots, Tls};
+pub use observe::{BodyEnd, CallId, ConnectionId, Event, EventIds, ExchangeId, Observer, Timings};
+pub use reuse::CloseReason;
+/// The TLS library, for [`Tls::from_rustls`]. Only with the feature `tls` or `tls-webpki-roots`.
+///
+/// Exempt from semantic versioning: rustls is at version 0.x, and a minor release of longwire may move
+/// to the next one.
+#[cfg(feature = "__rustls")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
 pub use rustls;
 pub use status::{StatusCode, Version};
+pub use tls_info::{TlsInfo, TlsVersion};
 pub use uri::IntoUrl;
 pub use url::Url;

@@ -1,9 +1,8 @@
-//! Media types (RFC 9110 §8.3.1): what a Content-Type says beside its type.
+//! Media types (RFC 9110 §8.3.1): the parameters of a Content-Type. Which charsets there are is not
+//! known here.
 
-/// The value of `charset` in a Content-Type, a token or a quoted string; the first one counts.
-///
-/// Spelling is as it came. What does not parse is passed over: nobody's body is refused for a
-/// stray semicolon.
+/// Returns the value of the first `charset` parameter of a Content-Type, a token or a quoted string,
+/// as it is spelled. Malformed parameters are ignored: a stray semicolon must not cost the body.
 pub(crate) fn charset(content_type: &[u8]) -> Option<String> {
     let mut rest = after(content_type, b';')?;
     loop {
@@ -13,20 +12,21 @@ pub(crate) fn charset(content_type: &[u8]) -> Option<String> {
             continue;
         }
         let name = rest[..name_end].trim_ascii();
-        let (value, behind) = parameter_value(rest[name_end + 1..].trim_ascii_start());
+        let (value, after_value) = parameter_value(rest[name_end + 1..].trim_ascii_start());
         if name.eq_ignore_ascii_case(b"charset") && !value.is_empty() {
             return Some(String::from_utf8_lossy(&value).into_owned());
         }
-        rest = after(behind, b';')?;
+        rest = after(after_value, b';')?;
     }
 }
 
+/// Returns what follows the first `mark`.
 fn after(bytes: &[u8], mark: u8) -> Option<&[u8]> {
     let at = bytes.iter().position(|byte| *byte == mark)?;
     Some(&bytes[at + 1..])
 }
 
-/// The value that `bytes` begin with, unquoted, and what is left behind it.
+/// Returns the value that `bytes` begin with, unquoted, and the bytes after it.
 fn parameter_value(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
     let Some(quoted) = bytes.strip_prefix(b"\"") else {
         let end = bytes.iter().position(|byte| *byte == b';').unwrap_or(bytes.len());
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_charset_is_a_token_or_a_quoted_string_wherever_it_stands() {
+    fn a_charset_is_a_token_or_a_quoted_string_among_other_parameters() {
         let cases = [
             ("text/html; charset=utf-8", Some("utf-8")),
             ("text/html;Charset=\"ISO-8859-1\" ; x=y", Some("ISO-8859-1")),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A request method. Case matters: `get` is not `GET`.
+/// A request method. Methods are case-sensitive: `get` is not `GET`.
 ///
 /// ```
 /// use longwire::Method;
@@ -11,7 +11,7 @@ use std::fmt;
 /// assert!(!Method::POST.is_idempotent());
 ///
 /// let purge = Method::new("PURGE")?;
-/// assert_eq!(purge.as_str(), "PURGE");
+/// assert!(purge == "PURGE" && purge != Method::PUT);
 /// assert!(Method::new("GET /evil").is_err());
 /// # Ok::<(), longwire::Error>(())
 /// ```
@@ -24,30 +24,30 @@ enum Name {
     Other(Box<str>),
 }
 
-/// The methods that have a constant.
+/// The methods with a constant.
 const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 
 impl Method {
-    /// Transfer a representation (RFC 9110 §9.3.1).
+    /// Transfers a representation of the resource (RFC 9110 §9.3.1).
     pub const GET: Method = Method(Name::Known("GET"));
-    /// As GET, without the content (§9.3.2).
+    /// Does what GET does, without the content (§9.3.2).
     pub const HEAD: Method = Method(Name::Known("HEAD"));
-    /// Process the content (§9.3.3).
+    /// Has the resource process the content (§9.3.3).
     pub const POST: Method = Method(Name::Known("POST"));
-    /// Replace the representation (§9.3.4).
+    /// Replaces the representation by the content (§9.3.4).
     pub const PUT: Method = Method(Name::Known("PUT"));
-    /// Change a part (RFC 5789).
+    /// Changes a part of the resource (RFC 5789).
     pub const PATCH: Method = Method(Name::Known("PATCH"));
-    /// Remove the association (RFC 9110 §9.3.5).
+    /// Removes the resource (RFC 9110 §9.3.5).
     pub const DELETE: Method = Method(Name::Known("DELETE"));
-    /// Ask what is possible (§9.3.7).
+    /// Asks for the communication options (§9.3.7).
     pub const OPTIONS: Method = Method(Name::Known("OPTIONS"));
-    /// Loop the request back (§9.3.8).
+    /// Has the request looped back (§9.3.8).
     pub const TRACE: Method = Method(Name::Known("TRACE"));
-    /// Open a tunnel (§9.3.6). A proxy's business: as a request it is refused.
+    /// Opens a tunnel through a proxy (§9.3.6). The client sends it itself; a request with it is rejected.
     pub const CONNECT: Method = Method(Name::Known("CONNECT"));
 
-    /// That token, known or not.
+    /// The method with that name, which must be a token.
     pub(crate) fn from_token(name: &str) -> Method {
         match KNOWN.iter().find(|known| **known == name) {
             Some(known) => Method(Name::Known(known)),
@@ -55,7 +55,8 @@ impl Method {
         }
     }
 
-    /// The method as it goes over the wire.
+    /// Returns the method's name, as it is sent.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Name::Known(name) => name,
@@ -63,21 +64,53 @@ impl Method {
         }
     }
 
-    /// Whether it asks for no change on the server (RFC 9110 §9.2.1).
+    /// Returns whether the method is safe: it asks for no change on the server (RFC 9110 §9.2.1).
+    #[must_use]
     pub fn is_safe(&self) -> bool {
         matches!(self.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE")
     }
 
-    /// Whether asking twice means the same as asking once (RFC 9110 §9.2.2), so that a request
-    /// that was lost may be sent again.
+    /// Returns whether the method is idempotent: sending a request twice has the same intended effect
+    /// as sending it once (RFC 9110 §9.2.2), so a request whose response was lost may be sent again.
+    #[must_use]
     pub fn is_idempotent(&self) -> bool {
         self.is_safe() || matches!(self.as_str(), "PUT" | "DELETE")
     }
 
-    /// Whether servers expect content with it, so that its absence is said aloud
-    /// (`Content-Length: 0`, RFC 9110 §8.6).
+    /// Returns whether servers expect content with the method, so that a request without any carries
+    /// `Content-Length: 0` (RFC 9110 §8.6).
     pub(crate) fn expects_content(&self) -> bool {
         matches!(self.as_str(), "POST" | "PUT" | "PATCH")
+    }
+}
+
+impl AsRef<str> for Method {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq<str> for Method {
+    fn eq(&self, name: &str) -> bool {
+        self.as_str() == name
+    }
+}
+
+impl PartialEq<&str> for Method {
+    fn eq(&self, name: &&str) -> bool {
+        self.as_str() == *name
+    }
+}
+
+impl PartialEq<Method> for str {
+    fn eq(&self, method: &Method) -> bool {
+        self == method.as_str()
+    }
+}
+
+impl PartialEq<Method> for &str {
+    fn eq(&self, method: &Method) -> bool {
+        *self == method.as_str()
     }
 }
 
@@ -90,5 +123,18 @@ impl fmt::Display for Method {
 impl fmt::Debug for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_compares_with_its_name_from_both_sides() {
+        let get = Method::GET;
+        assert_eq!([get == "GET", "GET" == get, get == *"GET", *"GET" == get], [true; 4]);
+        assert_eq!([get == "get", "get" == get, get == *"get", *"get" == get], [false; 4]);
+        assert_eq!(AsRef::<str>::as_ref(&Method::from_token("PURGE")), "PURGE");
     }
 }

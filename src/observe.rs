@@ -1,50 +1,255 @@
-//! What can be seen of the client at work: events, timings, and the words for how bodies and
-//! connections end. Vocabulary only; whoever acts says so in these words.
+//! What can be observed of a client at work: events, their ids and timings. Vocabulary only: whoever
+//! acts reports it in these terms.
+//!
+//! A client's observers have one holder, [`Observers`], which its pool owns, since bodies outlive the
+//! client. An event is made, and an id is drawn, only where there is an observer.
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::error::Error;
+use crate::method::Method;
+use crate::reuse::CloseReason;
 use crate::status::StatusCode;
 
-/// Is told what the client does, as it does it, on the thread that does it.
+/// Receives the events of a client, on the thread on which they happen.
 ///
-/// An observer must not block: the request waits for it. No lock of the client is held while it
-/// is called, so it may use the client.
+/// Closures are observers, and so are `Arc<T>` and `Box<dyn Observer>` of observers.
+///
+/// An observer must not block: the request waits for it. No lock of the client is held during the
+/// call, so it may use the client.
 ///
 /// ```
-/// use longwire::{Client, Event, Observer};
+/// use longwire::{Client, Event};
 ///
-/// struct Trace;
-/// impl Observer for Trace {
-///     fn event(&self, event: &Event<'_>) {
-///         eprintln!("{event:?}");
-///     }
-/// }
-/// let client = Client::builder().observer(Trace).build();
+/// let client = Client::builder().observer(|event: &Event<'_>| eprintln!("{event:?}")).build();
 /// # drop(client);
 /// ```
 pub trait Observer: Send + Sync {
-    /// Something happened.
+    /// Receives one event.
     fn event(&self, event: &Event<'_>);
 }
 
-/// One thing that happened. Secrets (`Authorization`, `Proxy-Authorization`, `Cookie`,
-/// `Set-Cookie`, and fields with a word like key, token or session in their name) are shown as `***`.
+impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
+    fn event(&self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
+impl<T: Observer + ?Sized> Observer for Arc<T> {
+    fn event(&self, event: &Event<'_>) {
+        (**self).event(event);
+    }
+}
+
+impl Observer for Box<dyn Observer> {
+    fn event(&self, event: &Event<'_>) {
+        (**self).event(event);
+    }
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {
+        $($(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// Returns the id as a number: unique in the process, and never 0.
+            pub fn as_u64(self) -> u64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+        )*
+    };
+}
+
+ids! {
+    /// One call of the client: a send with all its redirects and retries, to the end of its body.
+    ///
+    /// ```
+    /// # use longwire::{CallId, Event};
+    /// fn call_of(event: &Event<'_>) -> CallId {
+    ///     event.call()
+    /// }
+    /// ```
+    CallId
+    /// One request head and its response: each redirect and each retry has its own.
+    ///
+    /// ```
+    /// # use longwire::{Event, ExchangeId};
+    /// fn exchange_of(event: &Event<'_>) -> Option<ExchangeId> {
+    ///     event.exchange()
+    /// }
+    /// ```
+    ExchangeId
+    /// One connection, from when it was opened to when it was closed.
+    ///
+    /// ```
+    /// # use longwire::{ConnectionId, Event};
+    /// fn connection_of(event: &Event<'_>) -> Option<ConnectionId> {
+    ///     event.connection()
+    /// }
+    /// ```
+    ConnectionId
+}
+
+/// The ids of an event: what [`Event::call`], [`Event::exchange`] and [`Event::connection`] return.
 ///
 /// ```
-/// # use longwire::Event;
-/// fn is_new_connection(event: &Event<'_>) -> bool {
-///     matches!(event, Event::Connected { .. })
+/// # use longwire::{Event, EventIds};
+/// fn ids_of_closed(event: &Event<'_>) -> Option<EventIds> {
+///     match event {
+///         Event::Closed { ids, .. } => Some(*ids),
+///         _ => None,
+///     }
 /// }
 /// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// A name was looked up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EventIds {
+    // 0: none.
+    pub(crate) call: u64,
+    pub(crate) exchange: u64,
+    pub(crate) connection: u64,
+}
+
+/// A client's observers.
+#[derive(Clone, Default)]
+pub(crate) struct Observers {
+    /// `None` if there is none: asked before an event is made.
+    pub(crate) list: Option<Arc<[Arc<dyn Observer>]>>,
+}
+
+impl Observers {
+    pub(crate) fn new(observers: Vec<Arc<dyn Observer>>) -> Observers {
+        Observers { list: (!observers.is_empty()).then(|| observers.into()) }
+    }
+
+    /// Draws an id; 0 if there is no observer to see it.
+    #[inline]
+    pub(crate) fn draw_id(&self) -> u64 {
+        if self.list.is_none() { 0 } else { next_id() }
+    }
+
+    /// Reports an event to all observers, in their order.
+    #[inline]
+    pub(crate) fn report<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        if let Some(observers) = &self.list {
+            report(observers, &event());
+        }
+    }
+}
+
+/// Draws a number that is unique in this process.
+pub(crate) fn next_id() -> u64 {
+    // As wide as every platform has atomics.
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed) as u64
+}
+
+/// A lease that a panic drops reports its end, too; an observer that panicked then would abort the
+/// process.
+fn report(observers: &[Arc<dyn Observer>], event: &Event<'_>) {
+    for observer in observers {
+        match thread::panicking() {
+            false => observer.event(event),
+            true => drop(panic::catch_unwind(AssertUnwindSafe(|| observer.event(event)))),
+        }
+    }
+}
+
+/// The observers, and the ids of what is under way: what reports events on the way to a connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Trace<'o> {
+    pub(crate) observers: &'o Observers,
+    pub(crate) ids: EventIds,
+}
+
+impl Trace<'_> {
+    #[inline]
+    pub(crate) fn report<'a>(&self, event: impl FnOnce(EventIds) -> Event<'a>) {
+        self.observers.report(|| event(self.ids));
+    }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
+        /// One thing that happened.
+        ///
+        /// Secrets (`Authorization`, `Proxy-Authorization`, `Cookie`, `Set-Cookie`, and fields with a
+        /// word like key, token or session in their name) are shown as `***`.
+        ///
+        /// ```
+        /// # use longwire::Event;
+        /// fn is_new_connection(event: &Event<'_>) -> bool {
+        ///     matches!(event, Event::Connected { .. })
+        /// }
+        /// ```
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub enum Event<'a> {
+            $($(#[$doc])*
+            #[non_exhaustive]
+            $name {
+                $($(#[$field_doc])* $field: $type,)*
+                /// The event's ids.
+                ids: EventIds,
+            },)*
+        }
+
+        impl Event<'_> {
+            fn ids(&self) -> &EventIds {
+                match self {
+                    $(Event::$name { ids, .. } => ids,)*
+                }
+            }
+        }
+    };
+}
+
+impl Event<'_> {
+    /// Returns the call of the client that the event belongs to: the same for all events of a send,
+    /// its redirects, its retry and its body. A connection that is closed while it is idle belongs to
+    /// the call that found it expired or in excess; `close_idle`, `pool_stats` and the drop of the
+    /// last client are calls of their own.
+    pub fn call(&self) -> CallId {
+        CallId(self.ids().call)
+    }
+
+    /// Returns the exchange, one request head and its response, that the event belongs to: `None` for
+    /// what concerns the whole call, and for connections that are closed while they are idle.
+    pub fn exchange(&self) -> Option<ExchangeId> {
+        Some(self.ids().exchange).filter(|id| *id != 0).map(ExchangeId)
+    }
+
+    /// Returns the connection that the event belongs to, once there is one.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        Some(self.ids().connection).filter(|id| *id != 0).map(ConnectionId)
+    }
+}
+
+events! {
+    /// A request was given to the client; redirects and retries follow under the same call.
+    CallStarted {
+        /// The request's method.
+        method: &'a Method,
+        /// Its URL.
+        url: &'a Url,
+    }
+    /// A name was resolved.
     Resolved {
         /// The name.
         host: &'a str,
@@ -52,21 +257,20 @@ pub enum Event<'a> {
         addresses: &'a [SocketAddr],
         /// How long it took.
         took: Duration,
-    },
-    /// A connection was opened, through a proxy's tunnel where there is one; TLS with the proxy comes
-    /// before, with the server behind.
+    }
+    /// A connection was opened, through a proxy's tunnel where there is one. TLS with the proxy comes
+    /// before, TLS with the server after.
     Connected {
-        /// The other end, which may be a proxy; `None` where the transport has no socket address.
+        /// The peer, which may be a proxy; `None` where the transport has no socket address.
         peer: Option<SocketAddr>,
-        /// How long it took, without the look-up and without TLS.
+        /// How long it took, without name resolution and TLS.
         took: Duration,
-    },
-    /// A TLS handshake was completed on a new connection: with the server, or with a proxy that is
-    /// spoken to through TLS.
+    }
+    /// A TLS handshake was completed on a new connection: with the server, or with a proxy.
     Secured {
-        /// The other end, which is a proxy where there is one.
+        /// The peer, which is a proxy where there is one.
         peer: Option<SocketAddr>,
-        /// The version of the protocol, as `TLSv1_3`.
+        /// The protocol version: `TLSv1.2` or `TLSv1.3`.
         version: &'a str,
         /// The cipher suite, by its IANA name.
         cipher_suite: &'a str,
@@ -74,56 +278,73 @@ pub enum Event<'a> {
         resumed: bool,
         /// How long it took.
         took: Duration,
-    },
+    }
     /// An idle connection was taken from the pool.
     Reused {
-        /// The other end.
+        /// The peer.
         peer: Option<SocketAddr>,
         /// The number of the exchange that begins on it, counted from 1.
-        exchange: u32,
-    },
+        nth: u32,
+    }
     /// A request head is about to be sent.
     RequestHead {
         /// Its lines, with their line ends.
         text: &'a str,
-    },
-    /// An interim response (1xx) came and was passed over.
-    Interim {
+    }
+    /// A request was sent, or as much of it as the server took before it answered.
+    RequestSent {
+        /// Its size in bytes, head and body as they went over the connection.
+        bytes: u64,
+    }
+    /// An interim response (1xx) was received and skipped.
+    InterimHead {
         /// Its lines, with their line ends.
         text: &'a str,
-    },
-    /// The final response head came.
+    }
+    /// The final response head was received.
     ResponseHead {
         /// Its lines, with their line ends.
         text: &'a str,
-    },
+    }
     /// A redirect is followed.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: StatusCode,
-        /// The URL that answered.
+        /// The URL that redirected.
         from: &'a Url,
-        /// The URL that is asked next.
+        /// The URL of the next request.
         to: &'a Url,
-    },
+    }
     /// The request is sent once more: a reused connection turned out to be dead, or the server answered
     /// 417 to `Expect: 100-continue`.
     Retry {
         /// Why: the dead connection's error, or one of [`ErrorKind::Status`](crate::ErrorKind::Status).
         error: &'a Error,
-    },
-    /// A connection went into the pool.
+    }
+    /// A response body was read to its end.
+    BodyEnded {
+        /// Its length in bytes, without its framing.
+        bytes: u64,
+        /// How its end was known.
+        end: BodyEnd,
+    }
+    /// The call failed, in sending or in reading the body.
+    Failed {
+        /// The error that the caller gets.
+        error: &'a Error,
+    }
+    /// A connection was returned to the pool.
     Kept {
-        /// The other end.
+        /// The peer.
         peer: Option<SocketAddr>,
-    },
+    }
     /// A connection was closed, or handed out by `Response::upgrade`.
     Closed {
-        /// The other end.
+        /// The peer.
         peer: Option<SocketAddr>,
         /// Why it was not kept.
         reason: CloseReason,
-    },
+    }
 }
 
 /// How a response body's end was known (RFC 9112 §6.3).
@@ -165,70 +386,4 @@ pub struct Timings {
     pub send: Duration,
     /// From the request's last byte to the end of the final response head.
     pub wait: Duration,
-}
-
-macro_rules! close_reasons {
-    ($($(#[$doc:meta])* $name:ident $text:literal)*) => {
-        /// Why a connection was not kept, or not kept any longer.
-        ///
-        /// ```
-        /// use longwire::{Client, CloseReason};
-        ///
-        /// let stats = Client::new().pool_stats();
-        /// assert_eq!(stats.closed.get(CloseReason::ServerClose), 0);
-        /// ```
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum CloseReason { $($(#[$doc])* $name,)* }
-
-        impl CloseReason {
-            pub(crate) const ALL: &[CloseReason] = &[$(CloseReason::$name,)*];
-        }
-
-        impl fmt::Display for CloseReason {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(CloseReason::$name => $text,)* })
-            }
-        }
-    };
-}
-
-close_reasons! {
-    /// The server said `Connection: close`.
-    ServerClose "the server said close"
-    /// The request said `Connection: close`.
-    ClientClose "the request said close"
-    /// HTTP/1.0 without `Connection: keep-alive`.
-    Http10 "HTTP/1.0 without keep-alive"
-    /// The body's end was the connection's end.
-    UntilClose "the body ended with the connection"
-    /// The framing was ambiguous: Transfer-Encoding beside Content-Length or in HTTP/1.0, or a 204 or
-    /// 304 that announces a body (RFC 9112 §6.1, §6.3).
-    BadFraming "the framing was ambiguous"
-    /// The status line claims HTTP/2, in text, so that nothing else about the server is sure.
-    VersionInDoubt "the server claims HTTP/2 in HTTP/1.1's form"
-    /// The server's `Keep-Alive` said so: `timeout=0`, or `max` is used up.
-    KeepAliveHint "the server's Keep-Alive said so"
-    /// The response body was not read to its end, and the rest had not arrived yet.
-    Unfinished "the response body was left unread"
-    /// The request body was not sent to its end.
-    UploadUnfinished "the request body was not sent to its end"
-    /// The server sent bytes that nothing had asked for.
-    StrayBytes "bytes came that nothing had asked for"
-    /// The server had closed it while it was idle.
-    PeerClosed "the server had closed it"
-    /// An error happened on it.
-    Failed "an error happened on it"
-    /// The request on it was cancelled.
-    Cancelled "the request was cancelled"
-    /// It was idle for too long: `idle_timeout`, or the server's `Keep-Alive: timeout`.
-    Idle "it was idle for too long"
-    /// It was older than `max_connection_age`.
-    Aged "it was too old"
-    /// There were as many idle connections already as are allowed.
-    PoolFull "the pool was full"
-    /// `Client::close_idle` was called, or the client is gone: its last clone and its last body.
-    Cleared "idle connections were closed"
-    /// It had switched protocols (101), whether it was taken over or dropped.
-    Upgraded "it was upgraded"
 }

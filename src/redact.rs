@@ -1,19 +1,19 @@
-//! What may be shown in a log: the one place that knows which fields hold secrets, and that cuts
-//! and escapes the words of a peer.
+//! Redaction: what may be shown in a log. Only this file knows which fields hold secrets, and it cuts
+//! and escapes text that a peer sent.
 //!
-//! Everything that turns a head, a field or a URL into text for people comes through here: errors,
-//! events, `Debug`. Knows text alone.
+//! Every head, field and URL that becomes text for people comes through here, in errors, events and
+//! `Debug`. The input may be malformed in any way, and is then taken for a secret rather than shown.
 
 use std::borrow::Cow;
 
-/// Fields whose value is a secret wherever it is shown.
+/// Fields whose value is a secret.
 const SECRET_FIELDS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
-/// Words that make a field a secret when they stand between the dashes of its name, as in
+/// Words that make a field's value a secret if its name has one of them between dashes, as in
 /// `X-Api-Key`.
 const SECRET_WORDS: [&str; 7] = ["key", "token", "secret", "password", "session", "signature", "auth"];
 
-/// Fields whose value `Debug` may show: they describe the message and hold no secret.
+/// Fields whose value `Debug` shows: they describe the message and hold no secret.
 const SHOWN_IN_DEBUG: [&str; 34] = [
     "accept",
     "accept-charset",
@@ -51,46 +51,57 @@ const SHOWN_IN_DEBUG: [&str; 34] = [
     "via",
 ];
 
-fn is_among(list: &[&str], name: &str) -> bool {
+fn is_in(list: &[&str], name: &str) -> bool {
     list.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
-/// Whether the field called `name` holds a secret.
+/// Returns whether the field called `name` holds a secret.
 pub(crate) fn is_secret(name: &str) -> bool {
-    is_among(&SECRET_FIELDS, name) || name.split(['-', '_']).any(|word| is_among(&SECRET_WORDS, word))
+    is_in(&SECRET_FIELDS, name) || name.split(['-', '_']).any(|word| is_in(&SECRET_WORDS, word))
 }
 
-/// A field's value as `Debug` shows it: `None` if only its length may be seen.
+/// Returns a field's value as `Debug` shows it, or `None` if only its length may be shown.
 pub(crate) fn debug_value(name: &str, value: &[u8]) -> Option<String> {
-    let shown = is_among(&SHOWN_IN_DEBUG, name);
-    shown.then(|| hide_userinfo(&value.escape_ascii().to_string(), mark_of(name)).into_owned())
+    let shown = is_in(&SHOWN_IN_DEBUG, name);
+    shown.then(|| hide_userinfo(&value.escape_ascii().to_string(), Urls::in_field(name)).into_owned())
 }
 
-/// What stands before an authority in the field's value, as [`hide_userinfo`] wants it.
-fn mark_of(name: &str) -> &'static str {
-    if is_among(&["location", "content-location"], name) { "//" } else { "://" }
+/// How URLs occur in a text, which determines where an authority begins and ends.
+#[derive(Clone, Copy)]
+pub(crate) enum Urls {
+    /// Absolute, among other text: an authority follows `://`, and whitespace ends it.
+    Embedded,
+    /// The text is one reference, which may have no scheme (`//host/`) and have raw spaces in it.
+    Reference,
 }
 
-/// A raw head as text to be shown: control characters are escaped; secrets are replaced, on folded
-/// lines too, and passwords in URLs.
+impl Urls {
+    /// How they occur in the value of the field called `name`.
+    fn in_field(name: &str) -> Urls {
+        if is_in(&["location", "content-location"], name) { Urls::Reference } else { Urls::Embedded }
+    }
+}
+
+/// Returns a raw head as text that may be shown: control characters are escaped, and secrets are
+/// replaced, also on folded lines, and so are passwords in URLs.
 pub(crate) fn head_text(head: &[u8]) -> String {
     head_text_without(head, |_| false)
 }
 
-/// The same, where the fields that `hides` names are secrets, too.
-pub(crate) fn head_text_without(head: &[u8], hides: impl Fn(&str) -> bool) -> String {
+/// Does what [`head_text`] does, and also takes the fields for secrets whose name `is_hidden` accepts.
+pub(crate) fn head_text_without(head: &[u8], is_hidden: impl Fn(&str) -> bool) -> String {
     let text = String::from_utf8_lossy(head);
     let mut shown = String::with_capacity(text.len());
-    let (mut in_secret, mut mark) = (false, "://");
-    for (number, whole) in text.split_inclusive('\n').enumerate() {
-        let line = whole.strip_suffix('\n').unwrap_or(whole);
+    let (mut in_secret, mut urls) = (false, Urls::Embedded);
+    for (number, line_with_end) in text.split_inclusive('\n').enumerate() {
+        let line = line_with_end.strip_suffix('\n').unwrap_or(line_with_end);
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let end = &whole[line.len()..];
-        // The first line is no field: a target may well be called `/token`.
+        let line_end = &line_with_end[line.len()..];
+        // The first line is not a field: a request target may be called `/token`.
         if number > 0 && !line.starts_with([' ', '\t']) {
             let name = line.split_once(':').map_or(line, |(name, _)| name).trim_ascii_end();
-            mark = mark_of(name);
-            let secret = secret_end(line.as_bytes()).or(hides(name).then_some(name.len()));
+            urls = Urls::in_field(name);
+            let secret = secret_end(line.as_bytes()).or(is_hidden(name).then_some(name.len()));
             in_secret = secret.is_some();
             if let Some(at) = secret {
                 shown.push_str(&escape_controls(&line[..at]));
@@ -98,24 +109,24 @@ pub(crate) fn head_text_without(head: &[u8], hides: impl Fn(&str) -> bool) -> St
             }
         }
         if !in_secret {
-            shown.push_str(&escape_controls(&hide_userinfo(line, mark)));
-            shown.push_str(end);
+            shown.push_str(&escape_controls(&hide_userinfo(line, urls)));
+            shown.push_str(line_end);
         }
     }
     shown
 }
 
-/// Control characters but HTAB as `\x1b`: they could say anything to a terminal.
+/// Escapes control characters except HTAB, since a terminal would obey them.
 fn escape_controls(text: &str) -> Cow<'_, str> {
-    let is_odd = |c: char| c.is_control() && c != '\t';
-    if !text.contains(is_odd) {
+    let is_control = |c: char| c.is_control() && c != '\t';
+    if !text.contains(is_control) {
         return text.into();
     }
-    let escaped = |c: char| if is_odd(c) { c.escape_default().to_string() } else { c.to_string() };
+    let escaped = |c: char| if is_control(c) { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect::<String>().into()
 }
 
-/// The first characters of a peer's text, fit for a message.
+/// Returns the first characters of a peer's text, for a message.
 pub(crate) fn text_excerpt(text: &str) -> String {
     const CHARS_MAX: usize = 80;
     let shown: String = text.chars().take(CHARS_MAX).collect();
@@ -123,37 +134,38 @@ pub(crate) fn text_excerpt(text: &str) -> String {
     format!("{}{more}", escape_controls(&shown))
 }
 
-/// Whether the line is, or may be taken for, one of a field that holds a secret.
+/// Returns whether the line is, or may be taken for, a field that holds a secret.
 pub(crate) fn holds_secret(line: &[u8]) -> bool {
     secret_end(line).is_some()
 }
 
-/// How much of a line may be shown if it may be taken for one of a field that holds a secret: up to
-/// the end of that name. The line may be broken in any way: a secret field's name counts wherever it
-/// stands, a telling word of one before the colon; and odd bytes inside a name are overlooked.
+/// Returns how much of a line may be shown, up to the end of the field's name, if it may be taken for a
+/// field that holds a secret; `None` if it may not. The line may be malformed in any way: the name of a
+/// secret field counts anywhere in it, a secret word before the colon, and bytes that a name may not
+/// have are ignored.
 fn secret_end(line: &[u8]) -> Option<usize> {
-    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    let is_word_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
     let name_end = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
     let mut start = 0;
-    for word in line.split(|byte| !is_inside(byte)) {
+    for word in line.split(|byte| !is_word_byte(byte)) {
         let name = std::str::from_utf8(word).unwrap_or_default();
-        if is_among(&SECRET_FIELDS, name) || start < name_end && is_secret(name) {
+        if is_in(&SECRET_FIELDS, name) || start < name_end && is_secret(name) {
             return Some(start + word.len());
         }
         start += word.len() + 1;
     }
-    let joined: Vec<u8> = line[..name_end].iter().copied().filter(is_inside).collect();
+    let joined: Vec<u8> = line[..name_end].iter().copied().filter(is_word_byte).collect();
     std::str::from_utf8(&joined).is_ok_and(is_secret).then_some(0)
 }
 
-/// One line of a peer, well formed or not, fit for a message: the value of a secret field is not in
-/// it, nor a password or a query in a URL that it leads to.
+/// Returns one line that a peer sent, well formed or not, for a message: without the value of a secret
+/// field, without passwords in URLs, and without the query of a Location.
 pub(crate) fn line_excerpt(line: &[u8]) -> String {
     if let Some(end) = secret_end(line) {
         return format!("{} ***", excerpt(&line[..end])).trim_start().to_owned();
     }
-    // Hidden before it is cut: half a URL may end before the `@`.
-    let hidden = hide_userinfo(&String::from_utf8_lossy(line), "//").into_owned();
+    // Redacted before it is cut: half a URL may end before the `@`.
+    let hidden = hide_userinfo(&String::from_utf8_lossy(line), Urls::Reference).into_owned();
     let is_location = hidden.to_ascii_lowercase().contains("location");
     match hidden.split_once('?') {
         Some((before, _)) if is_location => excerpt(before.as_bytes()) + "?...",
@@ -161,11 +173,11 @@ pub(crate) fn line_excerpt(line: &[u8]) -> String {
     }
 }
 
-/// A Location, fit to be shown: without its query, which may be a secret, and without userinfo; where
-/// what may be a password stands in none of the usual places, not at all.
+/// Returns a Location for a message: without its query, which may be a secret, and without userinfo. If
+/// text that may be a password is in another place than userinfo, nothing of the Location is returned.
 pub(crate) fn location_excerpt(location: &[u8]) -> String {
     let text = String::from_utf8_lossy(location);
-    let hidden = hide_userinfo(&text, "//");
+    let hidden = hide_userinfo(&text, Urls::Reference);
     let before_at = hidden.split_once('@').map_or("", |(before, _)| before);
     match (before_at.rsplit('/').next(), hidden.split_once('?')) {
         (Some(segment), _) if segment.contains(':') => "(with userinfo)".to_owned(),
@@ -174,7 +186,7 @@ pub(crate) fn location_excerpt(location: &[u8]) -> String {
     }
 }
 
-/// The beginning of what a peer said, fit for a message.
+/// Returns the first bytes that a peer sent, escaped, for a message.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     const BYTES_MAX: usize = 80;
     let shown = &bytes[..bytes.len().min(BYTES_MAX)];
@@ -182,17 +194,19 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     format!("{}{more}", shown.escape_ascii())
 }
 
-/// Text with URLs in it, fit to be shown: user and password are hidden in each. `mark` is what
-/// stands before an authority: `://`, or `//` where the text is one reference, which may be without
-/// a scheme and have raw blanks.
-pub(crate) fn hide_userinfo<'t>(text: &'t str, mark: &str) -> Cow<'t, str> {
-    let ends: &[u8] = if mark == "//" { b"/\\?#\r\n" } else { b"/?#\r\n\t " };
+/// Returns the text with user and password hidden in each URL.
+pub(crate) fn hide_userinfo(text: &str, urls: Urls) -> Cow<'_, str> {
+    let (mark, ends): (&str, &[u8]) = match urls {
+        Urls::Embedded => ("://", b"/?#\r\n\t "),
+        Urls::Reference => ("//", b"/\\?#\r\n"),
+    };
     if !text.as_bytes().contains(&b'@') {
         return text.into();
     }
     // Browsers take a backslash for a slash there.
-    let is_mark =
-        |bytes: &[u8]| bytes.iter().zip(mark.bytes()).all(|(byte, of)| *byte == of || (of, *byte) == (b'/', b'\\'));
+    let is_mark = |bytes: &[u8]| {
+        bytes.iter().zip(mark.bytes()).all(|(byte, of_mark)| *byte == of_mark || (of_mark, *byte) == (b'/', b'\\'))
+    };
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.as_bytes().windows(mark.len()).position(is_mark) {
@@ -201,7 +215,7 @@ pub(crate) fn hide_userinfo<'t>(text: &'t str, mark: &str) -> Cow<'t, str> {
         shown.push_str(before);
         let userinfo_end = match authority[..end].rsplit_once('@') {
             Some((userinfo, _)) => Some(userinfo.len()),
-            // What is no port may be a password with a slash in it.
+            // After the colon is not a port but, perhaps, a password with a slash in it.
             None => match authority[..end].rsplit_once(':') {
                 Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit() || byte == b']') => {
                     authority.find('@')
@@ -242,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_shown_without_its_secret_however_it_is_broken() {
+    fn a_line_is_shown_without_its_secret_however_malformed_it_is() {
         let cases: [(&[u8], &str); 18] = [
             (b"Set-Cookie: s3cret", "Set-Cookie ***"),
             (b"Set-Cookie s3cret", "Set-Cookie ***"),
@@ -271,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shown_head_has_no_secrets_in_lines_that_are_none() {
+    fn a_shown_head_has_no_secrets_in_lines_that_are_not_fields() {
         let head = b"HTTP/1.1 302 http://u:s3cret@h/\r\nSet-Cookie sid=s3cret\r\n s3cret\r\nA: \x1b\rSet-Cookie: s3cret\r\n\r\n";
         let want = "HTTP/1.1 302 http://***@h/\r\nSet-Cookie: ***\r\nA: \\u{1b}\\rSet-Cookie: ***\r\n\r\n";
         assert_eq!(head_text(head), want);
@@ -302,7 +316,7 @@ mod tests {
             ("mailto:a@b", "mailto:a@b"),
         ];
         for (reference, want) in cases {
-            assert_eq!(hide_userinfo(reference, "//"), want);
+            assert_eq!(hide_userinfo(reference, Urls::Reference), want);
         }
     }
 
@@ -316,8 +330,8 @@ mod tests {
     #[test]
     fn a_shown_head_hides_further_fields_by_name() {
         let head = b"GET / HTTP/1.1\r\nX-OWN: secret\r\n secret\r\nX: y\r\n\r\n";
-        let hides = |name: &str| name.eq_ignore_ascii_case("x-own");
-        assert_eq!(head_text_without(head, hides), "GET / HTTP/1.1\r\nX-OWN: ***\r\nX: y\r\n\r\n");
+        let is_hidden = |name: &str| name.eq_ignore_ascii_case("x-own");
+        assert_eq!(head_text_without(head, is_hidden), "GET / HTTP/1.1\r\nX-OWN: ***\r\nX: y\r\n\r\n");
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Status codes: three digits and their IANA names (RFC 9110 §15). Knows nothing of bodies.
+//! Status codes with their IANA names (RFC 9110 §15), and protocol versions. What a status means for
+//! the body is not known here.
 
 use std::fmt;
 
 /// A response's status code, 100 to 999.
 ///
-/// Classes are those of RFC 9110 §15; a code outside 100 to 599 is in none of them.
+/// The classes are those of RFC 9110 §15; a code above 599 is in none of them.
 ///
 /// ```
 /// use longwire::StatusCode;
@@ -14,42 +15,53 @@ use std::fmt;
 /// assert_eq!(code.canonical_reason(), Some("Not Found"));
 /// assert!(code.is_client_error());
 /// assert!(code == 404);
+///
+/// assert_eq!(StatusCode::try_from(404)?, code);
+/// assert_eq!(u16::from(code), 404);
+/// # Ok::<(), longwire::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatusCode(u16);
 
 impl StatusCode {
-    /// A code from 100 to 999; anything else is `None`.
+    /// Creates a status code from a number from 100 to 999; any other number gives `None`.
+    #[must_use]
     pub const fn new(code: u16) -> Option<StatusCode> {
         if code >= 100 && code <= 999 { Some(StatusCode(code)) } else { None }
     }
 
-    /// The number.
+    /// Returns the number.
+    #[must_use]
     pub const fn as_u16(self) -> u16 {
         self.0
     }
 
-    /// 1xx: a response is still to come.
+    /// Returns whether the code is 1xx: the final response is still to come.
+    #[must_use]
     pub const fn is_informational(self) -> bool {
         self.0 / 100 == 1
     }
 
-    /// 2xx.
+    /// Returns whether the code is 2xx.
+    #[must_use]
     pub const fn is_success(self) -> bool {
         self.0 / 100 == 2
     }
 
-    /// 3xx.
+    /// Returns whether the code is 3xx.
+    #[must_use]
     pub const fn is_redirection(self) -> bool {
         self.0 / 100 == 3
     }
 
-    /// 4xx.
+    /// Returns whether the code is 4xx.
+    #[must_use]
     pub const fn is_client_error(self) -> bool {
         self.0 / 100 == 4
     }
 
-    /// 5xx.
+    /// Returns whether the code is 5xx.
+    #[must_use]
     pub const fn is_server_error(self) -> bool {
         self.0 / 100 == 5
     }
@@ -58,6 +70,12 @@ impl StatusCode {
 impl PartialEq<u16> for StatusCode {
     fn eq(&self, code: &u16) -> bool {
         self.0 == *code
+    }
+}
+
+impl From<StatusCode> for u16 {
+    fn from(code: StatusCode) -> u16 {
+        code.0
     }
 }
 
@@ -79,8 +97,9 @@ macro_rules! names {
             $(#[doc = concat!(stringify!($code), " ", $name)]
             pub const $constant: StatusCode = StatusCode($code);)*
 
-            /// The name in IANA's registry, or `None` for a code that has none. What the server
-            /// wrote is [`Response::reason`](crate::Response::reason).
+            /// Returns the code's name in IANA's registry, or `None` if it has none there. What the
+            /// server sent is [`Response::reason`](crate::Response::reason).
+            #[must_use]
             pub const fn canonical_reason(self) -> Option<&'static str> {
                 match self.0 {
                     $($code => Some($name),)*
@@ -154,16 +173,17 @@ names! {
     511 NETWORK_AUTHENTICATION_REQUIRED "Network Authentication Required"
 }
 
-/// The protocol version that a response announced.
+/// The protocol version of a response.
 ///
-/// HTTP/1.2 and up count as 1.1 (RFC 9110 §2.5).
+/// A minor version above 1 counts as HTTP/1.1 (RFC 9110 §2.5). So there can be no third one, and the
+/// enum is not `#[non_exhaustive]`.
 ///
 /// ```
 /// assert_eq!(longwire::Version::Http11.to_string(), "HTTP/1.1");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
-    /// HTTP/1.0: no chunked coding, and a connection lives on only where the server says so.
+    /// HTTP/1.0: a connection is kept alive only if the server announces it.
     Http10,
     /// HTTP/1.1.
     Http11,
@@ -183,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_has_three_digits() {
+    fn a_status_code_has_three_digits() {
         assert_eq!(StatusCode::new(99), None);
         assert_eq!(StatusCode::new(1000), None);
         assert_eq!(StatusCode::new(100), Some(StatusCode::CONTINUE));

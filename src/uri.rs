@@ -1,5 +1,7 @@
-//! What may become a request's URL: RFC 3986 as HTTP narrows it (RFC 9110 §4.2), checked before
-//! `url` sees the text, because `url` follows the browsers and forgives too much.
+//! Request URLs and Locations: RFC 3986 with HTTP's restrictions (RFC 9110 §4.2).
+//!
+//! Text is checked before it is passed to the `url` crate, which parses as the browsers do: it repairs
+//! what HTTP must reject.
 
 use std::borrow::Cow;
 
@@ -8,10 +10,11 @@ use url::{Position, Url};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redact::excerpt;
 
-/// What can be given as a URL: `&str`, `String`, `&String`, [`Url`] and `&Url`.
+/// Converts into a request's URL. Implemented for `&str`, `String`, `&String`, [`Url`] and `&Url`.
 ///
-/// Text must be `http://host…` or `https://host…`, without blanks, control bytes or a backslash
-/// before the path; it is not repaired. The trait is sealed.
+/// Text must begin with `http://host` or `https://host`, and have no whitespace, no control characters
+/// and no backslash before the path. It is not repaired, except that characters which RFC 3986 excludes
+/// from a path or query (``" < > [ \ ] ^ ` { | }``) are percent-encoded. The trait is sealed.
 ///
 /// ```
 /// use longwire::{Client, Url};
@@ -54,13 +57,13 @@ pub(crate) mod sealed {
 
     impl Sealed for Url {
         fn into_url(self) -> Result<Url> {
-            admit(&self).map(|()| encoded(&self).unwrap_or(self))
+            check(&self).map(|()| encoded(&self).unwrap_or(self))
         }
     }
 
     impl Sealed for &Url {
         fn into_url(self) -> Result<Url> {
-            admit(self).map(|()| encoded(self).unwrap_or_else(|| self.clone()))
+            check(self).map(|()| encoded(self).unwrap_or_else(|| self.clone()))
         }
     }
 }
@@ -69,28 +72,28 @@ fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidUrl, what)
 }
 
-/// An absolute URL from a caller's text. Its userinfo is still in it.
+/// Parses an absolute URL. Its userinfo is kept.
 fn parse(text: &str) -> Result<Url> {
     let is_bad = |byte: u8| byte <= b' ' || byte == 0x7f;
-    // All bytes without a branch, many at a time; where it is matters only when there is one.
+    // Without a branch, so that many bytes are checked at a time; the position is needed only on error.
     if text.bytes().fold(false, |found, byte| found | is_bad(byte)) {
         let at = text.bytes().take_while(|byte| !is_bad(*byte)).count();
-        return Err(invalid(format!("the URL has a blank or control byte (byte {})", at + 1)));
+        return Err(invalid(format!("the URL has whitespace or a control character (byte {})", at + 1)));
     }
     let rest = match split_scheme(text) {
         Some((scheme, rest)) if is_http(scheme) => rest,
         Some((scheme, rest)) if rest.starts_with("//") => return Err(unsupported(scheme)),
-        // `localhost:8080` only looks as if it had a scheme.
+        // `localhost:8080` has no scheme, although it has the form of one.
         _ => return Err(invalid("the URL is not of the form http://host")),
     };
     check_authority_form(rest).map_err(invalid)?;
     let text = encode_excluded(text, text.len() - rest.len());
     let url = Url::parse(&text).map_err(|error| invalid(format!("the URL does not parse: {error}")))?;
-    admit(&url).map(|()| url)
+    check(&url).map(|()| url)
 }
 
-/// The last checks, on a URL that is parsed.
-fn admit(url: &Url) -> Result<()> {
+/// Checks a parsed URL.
+fn check(url: &Url) -> Result<()> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(unsupported(url.scheme()));
     }
@@ -100,13 +103,13 @@ fn admit(url: &Url) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that RFC 3986 (§2, appendix A) excludes from path and query, and that `url` leaves there, or
-/// takes for others, as the browsers do.
+/// Returns whether RFC 3986 (§2, appendix A) excludes a byte from path and query although `url` leaves
+/// it there or replaces it, as the browsers do.
 const fn is_excluded(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>' | b'['..=b'^' | b'`' | b'{'..=b'}')
 }
 
-/// The same as a table: every request's URL is looked through.
+/// [`is_excluded`] as a table, since every request's URL is checked.
 static EXCLUDED: [bool; 256] = {
     let (mut table, mut byte) = ([false; 256], 0);
     while byte < 256 {
@@ -116,10 +119,9 @@ static EXCLUDED: [bool; 256] = {
     table
 };
 
-/// The text with the excluded bytes of its path and query percent-encoded. An authority begins at
-/// `start` if `//` does; what stands before is left, and so are the fragment and every escape.
+/// Percent-encodes the excluded bytes of a URL's path and query. They begin after the authority, or, if
+/// there is no `//` at `start`, there. The text before, the fragment and every escape are kept.
 fn encode_excluded(text: &str, start: usize) -> Cow<'_, str> {
-    // An IPv6 address is looked at more closely.
     if !text.bytes().any(|byte| EXCLUDED[usize::from(byte)]) {
         return text.into();
     }
@@ -140,7 +142,7 @@ fn encode_excluded(text: &str, start: usize) -> Cow<'_, str> {
     (encoded + &rest[end..]).into()
 }
 
-/// The same of a URL that is parsed already; `None` if there is nothing to encode.
+/// Does the same for a parsed URL; `None` if nothing is to be encoded.
 fn encoded(url: &Url) -> Option<Url> {
     if !url[Position::BeforePath..].bytes().any(|byte| EXCLUDED[usize::from(byte)]) {
         return None;
@@ -151,15 +153,15 @@ fn encoded(url: &Url) -> Option<Url> {
     }
 }
 
-/// Adds `name=value` to the query.
+/// Appends `name=value` to the query.
 pub(crate) fn append_query(url: &mut Url, name: &str, value: &str) {
     let mut query = url.query().unwrap_or_default().to_owned();
     append_pair(&mut query, name, value);
     url.set_query(Some(&query));
 }
 
-/// Adds `name=value` to text of that form (application/x-www-form-urlencoded): what RFC 3986 §2.3
-/// calls unreserved is left as it is, a space is `+`.
+/// Appends `name=value` to text in application/x-www-form-urlencoded. Unreserved characters
+/// (RFC 3986 §2.3) are kept, and a space becomes `+`.
 pub(crate) fn append_pair(text: &mut String, name: &str, value: &str) {
     if !text.is_empty() {
         text.push('&');
@@ -179,8 +181,8 @@ fn append_encoded(text: &mut String, part: &str) {
     }
 }
 
-/// Where a Location leads from `base` (RFC 9110 §10.2.2, RFC 3986 §5.2): userinfo dropped, the
-/// fragment inherited. The error is a plain sentence.
+/// Resolves a Location against `base` (RFC 9110 §10.2.2, RFC 3986 §5.2): userinfo is dropped, and the
+/// fragment inherited. The error is text for a message.
 pub(crate) fn resolve_location(base: &Url, location: &[u8]) -> Result<Url, String> {
     let mut text = encode_raw(location)?;
     if let Some((scheme, rest)) = split_scheme(&text) {
@@ -206,28 +208,28 @@ pub(crate) fn resolve_location(base: &Url, location: &[u8]) -> Result<Url, Strin
     Ok(without_userinfo(url))
 }
 
-/// Percent-encodes what a sender should have: spaces and bytes over 0x7E (RFC 3986 §2.1).
+/// Percent-encodes what the sender should have encoded: spaces and bytes over 0x7E (RFC 3986 §2.1).
 fn encode_raw(location: &[u8]) -> Result<String, String> {
     let mut text = String::with_capacity(location.len());
     for byte in location {
         match byte {
             0x21..=0x7e => text.push(*byte as char),
             b' ' | 0x80.. => text.push_str(&format!("%{byte:02X}")),
-            _ => return Err(format!("it has the control byte 0x{byte:02x}")),
+            _ => return Err(format!("it has the control character 0x{byte:02x}")),
         }
     }
     Ok(text)
 }
 
-/// The scheme of `text`, if it begins with one, and what is behind its colon (RFC 3986 §3.1).
+/// Returns the scheme that `text` begins with, if any, and the text after its colon (RFC 3986 §3.1).
 fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
-    let may_be_inside = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(may_be_inside);
+    let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(is_scheme_byte);
     is_scheme.then_some((scheme, rest))
 }
 
-/// What follows the scheme and its colon must be `//` and a host.
+/// Checks that the text after a scheme and its colon begins with `//` and a host.
 pub(crate) fn check_authority_form(rest: &str) -> Result<(), &'static str> {
     match rest.strip_prefix("//") {
         Some(authority) => check_authority(authority),
@@ -252,10 +254,10 @@ fn unsupported(scheme: &str) -> Error {
     Error::new(ErrorKind::UnsupportedScheme, format!("the scheme {scheme:?} is neither http nor https"))
 }
 
-/// The same URL without user and password, so that it can be shown.
+/// Returns the URL without user and password, so that it can be shown.
 pub(crate) fn without_userinfo(mut url: Url) -> Url {
     if has_userinfo(&url) {
-        // Both fail only for URLs that cannot have a host; ours have one.
+        // Both fail only for URLs without a host, which are not http or https.
         let _ = url.set_username("");
         let _ = url.set_password(None);
     }
@@ -267,20 +269,21 @@ pub(crate) fn has_userinfo(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-/// The host; an IPv6 address without its brackets.
+/// Returns the host; an IPv6 address without its brackets.
 pub(crate) fn bare_host(url: &Url) -> &str {
     let host = url.host_str().unwrap_or_default();
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// `scheme://host:port`, the default port left out: what a connection is for (RFC 9110 §4.3.1).
+/// Returns the origin, `scheme://host:port` without a default port, for which a connection is pooled
+/// (RFC 9110 §4.3.1).
 #[inline]
 pub(crate) fn origin(url: &Url) -> &str {
     &url[..Position::BeforePath]
 }
 
-/// `host:port` as the Host field has it (RFC 9110 §7.2), since a request's URL has no userinfo; and
-/// the request target in origin-form (RFC 9112 §3.2.1).
+/// Returns the authority, `host:port`, for the Host field (RFC 9110 §7.2), and the request target in
+/// origin-form (RFC 9112 §3.2.1). The URL must have no userinfo.
 #[inline]
 pub(crate) fn authority_and_target(url: &Url) -> (&str, &str) {
     let (origin, target) = url.as_str().split_at(origin(url).len());
@@ -291,7 +294,7 @@ pub(crate) fn authority_and_target(url: &Url) -> (&str, &str) {
     }
 }
 
-/// The same in absolute-form, for a proxy (RFC 9112 §3.2.2).
+/// Returns the request target in absolute-form, for a proxy (RFC 9112 §3.2.2).
 pub(crate) fn absolute_target(url: &Url) -> &str {
     &url[..Position::AfterQuery]
 }
@@ -301,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_url_would_repair_is_refused() {
+    fn text_that_url_would_repair_is_rejected() {
         let cases = [
             ("", ErrorKind::InvalidUrl),
             ("/path", ErrorKind::InvalidUrl),
@@ -331,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn excluded_characters_of_path_and_query_are_encoded_however_the_url_comes() {
+    fn excluded_characters_of_path_and_query_are_encoded_in_text_and_in_urls() {
         let cases = [
             ("http://h/p|q^r[s]?`t{w}", "http://h/p%7Cq%5Er%5Bs%5D?%60t%7Bw%7D"),
             ("http://h/a\\b?c\\d", "http://h/a%5Cb?c%5Cd"),
@@ -359,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_are_those_of_the_wire() {
+    fn authority_and_target_are_as_they_are_sent() {
         let url = parse("HTTP://ExAmple.com:80?a=b c".replace(' ', "%20").as_str()).unwrap();
         assert_eq!(origin(&url), "http://example.com");
         assert_eq!(authority_and_target(&url), ("example.com", "/?a=b%20c"));

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::transport::Resolve;
+use longwire::transport::{Query, Resolve};
 use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Response, Result, Stage};
 use silent::{HangingNames, Refused, black_hole, other_black_hole};
 use support::peer::{Peer, answer, ok};
@@ -58,9 +58,9 @@ impl Names {
 }
 
 impl Resolve for Names {
-    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, query: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
         let mut asked = self.asked.lock().expect("no panic");
-        asked.push((host.to_owned(), port));
+        asked.push((query.host().to_owned(), query.port()));
         Ok(self.addresses.clone())
     }
 }
@@ -69,8 +69,8 @@ impl Resolve for Names {
 struct NoSuchName;
 
 impl Resolve for NoSuchName {
-    fn resolve(&self, host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("no {host} here")))
+    fn resolve(&self, query: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("no {} here", query.host())))
     }
 }
 
@@ -273,7 +273,7 @@ fn a_resolver_that_fails_is_a_resolve_error_with_its_cause() {
 struct Panicking;
 
 impl Resolve for Panicking {
-    fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, _: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
         panic!("a mistake in the resolver (this is what the test wants)")
     }
 }
@@ -491,7 +491,7 @@ fn no_more_than_sixty_four_look_ups_hang_at_once_and_the_rest_fail_in_time() {
             assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Resolve), "{error}");
             assert_eq!(error.fate(), Fate::NotSent);
             let message = error.to_string();
-            let behind = "waiting in line to look up the name, behind 64 look-ups under way: connect_timeout";
+            let behind = "queued to look up the name, with 64 look-ups under way: connect_timeout";
             in_line += usize::from(message.contains(behind));
             assert!(message.contains(behind) || message.contains("looking up the name: connect_timeout"), "{message}");
         }

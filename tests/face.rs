@@ -1,17 +1,21 @@
 //! The public face apart from the way of a request: the functions that share a client, what can be
 //! made from what, and what is shown of each thing in a log. What an observer sees is in
-//! `face/observer.rs`.
+//! `face/observer.rs`, what hooks may do in `face/hooks.rs`; `face/signatures.rs` pins the signatures.
 
+#[path = "face/hooks.rs"]
+mod hooks;
 #[path = "face/observer.rs"]
 mod observer;
+#[path = "face/signatures.rs"]
+mod signatures;
 mod support;
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use longwire::{
-    CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Method, Request, Result, SendBody, StatusCode,
-    Url,
+    CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Headers, Method, Request, Result, SendBody,
+    StatusCode, Url,
 };
 use support::peer::{Peer, ok};
 use support::script::{Script, raw, reply};
@@ -64,6 +68,33 @@ fn a_url_is_taken_in_every_form_and_checked_in_each() {
     };
     assert_eq!(refused("ftp://a.test/"), ErrorKind::UnsupportedScheme);
     assert_eq!(refused("http://a.test:0/"), ErrorKind::InvalidUrl);
+}
+
+#[test]
+fn headers_are_collected_extended_and_compared() {
+    let mut headers: Headers = [("A", "1")].into_iter().collect();
+    headers.extend([(String::from("B"), vec![0xff])]);
+    headers.extend(&headers.clone());
+    let fields: Vec<(&str, &[u8])> = (&headers).into_iter().collect();
+    assert_eq!(fields, [("A", &b"1"[..]), ("B", b"\xff"), ("A", b"1"), ("B", b"\xff")]);
+    assert_eq!(headers, fields.into_iter().collect());
+    assert_ne!(headers, Headers::default());
+}
+
+#[test]
+fn methods_and_status_codes_are_converted_and_compared() {
+    let get = Method::try_from("GET").expect("a method");
+    assert_eq!(get, "GET");
+    assert_eq!("GET", get);
+    assert_eq!(get, *"GET");
+    assert_eq!(*"GET", get);
+    assert_ne!(get, "get");
+    assert_eq!(AsRef::<str>::as_ref(&get), "GET");
+    assert_eq!(Method::try_from("G T").expect_err("not a token").kind(), ErrorKind::InvalidRequest);
+    let code = StatusCode::try_from(404u16).expect("a status code");
+    let number: u16 = code.into();
+    assert_eq!((code, number), (StatusCode::NOT_FOUND, 404));
+    assert_eq!(StatusCode::try_from(99).expect_err("below 100").kind(), ErrorKind::InvalidRequest);
 }
 
 #[test]

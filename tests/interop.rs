@@ -756,7 +756,7 @@ struct Interims(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Interims {
     fn event(&self, event: &Event<'_>) {
-        if let Event::Interim { text } = event {
+        if let Event::InterimHead { text, .. } = event {
             self.0.lock().expect("no panic there").push((*text).to_owned());
         }
     }

@@ -41,7 +41,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use longwire::transport::Resolve;
+use longwire::transport::{Query, Resolve};
 use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Proxy, Response, Stage};
 use silent::Refused;
 use support::peer::{Peer, Req, answer, ok};
@@ -98,7 +98,8 @@ fn assert_in_time(started: Instant, limit: Duration, error: &Error) {
 struct Name(&'static str, Vec<SocketAddr>);
 
 impl Resolve for Name {
-    fn resolve(&self, host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, query: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
+        let host = query.host();
         if host == self.0 { Ok(self.1.clone()) } else { Err(io::Error::other(format!("no {host} here"))) }
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `transports/connectors.rs` | when a connector's stream is used: in time, secure, never past a guard |
 //! | `transports/faults.rs` | streams that hold bytes back, report nonsense, die or panic |
+//! | `transports/least.rs` | a stream that implements no more than it must |
 //! | `transports/uploads.rs` | streams that fail or stall while a request is sent |
 //! | `transports/pooled.rs` | user-supplied streams in the pool |
 //! | `transports/unix.rs` | unix sockets |
@@ -15,6 +16,8 @@
 mod connectors;
 #[path = "transports/faults.rs"]
 mod faults;
+#[path = "transports/least.rs"]
+mod least;
 #[path = "transports/pooled.rs"]
 mod pooled;
 #[path = "transports/script.rs"]

@@ -11,7 +11,7 @@ use crate::work::{Act, Work};
 /// Far longer than any sample takes: a client that hangs ends here.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Nanoseconds per operation: by the clock, and of processor time of this process.
+/// Nanoseconds per operation: wall-clock time, and CPU time of this process.
 #[derive(Clone, Copy)]
 pub struct Sample {
     pub wall: f64,
@@ -67,7 +67,7 @@ fn measure_threads<C: Client>(client: &C, work: &Work, threads: usize, count: us
                 together.wait();
                 worker.repeat(count);
                 together.wait(); // the end
-                together.wait(); // the time has been read: a thread that is gone has no processor time to tell
+                together.wait(); // the time has been read: a thread that has ended has no CPU time to read
             });
         }
         together.wait();
@@ -124,7 +124,7 @@ fn number(answer: &[u8]) -> usize {
     std::str::from_utf8(answer).ok().and_then(|digits| digits.parse().ok()).expect("a number")
 }
 
-/// Processor time of all live threads of this process; 0 where the system does not tell.
+/// CPU time of all live threads of this process; 0 where the system does not report it.
 fn cpu_ns() -> u64 {
     thread::yield_now(); // the system brings its account up to date
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();

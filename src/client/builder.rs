@@ -1,7 +1,8 @@
 //! Building a client: every setting with its unit, default and reason.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,40 +11,40 @@ use std::time::Duration;
 use url::Host;
 
 use crate::client::Client;
-#[cfg(feature = "__rustls")]
-use crate::client::proxy::ALPN;
-use crate::client::proxy::{Proxies, Proxy};
+use crate::client::hooks::{Hop, Outgoing};
+use crate::client::proxy::Proxies;
 use crate::client::settings::Settings;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
+use crate::message::proxy::Proxy;
 use crate::message::request::{check_user_header, is_singleton};
 use crate::net::dial::permits::Permits;
 use crate::net::dial::resolve::{Resolve, Resolver, System};
-use crate::net::dial::{AddressFilter, Connector, Dialer};
+use crate::net::dial::{AddressFilter, Connector, ConnectorKind, Dial, Dialer};
 use crate::net::pool::{Pool, PoolLimits};
 use crate::net::speed::MinSpeed;
 #[cfg(feature = "__rustls")]
-use crate::net::tls::Tls;
+use crate::net::tls::settings::Tls;
 use crate::net::transport::Connect;
 use crate::net::transport::unix::UnixSocket;
-use crate::observe::Observer;
+use crate::observe::{Observer, Observers};
 use crate::token::{field_name_error, is_token};
-use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
 
-/// The smallest and the largest buffer that make sense.
+/// The smallest and the largest buffer that can be set.
 const BUFFER_BYTES: RangeInclusive<usize> = 512..=1 << 30;
 
-/// The smallest and the largest head that can be asked for: a status line, and what spans reach.
+/// The smallest and the largest head that can be allowed: a status line, and what spans reach.
 const HEAD_BYTES: RangeInclusive<usize> = 64..=1 << 30;
 
-/// The fewest and the most fields that can be asked for.
+/// The fewest and the most fields that can be allowed.
 const HEAD_FIELDS: RangeInclusive<usize> = 1..=65_536;
 
 /// Builds a [`Client`].
 ///
-/// Limits of time take a [`Duration`], or `None` for no limit. A setting that makes no sense (a
-/// limit of zero, a malformed default header) is kept, and every send returns it as
+/// Limits of time take a [`Duration`], or `None` for no limit. An invalid setting (a limit of zero, a
+/// malformed default header) is an error of [`try_build`](ClientBuilder::try_build);
+/// [`build`](ClientBuilder::build) keeps it, and every send returns it, as
 /// [`ErrorKind::InvalidRequest`].
 ///
 /// ```
@@ -70,56 +71,22 @@ pub struct ClientBuilder {
     connector: Option<Connector>,
     /// `None`: those of the environment.
     proxies: Option<Proxies>,
+    observers: Vec<Arc<dyn Observer>>,
+    dial: Option<Dial>,
     #[cfg(feature = "__rustls")]
-    tls_config: Option<Arc<rustls::ClientConfig>>,
+    tls: Tls,
 }
 
 impl Client {
-    /// A client with the defaults of [`ClientBuilder`]: with the proxies of the environment, too
-    /// (see [`ClientBuilder::proxy`]).
+    /// Creates a client with the defaults of [`ClientBuilder`], among them the proxies of the
+    /// environment (see [`ClientBuilder::proxy`]).
     pub fn new() -> Client {
-        Client::builder().build()
+        ClientBuilder::new().build()
     }
 
-    /// A builder with its defaults.
+    /// Returns a builder with the defaults.
     pub fn builder() -> ClientBuilder {
-        ClientBuilder {
-            settings: Settings {
-                connect_timeout: Some(Duration::from_secs(10)),
-                read_timeout: Some(Duration::from_secs(60)),
-                write_timeout: Some(Duration::from_secs(60)),
-                header_timeout: None,
-                timeout: None,
-                min_speed: None,
-                head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
-                invalid_lines: InvalidLines::Refused,
-                max_redirects: 10,
-                proxies: Proxies::None,
-                require_framing: false,
-                allow_https_downgrade: false,
-                user_agent: concat!("longwire/", env!("CARGO_PKG_VERSION")).to_owned(),
-                default_headers: Headers::new(),
-                cross_origin_allowed: Vec::new(),
-                observer: None,
-                deferred_error: None,
-            },
-            pool: PoolLimits {
-                idle_timeout: Some(Duration::from_secs(30)),
-                idle_per_host_max: 32,
-                idle_max: 128,
-                per_host_max: None,
-                age_max: None,
-                buffer_size: 8 * 1024,
-                probe_after: Duration::ZERO,
-            },
-            resolver: None,
-            fixed: Vec::new(),
-            filter: None,
-            connector: None,
-            proxies: None,
-            #[cfg(feature = "__rustls")]
-            tls_config: None,
-        }
+        ClientBuilder::new()
     }
 }
 
@@ -130,40 +97,58 @@ impl Default for Client {
 }
 
 impl ClientBuilder {
-    /// How long it may take to get a connection: waiting for a place in the pool, resolving,
-    /// connecting, a proxy's handshake and that of TLS together. Default 10 s.
+    /// Creates a builder with the defaults.
+    pub fn new() -> ClientBuilder {
+        ClientBuilder {
+            settings: Settings::default(),
+            pool: PoolLimits::default(),
+            resolver: None,
+            fixed: Vec::new(),
+            filter: None,
+            connector: None,
+            proxies: None,
+            observers: Vec::new(),
+            dial: None,
+            #[cfg(feature = "__rustls")]
+            tls: Tls::new(),
+        }
+    }
+
+    /// Sets how long it may take to get a connection: waiting for a free one, resolving, connecting, a
+    /// proxy's handshake and that of TLS together. Default 10 s.
     ///
-    /// The addresses of a name are tried in turn (RFC 8305), each of them beside those before it: the
-    /// next one when one fails, or after 250 ms, or after its share of what is left if that is less. One
-    /// that lost to another is tried after the others for the next ten minutes; 256 of these are
-    /// remembered. The attempts run on helper threads (see [`Client`]); a request that waits in line for
-    /// one, or for the look-up of a name, says so in its [`ErrorKind::Timeout`].
+    /// The addresses of a name race (RFC 8305): the next attempt starts when one fails, or after 250 ms, or
+    /// after its share of the remaining time if that is less; the attempts before it go on. An address
+    /// that lost a race is tried last for the next ten minutes; 256 of these are remembered. The attempts
+    /// run on helper threads (see [`Client`]); the [`ErrorKind::Timeout`] of a request that waited for one
+    /// names what it waited for.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
         self
     }
 
-    /// How long the server may be silent while we wait for it or read. Default 60 s. A response
-    /// head, once begun, must also be complete within this time; and so must each TLS record.
+    /// Sets how long the server may send nothing while a response is waited for or read. Default 60 s. A
+    /// response head, once begun, must also be complete within this time; and so must each TLS record.
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.read_timeout = self.limit("read_timeout", limit.into());
         self
     }
 
-    /// How long the server may take nothing while we send. Default 60 s.
+    /// Sets how long a write may make no progress. Default 60 s.
     pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.write_timeout = self.limit("write_timeout", limit.into());
         self
     }
 
-    /// How long the final response head may take, from the end of sending. Default none.
+    /// Sets how long the complete final response head may take, counted from the end of the request.
+    /// Default none.
     pub fn header_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.header_timeout = self.limit("header_timeout", limit.into());
         self
     }
 
-    /// How long everything together may take: from the call to the last byte of the body,
-    /// redirects and a retry included. Default none.
+    /// Sets how long the whole call may take: to the last byte of the response body, redirects and a
+    /// retry included. Default none.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeout = self.limit("timeout", limit.into());
         self
@@ -185,8 +170,8 @@ impl ClientBuilder {
     /// # drop(client);
     /// ```
     pub fn min_speed(mut self, bytes: u64, per: Duration) -> Self {
-        self.settings.min_speed = MinSpeed::checked(bytes, per).unwrap_or_else(|mistake| {
-            self.settings.deferred_error.get_or_insert(mistake);
+        self.settings.min_speed = MinSpeed::checked(bytes, per).unwrap_or_else(|error| {
+            self.settings.deferred_error.get_or_insert(error);
             None
         });
         self
@@ -195,26 +180,27 @@ impl ClientBuilder {
     /// Sets how long a connection must have been idle for to be probed before it is used again.
     /// Default zero: every reuse is probed.
     ///
-    /// The probe is one read that does not wait. It sees that the server has closed the connection,
-    /// or has sent bytes that nobody asked for, a 408 or a second response, which would be taken for
-    /// the answer to the next request; it costs three system calls, half a microsecond. Leave it out
-    /// for tight loops of requests that may be sent again, over links that you trust: such a loop
-    /// then makes two system calls a request.
+    /// The probe is one read that does not wait. It detects that the server has closed the connection,
+    /// or has sent unrequested bytes, a 408 or a second response, which would be taken for the response
+    /// to the next request; it costs three system calls, half a microsecond. Skip it
+    /// for tight loops of requests that may be sent again, over trusted links: such a loop then makes two
+    /// system calls a request.
     pub fn probe_after(mut self, idle: Duration) -> Self {
         self.pool.probe_after = idle;
         self
     }
 
-    /// How long a connection may be idle, counted from when its last bytes came: a short body that
-    /// lies unread for a while is idle time to the server. Default 30 s. If the server's
-    /// `Keep-Alive: timeout=n` is less, a connection retires a second before the server closes it.
+    /// Sets how long a connection may be idle. Default 30 s. The time counts from when the last bytes of
+    /// the response were received: while a short body lies in the buffer unread, the connection is idle
+    /// to the server. If the server's `Keep-Alive: timeout=n` is less, a connection expires a second
+    /// before the server closes it.
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.pool.idle_timeout = self.limit("idle_timeout", limit.into());
         self
     }
 
-    /// How old a connection may be to carry another request. Default none. Useful behind load
-    /// balancers and changing DNS.
+    /// Sets how old a connection may be to carry another request. Default none. Useful with load balancers
+    /// and changing DNS.
     pub fn max_connection_age(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.pool.age_max = self.limit("max_connection_age", limit.into());
         self
@@ -234,28 +220,27 @@ impl ClientBuilder {
         self
     }
 
-    /// How many connections one host and port may have, in use and idle. Default none. Requests
-    /// beyond wait in line, first come first served, within `connect_timeout`. A connection that
-    /// is just being closed does not count. For all that an HTTP proxy is asked without a tunnel,
-    /// the proxy is the host.
+    /// Sets how many connections one host and port may have, in use and idle. Default none. Requests
+    /// beyond wait, first come first served, within `connect_timeout`. A connection that is being closed
+    /// does not count. Requests sent through an HTTP proxy without a tunnel count against the proxy.
     pub fn max_connections_per_host(mut self, count: impl Into<Option<usize>>) -> Self {
         self.pool.per_host_max = count.into();
         if self.pool.per_host_max == Some(0) {
-            self.mistake("max_connections_per_host is 0".to_owned());
+            self.defer("max_connections_per_host is 0".to_owned());
         }
         self
     }
 
-    /// Bytes of the buffer that each connection in use has; an idle one has none. Default 8 KiB;
-    /// 512 B to 1 GiB. Larger ones save system calls on large bodies that are read in small
-    /// pieces.
+    /// Sets the size in bytes of the read buffer of each active connection; idle connections hold none.
+    /// Default 8 KiB; 512 B to 1 GiB. A larger one saves system calls on large bodies that are read in
+    /// small pieces.
     pub fn buffer_size(mut self, bytes: usize) -> Self {
         self.within("buffer_size", bytes, BUFFER_BYTES);
         self.pool.buffer_size = bytes;
         self
     }
 
-    /// Bytes that a response head may have, [`ErrorKind::HeadTooLarge`] beyond. Default 64 KiB; 64 B
+    /// Sets how many bytes a response head may have, [`ErrorKind::HeadTooLarge`] beyond. Default 64 KiB; 64 B
     /// to 1 GiB.
     pub fn max_head_size(mut self, bytes: usize) -> Self {
         self.within("max_head_size", bytes, HEAD_BYTES);
@@ -263,7 +248,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Fields that a response head may have, [`ErrorKind::HeadTooLarge`] beyond. Default 256; 1 to
+    /// Sets how many fields a response head may have, [`ErrorKind::HeadTooLarge`] beyond. Default 256; 1 to
     /// 65,536.
     pub fn max_headers(mut self, count: usize) -> Self {
         self.within("max_headers", count, HEAD_FIELDS);
@@ -279,11 +264,11 @@ impl ClientBuilder {
     /// body ends must not depend on how a recipient reads it. What was skipped is still in
     /// [`Response::raw_head`](crate::Response::raw_head).
     pub fn skip_invalid_headers(mut self, on: bool) -> Self {
-        self.settings.invalid_lines = if on { InvalidLines::Skipped } else { InvalidLines::Refused };
+        self.settings.invalid_lines = if on { InvalidLines::Skip } else { InvalidLines::Reject };
         self
     }
 
-    /// How many redirects are cross_origin_allowed, [`ErrorKind::TooManyRedirects`] beyond. Default 10; with 0
+    /// Sets how many redirects are followed, [`ErrorKind::TooManyRedirects`] beyond. Default 10; with 0
     /// the 3xx itself is the response.
     pub fn max_redirects(mut self, count: u32) -> Self {
         self.settings.max_redirects = count;
@@ -291,32 +276,32 @@ impl ClientBuilder {
     }
 
     /// Refuses bodies that end only with the connection ([`ErrorKind::Framing`]): a cut one
-    /// cannot be told from a whole one unless the network says so. Default off.
+    /// cannot be told from a whole one unless the network reports an error. Default off.
     pub fn require_framing(mut self, on: bool) -> Self {
         self.settings.require_framing = on;
         self
     }
 
-    /// Follows redirects from https to http, too. Default off.
+    /// Sets whether redirects from https to http are followed, too. Default off.
     pub fn allow_https_downgrade(mut self, on: bool) -> Self {
         self.settings.allow_https_downgrade = on;
         self
     }
 
-    /// The `User-Agent` of requests that do not set one. Default `longwire/` and its version; an
-    /// empty one is not sent. To an HTTP proxy that is asked for a tunnel (CONNECT) the client says
-    /// the same, or what [`default_header`](ClientBuilder::default_header) has for `User-Agent`; the
+    /// Sets the `User-Agent` of requests that do not set one. Default `longwire/` and its version; an
+    /// empty one is not sent. The CONNECT to an HTTP
+    /// proxy carries the same, or what [`default_header`](ClientBuilder::default_header) has for `User-Agent`; the
     /// one of a single request is for the server alone, since its tunnel is for all requests.
     pub fn user_agent(mut self, name: &str) -> Self {
-        if let Err(mistake) = Headers::new().append("User-Agent", name) {
-            self.settings.deferred_error.get_or_insert(mistake);
+        if let Err(error) = Headers::new().append("User-Agent", name) {
+            self.settings.deferred_error.get_or_insert(error);
         }
         self.settings.user_agent = name.to_owned();
         self
     }
 
-    /// A field for every request that does not set one of that name. On redirects to another
-    /// origin it stays behind like any other.
+    /// Adds a field to every request that does not set one of that name. On redirects to another origin it
+    /// stays behind like any other.
     pub fn default_header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         let (name, value) = (name.as_ref(), value.as_ref());
         let headers = &mut self.settings.default_headers;
@@ -325,66 +310,65 @@ impl ClientBuilder {
             true => headers.insert(name, value), // there can be only one
             false => headers.append(name, value),
         });
-        if let Err(mistake) = added {
-            self.settings.deferred_error.get_or_insert(mistake);
+        if let Err(error) = added {
+            self.settings.deferred_error.get_or_insert(error);
         }
         self
     }
 
-    /// Lets a field of that name go along on redirects to another origin. Only harmless ones do
-    /// by default (`Accept`, `User-Agent`, `Range` and their like, and the body's own); all others
-    /// may be secrets.
+    /// Forwards fields of that name on redirects to another origin. By default only an allow-list is
+    /// forwarded (`Accept`, `User-Agent`, `Range` and the like, and the body's own); all others may be
+    /// secrets. For a decision by hop see [`on_redirect`](ClientBuilder::on_redirect).
     pub fn allow_cross_origin_header(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         if !is_token(name.as_bytes()) {
-            self.mistake(format!("allow_cross_origin_header: {}", field_name_error(name.as_bytes())));
+            self.defer(format!("allow_cross_origin_header: {}", field_name_error(name.as_bytes())));
         }
         self.settings.cross_origin_allowed.push(name);
         self
     }
 
-    /// Sends requests through this proxy, those to this machine included; hosts of
-    /// [`Proxy::bypass`] alone are asked directly.
+    /// Sends requests through this proxy, those to loopback hosts included; only hosts of
+    /// [`Proxy::bypass`] are connected to directly.
     ///
     /// Without this and without [`no_proxy`](ClientBuilder::no_proxy) the environment decides, as
     /// it is when the client is built: `http_proxy` and `https_proxy` for URLs with that scheme,
     /// `all_proxy` where that one is not set, and `no_proxy` for the exceptions; each in capitals,
     /// too. Their values are as [`Proxy::new`] takes them, and the list is one for
-    /// [`Proxy::bypass`], where entries that make no sense are passed over. `localhost`, names below
-    /// it and loopback addresses are asked directly in any case. `HTTP_PROXY` does not count where
-    /// `REQUEST_METHOD` is set, because in a CGI program it is whatever a visitor says.
-    /// A proxy that makes no sense is an [`ErrorKind::InvalidRequest`] of each request that would
-    /// need it. A client with a connector of your own, a unix socket or an address filter does not
-    /// ask the environment.
+    /// [`Proxy::bypass`], where invalid entries are ignored. `localhost`, names below it and
+    /// loopback addresses bypass these proxies in any case. `HTTP_PROXY` is ignored where
+    /// `REQUEST_METHOD` is set: in a CGI program it is under the control of the client (httpoxy). An
+    /// invalid proxy fails the first request that needs it, with [`ErrorKind::InvalidRequest`]. A client
+    /// with a connector, a unix socket or an address filter ignores the environment.
     ///
-    /// A proxy beside a connector or a unix socket is [`ErrorKind::InvalidRequest`].
+    /// A proxy together with a connector or a unix socket is [`ErrorKind::InvalidRequest`].
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxies = Some(Proxies::Given(proxy));
         self
     }
 
-    /// Asks every server directly, whatever the environment says.
+    /// Connects to every server directly, whatever the environment names.
     pub fn no_proxy(mut self) -> Self {
         self.proxies = Some(Proxies::None);
         self
     }
 
-    /// Sets what looks host names up, in place of the system. It is not asked for IP addresses, for
-    /// hosts of [`resolve_to`](ClientBuilder::resolve_to), nor for `localhost` and the names below it,
-    /// which are this machine's loopback addresses (RFC 6761 §6.3).
+    /// Sets a custom DNS resolver, in place of the system's. It is not called for IP addresses, for hosts of
+    /// [`resolve_to`](ClientBuilder::resolve_to), nor for `localhost` and the names below it, which are
+    /// the loopback addresses (RFC 6761 §6.3).
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
         self.resolver = Some(Arc::new(resolver));
         self
     }
 
     /// Connects to `address` for URLs with this host, in place of a look-up. Port 0 stands for the
-    /// URL's port; any other is used whatever the URL says.
+    /// URL's port; any other replaces it.
     ///
     /// Another call for the same host adds an address: all of them are tried like those of a name
-    /// (see [`connect_timeout`](ClientBuilder::connect_timeout)). An HTTP proxy looks names up itself.
+    /// (see [`connect_timeout`](ClientBuilder::connect_timeout)). An HTTP proxy resolves names itself.
     ///
     /// An IPv6 link-local address is reached through one interface only, its zone, which no URL can
-    /// name; here it can, by the interface's index (RFC 4007 §11):
+    /// name; here the interface's index does (RFC 4007 §11):
     ///
     /// ```
     /// use longwire::Client;
@@ -402,19 +386,19 @@ impl ClientBuilder {
             (Ok(ip), _) => self.fixed.push((ip.to_string(), address)),
             (Err(_), Ok(Host::Ipv6(ip))) => self.fixed.push((ip.to_string(), address)), // in brackets
             (Err(_), Ok(host)) => self.fixed.push((host.to_string(), address)),
-            (Err(_), Err(error)) => self.mistake(format!("resolve_to: no URL has the host {host:?}: {error}")),
+            (Err(_), Err(error)) => self.defer(format!("resolve_to: no URL has the host {host:?}: {error}")),
         }
         self
     }
 
-    /// Connects only to addresses that pass: those of names, literals and redirects alike. The
-    /// socket is opened to just the address that was looked at. If none is left the request fails
-    /// with [`ErrorKind::BlockedAddress`]. A connector's connections and a unix socket's cannot be
-    /// filtered: together with one it is [`ErrorKind::InvalidRequest`]. What a proxy connects to cannot
-    /// be seen: so the proxies of the environment are not used, and one of
-    /// [`proxy`](ClientBuilder::proxy) only if it is [`Proxy::trusted`].
+    /// Connects only to addresses that pass the filter: those of names, of literals and of redirects
+    /// alike. The socket is opened to the very address that was checked. If none passes, the request
+    /// fails with [`ErrorKind::BlockedAddress`]. A connector's connections and a unix socket's cannot be
+    /// filtered: together with one it is [`ErrorKind::InvalidRequest`]. With a filter, environment
+    /// proxies are ignored, and an explicit proxy must be [`Proxy::trusted`], because the filter cannot
+    /// see the addresses that the proxy connects to.
     ///
-    /// [`PublicOnly`](crate::PublicOnly) keeps requests out of the own network.
+    /// [`PublicOnly`](crate::PublicOnly) is a filter against server-side request forgery (SSRF).
     ///
     /// ```
     /// use longwire::{Client, ErrorKind};
@@ -431,8 +415,8 @@ impl ClientBuilder {
     /// Sets a custom connector, which opens every connection in place of TCP. The last of this and
     /// [`unix_socket`](ClientBuilder::unix_socket) counts.
     ///
-    /// For an `https` URL the client does TLS over the connector's stream, unless the stream says
-    /// that it is secure itself ([`Stream::is_secure`](crate::transport::Stream::is_secure)). In a build without
+    /// For an `https` URL the client does TLS over the connector's stream, unless the stream
+    /// is secure itself ([`Stream::is_secure`](crate::transport::Stream::is_secure)). In a build without
     /// TLS a stream that is not secure is closed before a byte is sent, and the request fails with
     /// [`ErrorKind::UnsupportedScheme`]. The connector is called on the request's own thread, which
     /// blocks for as long as it does; a stream that comes after `connect_timeout`, or after a cancel,
@@ -441,7 +425,7 @@ impl ClientBuilder {
     /// `proxy`, `address_filter`, `resolve_to` and `resolver` have no say in a connector's
     /// connections: together with it each is [`ErrorKind::InvalidRequest`] of every send.
     pub fn connector(mut self, connector: impl Connect + 'static) -> Self {
-        self.connector = Some(Connector::Custom(Arc::new(connector)));
+        self.connector = Some(Connector { kind: ConnectorKind::Custom, connect: Arc::new(connector) });
         self
     }
 
@@ -451,51 +435,112 @@ impl ClientBuilder {
     /// For an `https` URL the client does TLS over it. `proxy`, `address_filter`, `resolve_to` and
     /// `resolver` together with it are [`ErrorKind::InvalidRequest`] of every send.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.connector = Some(Connector::UnixSocket(UnixSocket::new(path.into())));
+        let socket = UnixSocket::new(path.into());
+        self.connector = Some(Connector { kind: ConnectorKind::UnixSocket, connect: Arc::new(socket) });
         self
     }
 
-    /// Speaks TLS in your own way: with a client certificate, private root certificates, another
-    /// provider of cryptography, or none of our defaults. Only with the feature `tls` or
-    /// `tls-webpki-roots`; the types are those of [`longwire::rustls`](crate::rustls).
+    /// Sets how TLS is done: which certificates are trusted, the client's own certificate, the versions.
+    /// Only with the feature `tls` or `tls-webpki-roots`.
     ///
-    /// If the config names no ALPN protocol `http/1.1` is offered, in a copy of it; otherwise it is
-    /// taken as it is, and a server that chooses anything else is an error. Give the same config to
-    /// several clients and they share the sessions that can be resumed. It counts for an `https`
-    /// proxy, too, which is believed by the same roots and is shown the same client certificate, unless
-    /// [`Proxy::tls_config`] gives it one of its own.
+    /// It also applies to an `https` proxy, unless [`Proxy::tls`] gives that one of its own. A value
+    /// whose settings contradict each other is [`ErrorKind::InvalidRequest`]; see [`Tls`].
     ///
-    /// ```
-    /// use longwire::{Client, rustls};
-    /// use std::sync::Arc;
+    /// ```no_run
+    /// use longwire::{Client, Tls};
     ///
-    /// let mut roots = rustls::RootCertStore::empty();
-    /// # if false { // there is no such file here
-    /// use rustls::pki_types::{CertificateDer, pem::PemObject};
-    /// roots.add(CertificateDer::from_pem_file("company.pem")?)?;
-    /// # }
-    /// let provider = Arc::new(rustls::crypto::ring::default_provider());
-    /// let config = rustls::ClientConfig::builder_with_provider(provider)
-    ///     .with_safe_default_protocol_versions()?
-    ///     .with_root_certificates(roots)
-    ///     .with_no_client_auth();
-    /// let client = Client::builder().tls_config(Arc::new(config)).build();
+    /// let tls = Tls::new().add_root(std::fs::read("company-root.pem")?)?;
+    /// let client = Client::builder().tls(tls).try_build()?;
     /// # drop(client);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(feature = "__rustls")]
-    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
-        self.tls_config = Some(config);
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        if let Err(error) = tls.check() {
+            self.settings.deferred_error.get_or_insert(error);
+        }
+        self.tls = tls;
         self
     }
 
-    /// Tells `observer` what happens.
+    /// Adds an observer of the client's [events](crate::Event). Observers add up; each event goes to all,
+    /// in the order in which they were added.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.settings.observer = Some(Arc::new(observer));
+        self.observers.push(Arc::new(observer));
         self
     }
 
-    /// The client.
+    /// Sets how TCP connections are opened, in place of [`TcpStream::connect_timeout`]: for socket options
+    /// (keepalive, a local address, an interface, a mark), by `socket2` for example. The last one set
+    /// counts.
+    ///
+    /// `dial` is called with each address that is tried and the time that is left, on a helper thread.
+    /// Name resolution, the race of a name's addresses, proxies, TLS and cancelling stay the client's. A
+    /// call that outstays its time keeps its helper until it returns (see [`Client`]); what it returns
+    /// then is closed.
+    ///
+    /// ```
+    /// use longwire::Client;
+    /// use std::{net::{SocketAddr, TcpStream}, time::Duration};
+    ///
+    /// let client = Client::builder()
+    ///     .dial(|address: &SocketAddr, left: Duration| {
+    ///         let stream = TcpStream::connect_timeout(address, left)?;
+    ///         stream.set_ttl(16)?;
+    ///         Ok(stream)
+    ///     })
+    ///     .build();
+    /// # drop(client);
+    /// ```
+    pub fn dial(
+        mut self,
+        dial: impl Fn(&SocketAddr, Duration) -> io::Result<TcpStream> + Send + Sync + 'static,
+    ) -> Self {
+        self.dial = Some(Arc::new(dial));
+        self
+    }
+
+    /// Sets a hook that decides on each redirect before it is followed: see [`Hop`]. The last one set
+    /// counts.
+    ///
+    /// It may stop (the 3xx is the response), keep fields for this hop, or refuse the redirect with an
+    /// error, which the send returns. It is called on the request's thread and must not block.
+    pub fn on_redirect(mut self, decide: impl Fn(&mut Hop<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.settings.on_redirect = Some(Arc::new(decide));
+        self
+    }
+
+    /// Sets a hook that may set fields of each request head before it is sent: see [`Outgoing`]. The last
+    /// one set counts.
+    ///
+    /// It is called for the head of every hop and every retry, after all other fields are there, and by
+    /// [`to_wire`](Client::to_wire); not for the CONNECT to a proxy. An error is returned by the send,
+    /// and nothing is sent. It is called on the request's thread, before a connection is taken.
+    pub fn before_send(mut self, prepare: impl Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.settings.before_send = Some(Arc::new(prepare));
+        self
+    }
+
+    /// Returns the client, or the first setting that is invalid.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`].
+    ///
+    /// ```
+    /// use longwire::{Client, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// let error = Client::builder().timeout(Duration::ZERO).try_build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    /// ```
+    pub fn try_build(self) -> Result<Client> {
+        let client = self.build();
+        client.check_settings()?;
+        Ok(client)
+    }
+
+    /// Returns the client. An invalid setting is kept and returned by every send.
     #[must_use]
     pub fn build(mut self) -> Client {
         let connector = self.connector.take();
@@ -507,36 +552,36 @@ impl ClientBuilder {
             true => Proxies::from_env(),
             false => self.proxies.take().unwrap_or_default(),
         };
-        let observer = self.settings.observer.clone();
         let dialer = Dialer {
             resolver: Resolver::new(self.resolver.unwrap_or_else(|| Arc::new(System)), self.fixed),
             permits: Permits::default(),
             filter: self.filter,
+            dial: self.dial,
             connector,
             user_agent: self.settings.own_user_agent().to_vec(),
-            observer: observer.clone(),
             #[cfg(feature = "__rustls")]
-            tls: Tls::new(self.tls_config, ALPN),
+            tls: self.tls,
         };
-        Client::assemble(self.settings, dialer, Pool::new(self.pool, observer))
+        Client::assemble(self.settings, dialer, Pool::new(self.pool, Observers::new(self.observers)))
     }
 
-    /// What a connector's connections would bypass without a word is a mistake: it may be a guard.
+    /// A setting that a connector's connections would silently bypass is an error: it may be a guard.
     fn check_bypassed(&mut self, connector: &str) {
         let settings = [
             ("proxy", matches!(self.proxies, Some(Proxies::Given(_)))),
             ("address_filter", self.filter.is_some()),
             ("resolve_to", !self.fixed.is_empty()),
             ("resolver", self.resolver.is_some()),
+            ("dial", self.dial.is_some()),
         ];
         for (setting, _) in settings.into_iter().filter(|(_, is_set)| *is_set) {
-            self.mistake(format!("{setting} together with {connector}, whose connections would bypass it"));
+            self.defer(format!("{setting} together with {connector}, whose connections would bypass it"));
         }
     }
 
     fn limit(&mut self, setting: &str, limit: Option<Duration>) -> Option<Duration> {
         if limit == Some(Duration::ZERO) {
-            self.mistake(format!("{setting} is zero: nothing could ever be done in it"));
+            self.defer(format!("{setting} is zero: nothing could ever be done in it"));
         }
         limit
     }
@@ -544,18 +589,18 @@ impl ClientBuilder {
     fn within(&mut self, setting: &str, value: usize, sensible: RangeInclusive<usize>) {
         if !sensible.contains(&value) {
             let (least, most) = (sensible.start(), sensible.end());
-            self.mistake(format!("{setting} is {value}: it must be between {least} and {most}"));
+            self.defer(format!("{setting} is {value}: it must be between {least} and {most}"));
         }
     }
 
-    fn mistake(&mut self, what: String) {
+    fn defer(&mut self, what: String) {
         self.settings.deferred_error.get_or_insert(Error::new(ErrorKind::InvalidRequest, what));
     }
 }
 
 impl Default for ClientBuilder {
     fn default() -> ClientBuilder {
-        Client::builder()
+        ClientBuilder::new()
     }
 }
 

@@ -1,7 +1,9 @@
-//! The client: the order of things for one request, from its deadline to its response.
+//! The client: the steps of one request, from its deadline to its response.
 
 pub(crate) mod builder;
+pub(crate) mod direct;
 mod exchange;
+pub(crate) mod hooks;
 pub(crate) mod proxy;
 mod redirect;
 pub(crate) mod request_builder;
@@ -17,21 +19,30 @@ use std::time::Instant;
 
 use url::Url;
 
+use crate::client::exchange::Hop;
+use crate::client::hooks::Outgoing;
+use crate::client::proxy::{Proxies, Way};
 use crate::client::redirect::Redirects;
 use crate::client::retry::why_repeat;
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::headers::Headers;
-use crate::message::request::{Request, check_upgrade};
-use crate::message::response::{Response, ResponseParts};
+use crate::message::request::{ProxyOption, Request, check_upgrade};
+use crate::message::response::{Exchanged, Response};
+use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
 use crate::net::dial::Dialer;
-use crate::net::dial::tunnel::{ProxyServer, Route};
-use crate::net::line::Limits;
-use crate::net::pool::{Lease, Pool, PoolStats, Want};
+use crate::net::dial::route::Route;
+use crate::net::pool::lease::Lease;
+use crate::net::pool::{Checkout, Pool, PoolStats, Wanted};
 use crate::net::transport::Target;
-use crate::observe::Event;
+use crate::observe::{Event, EventIds, Trace};
+use crate::status::StatusCode;
 use crate::uri;
+use crate::wire::request_head::NextHop;
+
+/// A hop without fields of its own.
+static NO_FIELDS: Headers = Headers::new();
 
 /// A blocking HTTP/1.1 client with a pool of kept-alive connections.
 ///
@@ -41,14 +52,14 @@ use crate::uri;
 ///
 /// # Threads
 ///
-/// No thread runs in the background. What the system does not let a program interrupt runs on a helper
-/// thread, which is left behind when time is up or the request is cancelled, and ends as soon as the
-/// system has an response_reader: a name's look-up, and a connect where a host has several addresses, the
-/// request has a [`CancelToken`](crate::CancelToken), or the client has a unix socket.
+/// No thread runs in the background. What cannot be interrupted runs on a helper thread, which is
+/// abandoned when time is up or the request is cancelled, and ends as soon as the system returns: a DNS
+/// look-up, and a connect where a host has several addresses, the request has a
+/// [`CancelToken`](crate::CancelToken), or the client has a unix socket or a custom `dial`.
 ///
-/// Per client at most 64 threads look names up and 64 connect; of these at most 32 connect to one
-/// address, and 4 to one that has not answered yet, waited for or left behind. Requests beyond that go
-/// on to the host's next address, or wait in line within `connect_timeout`, first come first served.
+/// Per client at most 64 threads resolve names and 64 connect; of these at most 32 connect to one
+/// address, and 4 to one that has not answered yet, abandoned ones included. Requests beyond that go on
+/// to the host's next address, or wait within `connect_timeout`, first come first served.
 ///
 /// # Time
 ///
@@ -73,10 +84,10 @@ use crate::uri;
 /// both used one, each could get the other's response. So before its first request the child calls
 /// [`close_idle`](Client::close_idle), or it makes a client of its own (it must, where the parent has
 /// used [`longwire::get`](crate::get) and its like). Neither that nor the child's exit costs the parent
-/// a connection: the child's copies are closed without a word to the server. The child may drop a body
+/// a connection: the child's copies are closed without a message to the server. The child may drop a body
 /// that was open at the fork, and must not read or cancel it. If another thread was inside a call of
-/// the client at the fork, or a look-up or a connect had outlived its request, the child's copy is
-/// unusable: locks of threads that are not there are never released, and their places never free.
+/// the client at the fork, or an abandoned look-up or connect was still running, the child's copy is
+/// unusable: locks of threads that are not there are never released, and their slots never freed.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -86,7 +97,19 @@ struct Inner {
     pool: Arc<Pool>,
 }
 
+/// One send while it lasts.
+struct Call<'c> {
+    client: &'c Inner,
+    limits: Limits,
+    trace: Trace<'c>,
+}
+
 impl Client {
+    /// The first setting that is invalid.
+    fn check_settings(&self) -> Result<()> {
+        self.0.settings.deferred_error.clone().map_or(Ok(()), Err)
+    }
+
     pub(crate) fn assemble(settings: Settings, dialer: Dialer, pool: Pool) -> Client {
         Client(Arc::new(Inner { settings, dialer, pool: Arc::new(pool) }))
     }
@@ -97,33 +120,38 @@ impl Client {
     /// Every [`ErrorKind`] but those of reading a body. [`Error::fate`] says whether the server
     /// may have acted on the request.
     pub fn send(&self, mut request: Request<'_>) -> Result<Response> {
-        let settings = &self.0.settings;
-        self.prepare(&mut request).map_err(|error| error.with_request(&request.method, &request.url))?;
-        let mut now = Instant::now();
-        let deadline = Deadline::of("timeout", request.options.timeout.unwrap_or(settings.timeout), now);
-        let mut redirects = Redirects::new(request.options.max_redirects.unwrap_or(settings.max_redirects));
-        loop {
-            let parts = match self.exchange(&mut request, deadline, now) {
-                Ok(parts) => parts,
+        let Inner { settings, pool, .. } = &*self.0;
+        let options = &request.options;
+        let mut trace = Trace { observers: &pool.observers, ids: EventIds::default() };
+        if trace.observers.list.is_some() {
+            trace.ids.call = trace.observers.draw_id();
+            trace.report(|ids| Event::CallStarted { method: &request.method, url: &request.url, ids });
+        }
+        // The request's own options come before the client's settings.
+        let now = Instant::now();
+        let limits = Limits {
+            deadline: Deadline::of("timeout", options.timeout.unwrap_or(settings.timeout), now),
+            read_timeout: options.read_timeout.unwrap_or(settings.read_timeout),
+            write_timeout: settings.write_timeout,
+            min_speed: options.min_speed.unwrap_or(settings.min_speed),
+            token: options.token.clone(),
+        };
+        let max = options.max_redirects.unwrap_or(settings.max_redirects);
+        let mut redirects = Redirects { max, ..Redirects::default() };
+        let call = Call { client: &self.0, limits, trace };
+        match call.follow(&mut request, &mut redirects, now) {
+            Ok(exchanged) => Ok(exchanged.into_response(request.method, request.url, redirects.trail)),
+            Err(error) => {
                 // A hop that fails does not undo what the ones before have done.
-                Err(error) => {
-                    let error = error.with_request(&request.method, &request.url);
-                    return Err(error.with_fate_at_least(redirects.fate()));
-                }
-            };
-            let follows = redirects.follow(&mut request, &parts.received.head, settings);
-            if let Ok(false) = follows {
-                return Ok(Response::new(parts, request.method, request.url, redirects.into_trail()));
+                let error = error.with_request(&request.method, &request.url).with_fate_at_least(redirects.fate());
+                trace.report(|ids| Event::Failed { error: &error, ids });
+                Err(error)
             }
-            let peer = parts.lease.peer();
-            drop(parts.into_framed());
-            follows.map_err(|error| error.with_peer(peer).with_request(&request.method, &request.url))?;
-            now = Instant::now();
         }
     }
 
-    /// The request head as this client would send it to the origin, to the byte. To an HTTP proxy
-    /// the same goes with the whole URL for a target, and the fields that are for the proxy alone.
+    /// Returns the request head as this client would send it to the origin, to the byte. An HTTP proxy is
+    /// sent the same with the whole URL as the target, and with the fields for the proxy alone.
     ///
     /// # Errors
     /// As [`send`](Client::send), for what is known without a network.
@@ -138,17 +166,18 @@ impl Client {
     /// # Ok::<(), longwire::Error>(())
     /// ```
     pub fn to_wire(&self, request: &Request<'_>) -> Result<Vec<u8>> {
-        let defaults = self.with_defaults(request)?;
-        let headers = defaults.as_ref().unwrap_or(&request.headers);
-        self.check(request, headers)?;
+        let client = &*self.0;
+        let headers = client.with_defaults(&request.headers)?;
+        client.check(request, &headers)?;
+        let way = client.settings.proxies.way(&request.options.proxy, &request.url)?.past_proxy();
+        let fields = client.hop_fields(request, &headers, way, &NO_FIELDS)?;
+        let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields: &NO_FIELDS };
         let mut head = Vec::new();
-        let settings = &self.0.settings;
-        let hop = settings.proxies.next_hop(Route::Direct);
-        exchange::encode(request, headers, hop, settings, &mut |bytes| head.extend_from_slice(bytes));
+        exchange::encode(request, &headers, hop, &client.settings, &mut |bytes| head.extend_from_slice(bytes));
         Ok(head)
     }
 
-    /// A look at the pool. Idle connections whose time has come are closed first.
+    /// Returns a snapshot of the pool's counters; closes expired idle connections first.
     pub fn pool_stats(&self) -> PoolStats {
         self.0.pool.stats()
     }
@@ -158,116 +187,133 @@ impl Client {
     pub fn close_idle(&self) {
         self.0.pool.clear();
     }
+}
 
-    /// The last checks, and the client's own fields.
-    fn prepare(&self, request: &mut Request<'_>) -> Result<()> {
-        if let Some(headers) = self.with_defaults(request)? {
-            request.headers = headers;
+impl Call<'_> {
+    /// Sends the request, and what its redirects make of it, until there is a response to hand out.
+    fn follow(&self, request: &mut Request<'_>, redirects: &mut Redirects, mut now: Instant) -> Result<Exchanged> {
+        if !request.headers.is_empty() {
+            request.settle_headers()?;
         }
-        self.check(request, &request.headers)
+        if !self.client.settings.default_headers.is_empty() {
+            request.headers = self.client.with_defaults(&request.headers)?.into_owned();
+        }
+        self.client.check(request, &request.headers)?;
+        loop {
+            let exchanged = self.exchange(request, &redirects.kept, now)?;
+            let head = &exchanged.received.head;
+            if !head.status.is_redirection() {
+                return Ok(exchanged);
+            }
+            let follows = redirects.follow(request, head, &self.client.settings, self.trace);
+            if let Ok(false) = follows {
+                return Ok(exchanged);
+            }
+            let peer = exchanged.lease.peer();
+            exchanged.discard();
+            follows.map_err(|error| error.with_peer(peer))?;
+            now = Instant::now();
+        }
     }
 
-    fn check(&self, request: &Request<'_>, headers: &Headers) -> Result<()> {
-        if let Some(mistake) = &self.0.settings.deferred_error {
-            return Err(mistake.clone());
+    /// Sends the request to one URL, and repeats it at most twice.
+    fn exchange(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
+        let (outcome, was_reused) = self.attempt(request, kept, Wanted::Any, now)?;
+        match outcome {
+            Ok(exchanged) if exchanged.received.head.status != StatusCode::EXPECTATION_FAILED => Ok(exchanged),
+            outcome => self.repeat(request, kept, outcome, was_reused),
         }
-        self.check_scheme(request)?;
-        request.check(headers)?;
-        check_upgrade(headers)
     }
 
-    /// Plain TCP does not do for https: asked for every hop.
-    fn check_scheme(&self, request: &Request<'_>) -> Result<()> {
-        if request.url.scheme() == "https" && !self.0.dialer.may_speak_https() {
-            return Err(Error::new(ErrorKind::UnsupportedScheme, Dialer::NEEDED_FOR_HTTPS));
-        }
-        Ok(())
-    }
-
-    /// Nor for a proxy that is spoken to through TLS.
-    fn check_relay(&self, relay: &ProxyServer, target: &Target<'_>) -> Result<()> {
-        if relay.is_https() && !Dialer::SPEAKS_TLS {
-            let what = format!("the proxy {relay:?} is spoken to through TLS, which this build does not have");
-            return Err(Error::new(ErrorKind::UnsupportedScheme, what));
-        }
-        self.0.dialer.check_proxy_allowed(relay, target)
-    }
-
-    /// The request's fields behind those defaults that it does not override; `None` if there are
-    /// no defaults at all.
-    fn with_defaults(&self, request: &Request<'_>) -> Result<Option<Headers>> {
-        let defaults = &self.0.settings.default_headers;
-        if defaults.is_empty() {
-            return Ok(None);
-        }
-        let mut headers = defaults.clone();
-        headers.retain(&mut |name| !request.headers.contains(name));
-        for (name, value) in request.headers.iter() {
-            headers.append(name, value)?;
-        }
-        Ok(Some(headers))
-    }
-
-    /// One request to one URL: on a connection from the pool, and once more on a fresh one if
-    /// that turned out to be dead.
-    fn exchange(&self, request: &mut Request<'_>, deadline: Deadline, now: Instant) -> Result<ResponseParts> {
-        let settings = &self.0.settings;
-        let route = settings.proxies.route(&request.url)?;
-        let hop = settings.proxies.next_hop(route);
-        let lease = self.lease(request, route, deadline, now, false)?;
-        let was_reused = lease.exchanges > 1;
-        let mut outcome = exchange::run(lease, request, hop, settings);
-        // Twice at most: a dead connection, whose successor is fresh, and a refused Expect, which is gone.
+    /// Repeats the request where its connection turned out to be dead, and where the server refused
+    /// `Expect: 100-continue`: once each, since a fresh connection is not dead, and the Expect is gone.
+    #[cold]
+    fn repeat(
+        &self,
+        request: &mut Request<'_>,
+        kept: &Headers,
+        mut outcome: Result<Exchanged>,
+        was_reused: bool,
+    ) -> Result<Exchanged> {
         let mut may_be_dead = was_reused;
         while let Some(why) = why_repeat(request, &outcome, may_be_dead) {
             may_be_dead = false;
-            drop(outcome.map(ResponseParts::into_framed));
+            drop(outcome.map(Exchanged::discard));
             if why.kind() == ErrorKind::Status {
                 request.options.expect_continue = None;
             }
-            settings.observe(|| Event::Retry { error: &why });
-            // On a new connection: a server that said 417 may go on to discard the body that was announced.
-            let again = self.lease(request, route, deadline, Instant::now(), true);
-            let again = again.and_then(|lease| exchange::run(lease, request, hop, settings));
+            self.trace.report(|ids| Event::Retry { error: &why, ids });
+            // On a new connection: a server that answers 417 may go on to discard the announced body.
+            let again = self.attempt(request, kept, Wanted::Fresh, Instant::now());
+            let again = again.and_then(|(outcome, _)| outcome);
             outcome = again.map_err(|second| second.with_fate_at_least(why.fate()));
         }
         outcome
     }
 
-    fn lease(
+    /// Sends the request once. Returns what came of it, and whether its connection was a reused one; an
+    /// error of getting a connection is that of the attempt.
+    fn attempt(
         &self,
-        request: &Request<'_>,
-        route: Route<'_>,
-        deadline: Deadline,
+        request: &mut Request<'_>,
+        kept: &Headers,
+        wanted: Wanted,
         now: Instant,
-        fresh: bool,
-    ) -> Result<Lease> {
-        self.check_scheme(request)?;
-        let Inner { settings, dialer, pool } = &*self.0;
-        let options = &request.options;
-        let limits = Limits {
-            deadline,
-            read_timeout: options.read_timeout.unwrap_or(settings.read_timeout),
-            write_timeout: settings.write_timeout,
-            min_speed: options.min_speed.unwrap_or(settings.min_speed),
-            token: options.token.clone(),
+    ) -> Result<(Result<Exchanged>, bool)> {
+        let client = self.client;
+        let proxy_option = request.options.proxy.clone();
+        let way = match (&proxy_option, &client.settings.proxies) {
+            (ProxyOption::Client, Proxies::None) => Way::DIRECT,
+            (option, proxies) => proxies.way(option, &request.url)?,
         };
-        if let Some(token) = &options.token {
+        let fields = match way.next_hop {
+            NextHop::Origin | NextHop::OriginPastProxy if kept.is_empty() && client.settings.before_send.is_none() => {
+                Cow::Borrowed(&NO_FIELDS)
+            }
+            _ => Cow::Owned(client.hop_fields(request, &request.headers, way, kept)?),
+        };
+        let lease = self.lease(request, way.route, wanted, now)?;
+        let was_reused = lease.exchanges > 1;
+        let proxy_fields = match way.route {
+            Route::Forward { fields, .. } => fields,
+            Route::Direct | Route::Tunnel(_) => &NO_FIELDS,
+        };
+        let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields };
+        Ok((exchange::run(lease, request, hop, &client.settings), was_reused))
+    }
+
+    /// Leases a connection that leads where the request goes.
+    fn lease(&self, request: &Request<'_>, route: Route<'_>, wanted: Wanted, now: Instant) -> Result<Lease> {
+        let Inner { settings, dialer, pool } = self.client;
+        let (limits, mut trace) = (self.limits.clone(), self.trace);
+        if trace.observers.list.is_some() {
+            trace.ids.exchange = trace.observers.draw_id();
+        }
+        if let Some(token) = &limits.token {
             token.check().map_err(|error| error.at(Stage::Pool))?;
         }
-        if deadline.has_passed() {
-            return Err(deadline.error("before the request was sent").at(Stage::Pool));
+        if limits.deadline.has_passed() {
+            return Err(limits.deadline.error("before the request was sent").at(Stage::Pool));
         }
         let url = &request.url;
-        if let Some(relay) = route.relay() {
-            self.check_relay(relay, &target_of(url))?;
+        if url.scheme() == "https" {
+            self.client.check_https()?; // for every hop
         }
-        let origin = pool_key(route, uri::origin(url));
-        let want = Want { origin: &origin, fresh, now, connect_timeout: settings.connect_timeout, limits };
-        pool.lease(want, |deadline| {
-            dialer.open(&target_of(url), route, deadline, options.token.as_ref()).map_err(|not_opened| {
-                if let Some((peer, reason)) = not_opened.closed {
-                    pool.record_closed_unused(peer, reason);
+        if let Route::Forward { proxy, .. } | Route::Tunnel(proxy) = route {
+            dialer.check_proxy(proxy, &target_of(url))?;
+        }
+        let key = match route {
+            Route::Direct => Cow::Borrowed(uri::origin(url)),
+            Route::Forward { proxy, .. } => Cow::Owned(format!("proxy {}", proxy.pool_key())),
+            Route::Tunnel(proxy) => Cow::Owned(format!("{} through {}", uri::origin(url), proxy.pool_key())),
+        };
+        let token = request.options.token.as_ref();
+        let checkout =
+            Checkout { origin: &key, wanted, now, connect_timeout: settings.connect_timeout, limits, ids: trace.ids };
+        pool.acquire(checkout, |deadline| {
+            dialer.open(&target_of(url), route, deadline, token, trace).map_err(|not_opened| {
+                if let Some((peer, reason, ids)) = not_opened.closed {
+                    pool.record_closed_unused(peer, reason, ids);
                 }
                 not_opened.error
             })
@@ -275,22 +321,68 @@ impl Client {
     }
 }
 
-/// Where a connection for `url` shall lead, whatever stands between.
+impl Inner {
+    fn check(&self, request: &Request<'_>, headers: &Headers) -> Result<()> {
+        if let Some(error) = &self.settings.deferred_error {
+            return Err(error.clone());
+        }
+        if let (ProxyOption::Proxy(_), Some(connector)) = (&request.options.proxy, &self.dialer.connector) {
+            let what = format!("a proxy together with {}, whose connections would bypass it", connector.setting());
+            return Err(Error::new(ErrorKind::InvalidRequest, what));
+        }
+        if request.url.scheme() == "https" {
+            self.check_https()?;
+        }
+        request.check(headers)?;
+        if headers.is_empty() { Ok(()) } else { check_upgrade(headers) }
+    }
+
+    fn check_https(&self) -> Result<()> {
+        match self.dialer.may_speak_https() {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::UnsupportedScheme, Dialer::NEEDED_FOR_HTTPS)),
+        }
+    }
+
+    /// The fields of a request after those defaults that it does not override.
+    fn with_defaults<'h>(&self, headers: &'h Headers) -> Result<Cow<'h, Headers>> {
+        let defaults = &self.settings.default_headers;
+        if defaults.is_empty() {
+            return Ok(Cow::Borrowed(headers));
+        }
+        if let Some(error) = &headers.deferred_error {
+            return Err(error.clone());
+        }
+        let mut merged = defaults.clone();
+        merged.retain(&mut |name| !headers.contains(name));
+        for (name, value) in headers.iter() {
+            merged.append(name, value)?;
+        }
+        Ok(Cow::Owned(merged))
+    }
+
+    /// The fields of one hop alone: those that were kept for it, the proxy's, and those that
+    /// `before_send` sets.
+    fn hop_fields(&self, request: &Request<'_>, headers: &Headers, way: Way<'_>, kept: &Headers) -> Result<Headers> {
+        let mut fields = kept.clone();
+        if let Route::Forward { fields: proxy_fields, .. } = way.route {
+            for (name, value) in proxy_fields.iter().filter(|(name, _)| !headers.contains(name)) {
+                fields.append(name, value)?;
+            }
+        }
+        let Some(before_send) = &self.settings.before_send else { return Ok(fields) };
+        let mut outgoing = Outgoing::new(&request.method, &request.url, &self.settings.user_agent, headers, fields)?;
+        before_send(&mut outgoing)?;
+        Ok(outgoing.into_hop_fields())
+    }
+}
+
+/// The origin's host and port, regardless of proxies.
 fn target_of(url: &Url) -> Target<'_> {
     Target {
         host: uri::bare_host(url),
         port: url.port_or_known_default().unwrap_or_default(),
         is_https: url.scheme() == "https",
-    }
-}
-
-/// What makes connections interchangeable: a proxy that is asked for URLs is asked for all of them
-/// on the same ones; a tunnel leads to one origin.
-fn pool_key<'a>(route: Route<'a>, origin: &'a str) -> Cow<'a, str> {
-    match route {
-        Route::Direct => origin.into(),
-        Route::Forward { relay, .. } => format!("proxy {}", relay.name).into(),
-        Route::Tunnel(relay) => format!("{origin} through {}", relay.name).into(),
     }
 }
 

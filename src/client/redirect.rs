@@ -2,50 +2,55 @@
 
 use url::Url;
 
+use crate::client::hooks::Hop;
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
+use crate::headers::Headers;
 use crate::message::request::Request;
 use crate::message::send_body::SendBody;
 use crate::method::Method;
-use crate::observe::Event;
+use crate::observe::{Event, Trace};
 use crate::redact::location_excerpt;
 use crate::uri;
-use crate::wire::head::Head;
+use crate::wire::response_head::Head;
 
-/// Fields that say nothing about who asks: only these go to another origin.
+/// Fields that reveal nothing about the sender: only these are forwarded to another origin.
 const CROSS_ORIGIN_ALLOWED: [&str; 7] =
     ["accept", "accept-charset", "accept-language", "accept-encoding", "user-agent", "range", "if-range"];
 
-/// Fields that belong to the body: they go where it goes.
+/// Fields that belong to the body: they are forwarded with it.
 const OF_THE_BODY: [&str; 5] =
     ["content-type", "content-encoding", "content-language", "content-location", "content-disposition"];
 
-/// Fields that speak of the content, beside those called Content-* (RFC 9110 §15.4).
+/// Fields about the content besides those called Content-* (RFC 9110 §15.4).
 const ABOUT_CONTENT: [&str; 3] = ["digest", "last-modified", "transfer-encoding"];
 
 /// The redirects of one request.
+#[derive(Default)]
 pub(crate) struct Redirects {
-    max: u32,
-    trail: Vec<Url>,
+    pub(crate) max: u32,
+    /// The URLs that redirected, first to last.
+    pub(crate) trail: Vec<Url>,
+    /// Fields of the request that stayed behind.
+    pub(crate) left_behind: Headers,
+    /// Those that go along on the hop under way, for it alone.
+    pub(crate) kept: Headers,
 }
 
 impl Redirects {
-    pub(crate) fn new(max: u32) -> Redirects {
-        Redirects { max, trail: Vec::new() }
-    }
-
-    /// The URLs that redirected, first to last.
-    pub(crate) fn into_trail(self) -> Vec<Url> {
-        self.trail
-    }
-
-    /// What has become of the request so far: a redirect is an answer.
+    /// What has become of the request so far: a redirect is a response.
     pub(crate) fn fate(&self) -> Fate {
         if self.trail.is_empty() { Fate::NotSent } else { Fate::ResponseStarted }
     }
 
-    /// Makes `request` the one that the redirect asks for. `false`: it is none to be cross_origin_allowed.
-    pub(crate) fn follow(&mut self, request: &mut Request<'_>, head: &Head, settings: &Settings) -> Result<bool> {
+    /// Turns `request` into the next one. `false`: the redirect itself is the response.
+    pub(crate) fn follow(
+        &mut self,
+        request: &mut Request<'_>,
+        head: &Head,
+        settings: &Settings,
+        trace: Trace<'_>,
+    ) -> Result<bool> {
         if self.max == 0 || !matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(false);
         }
@@ -59,22 +64,46 @@ impl Redirects {
         if request.url.scheme() == "https" && next.scheme() == "http" && !settings.allow_https_downgrade {
             return Err(malformed("a redirect from https to http".to_owned()));
         }
-        if becomes_get(&request.method, head.status.as_u16()) {
-            request.method = Method::GET;
-            drop_body(request);
-        } else if !request.body.is_replayable() {
+        let turns_into_get = becomes_get(&request.method, head.status.as_u16());
+        if !turns_into_get && !request.body.is_replayable() {
             return Err(malformed(format!(
                 "{} to {}: the request's body was a reader, and cannot be sent again",
                 head.status,
                 location_excerpt(location)
             )));
         }
-        if uri::origin(&next) != uri::origin(&request.url) {
-            strip_cross_origin(request, &settings.cross_origin_allowed);
+        let Some(kept) = self.ask(request, head, &next, settings)? else { return Ok(false) };
+        if turns_into_get {
+            request.method = Method::GET;
+            drop_body(request);
         }
-        settings.observe(|| Event::Redirect { status: head.status, from: &request.url, to: &next });
+        if uri::origin(&next) != uri::origin(&request.url) {
+            strip_cross_origin(request, &settings.cross_origin_allowed, &mut self.left_behind);
+        }
+        self.keep(&kept)?;
+        trace.report(|ids| Event::Redirect { status: head.status, from: &request.url, to: &next, ids });
         self.trail.push(std::mem::replace(&mut request.url, next));
         Ok(true)
+    }
+
+    /// Calls the hook, if there is one: returns the names of the fields that it keeps, or `None` to stop.
+    fn ask(&self, request: &Request<'_>, head: &Head, to: &Url, settings: &Settings) -> Result<Option<Vec<String>>> {
+        let Some(on_redirect) = &settings.on_redirect else { return Ok(Some(Vec::new())) };
+        let (status, headers) = (head.status, &head.headers);
+        let mut hop = Hop::new(&request.url, to, status, headers);
+        on_redirect(&mut hop).map_err(|error| error.at(Stage::Redirect).with_fate_at_least(Fate::ResponseStarted))?;
+        Ok(hop.into_kept())
+    }
+
+    /// Takes the fields with these names out of what stayed behind, for one hop.
+    fn keep(&mut self, names: &[String]) -> Result<()> {
+        self.kept = Headers::new();
+        for (name, value) in self.left_behind.iter() {
+            if names.iter().any(|kept| kept.eq_ignore_ascii_case(name)) {
+                self.kept.append(name, value)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -86,8 +115,8 @@ fn malformed(what: String) -> Error {
     answered(ErrorKind::Redirect, what)
 }
 
-/// The Location, if there is one; several must be alike. An empty one leads nowhere: cross_origin_allowed, it
-/// would ask the same again.
+/// The Location, if there is one; several must be alike. An empty one leads nowhere:
+/// followed, it would send the same again.
 fn location(head: &Head) -> Result<Option<&[u8]>> {
     let mut all = head.headers.get_all("location").filter(|location| !location.trim_ascii().is_empty());
     let first = all.next();
@@ -116,13 +145,16 @@ fn drop_body(request: &mut Request<'_>) {
     });
 }
 
-/// To another origin goes only what is on a list. What is gone does not come back on later hops.
-fn strip_cross_origin(request: &mut Request<'_>, cross_origin_allowed: &[String]) {
+/// Leaves only allow-listed fields in a request to another origin. What is gone does not come back on
+/// later hops by itself.
+fn strip_cross_origin(request: &mut Request<'_>, allowed: &[String], left_behind: &mut Headers) {
     let has_body = !request.body.is_none();
-    request.headers.retain(&mut |name| {
+    let may_go = |name: &str| {
         let is = |other: &&str| other.eq_ignore_ascii_case(name);
         CROSS_ORIGIN_ALLOWED.iter().any(is)
             || has_body && OF_THE_BODY.iter().any(is)
-            || cross_origin_allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
-    });
+            || allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
+    };
+    left_behind.extend(request.headers.iter().filter(|(name, _)| !may_go(name)));
+    request.headers.retain(&mut |name| may_go(name));
 }

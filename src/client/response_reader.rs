@@ -1,176 +1,153 @@
-//! Reading response heads off a connection: interim responses are passed over, the final one is
-//! what counts (RFC 9110 §15.2).
+//! Reading response heads off a connection: interim heads are skipped, the final one counts
+//! (RFC 9110 §15.2).
 
 use std::time::Instant;
 
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::net::conn::Conn;
+use crate::net::conn::Room;
 use crate::net::deadline::Deadline;
-use crate::observe::Event;
+use crate::net::pool::lease::Lease;
+use crate::observe::{Event, EventIds};
 use crate::redact::head_text;
 use crate::status::StatusCode;
-use crate::wire::head::Head;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadParser};
 
-/// The answers to one request.
+/// Reads the response to one request.
 pub(crate) struct ResponseReader<'a> {
     settings: &'a Settings,
+    /// The request asked for an upgrade, so 101 is a final answer to it.
     upgrade_requested: bool,
     parser: HeadParser,
-    /// A byte of an answer has come.
-    has_begun: bool,
-    /// 100 (Continue) has come.
-    may_continue: bool,
+    /// A byte of a response was received.
+    pub(crate) has_begun: bool,
+    /// 100 (Continue) was received.
+    continue_received: bool,
     /// When the first bytes of a head had come whose rest is still missing.
     partial_since: Option<Instant>,
-    /// The final head, once it has come.
-    head: Option<Head>,
+    /// The final head, once it was received.
+    pub(crate) head: Option<Head>,
 }
 
 impl<'a> ResponseReader<'a> {
-    /// `upgrade_requested`: the request asked for an upgrade, so 101 is an answer to it.
     pub(crate) fn new(settings: &'a Settings, upgrade_requested: bool) -> ResponseReader<'a> {
         ResponseReader {
             settings,
             upgrade_requested,
             parser: HeadParser::new(settings.head_limits, settings.invalid_lines),
             has_begun: false,
-            may_continue: false,
+            continue_received: false,
             partial_since: None,
             head: None,
         }
     }
 
-    pub(crate) fn has_begun(&self) -> bool {
-        self.has_begun
-    }
-
-    /// The final head, if it was met.
-    pub(crate) fn head(&self) -> Option<&Head> {
-        self.head.as_ref()
-    }
-
-    /// The final head, waited for from `now` on.
-    #[inline]
-    pub(crate) fn read_head(&mut self, conn: &mut Conn, now: Instant) -> Result<Head> {
-        loop {
-            match self.head.take() {
-                Some(head) => return Ok(head),
-                None => self.wait(conn, now)?,
-            }
-        }
-    }
-
-    /// Waits for the final head, from `now` on.
-    #[inline]
-    pub(crate) fn wait(&mut self, conn: &mut Conn, now: Instant) -> Result<()> {
+    /// Reads the final head, waited for from `now` on.
+    pub(crate) fn read_head(&mut self, lease: &mut Lease, now: Instant) -> Result<Head> {
         let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
         let mut now = Some(now);
-        while !self.parse_buffered(conn)? {
-            self.fill(conn, header_deadline, now.take().unwrap_or_else(Instant::now))?;
+        loop {
+            self.parse_buffered(lease)?;
+            match self.head.take() {
+                Some(head) => return Ok(head),
+                None => self.fill(lease, header_deadline, now.take().unwrap_or_else(Instant::now))?,
+            }
         }
-        Ok(())
     }
 
-    /// Waits for 100 (Continue), but not for ever (RFC 9110 §10.1.1). `false`: the final head came
-    /// instead. It may also have come behind the 100.
-    pub(crate) fn await_continue(&mut self, conn: &mut Conn, patience: Deadline) -> Result<bool> {
+    /// Waits for 100 (Continue), for as long as `patience` allows (RFC 9110 §10.1.1). Returns whether the
+    /// body may be sent; if not, the final head came instead. It may also have come after the 100.
+    pub(crate) fn await_continue(&mut self, lease: &mut Lease, patience: Deadline) -> Result<bool> {
         loop {
-            if self.parse_buffered(conn)? || self.may_continue {
-                return Ok(self.may_continue);
+            if self.parse_buffered(lease)? || self.continue_received {
+                return Ok(self.continue_received);
             }
-            match self.fill(conn, patience, Instant::now()) {
+            match self.fill(lease, patience, Instant::now()) {
                 Ok(()) => {}
-                // Silence is the server's right until it has the body.
-                Err(error) if error.is_timeout() && !conn.limits().deadline.has_passed() => return Ok(true),
+                // A server may be silent until it has the body.
+                Err(error) if error.is_timeout() && !lease.limits.deadline.has_passed() => return Ok(true),
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// The final head, if it has arrived; nothing is waited for. An error if it cannot come any
-    /// more.
-    pub(crate) fn poll(&mut self, conn: &mut Conn) -> Result<Option<&Head>> {
-        while !self.parse_buffered(conn)? {
-            match conn.try_fill()? {
-                Some(0) => return Err(self.ended(conn)),
+    /// Returns the final head if it has arrived, without waiting. An error if it cannot come any more.
+    pub(crate) fn poll(&mut self, lease: &mut Lease) -> Result<Option<&Head>> {
+        while !self.parse_buffered(lease)? {
+            match lease.try_read(Room::Buffer)? {
+                Some(0) => return Err(self.ended(lease)),
                 Some(_) => {}
                 None => break,
             }
         }
-        Ok(self.head())
+        Ok(self.head.as_ref())
     }
 
-    /// Whether the final head was met, or is in the buffer. Interim ones are used up.
-    #[inline]
-    fn parse_buffered(&mut self, conn: &mut Conn) -> Result<bool> {
-        while self.head.is_none() && !conn.arrived().is_empty() {
+    /// Parses what has arrived, and skips interim heads. Returns whether the final head is there.
+    fn parse_buffered(&mut self, lease: &mut Lease) -> Result<bool> {
+        while self.head.is_none() && !lease.buffer.bytes().is_empty() {
             self.has_begun = true;
-            self.head = self.parser.parse(conn.arrived()).map_err(|error| error.at(Stage::Head))?;
+            self.head = self.parser.parse(lease.buffer.bytes()).map_err(|error| error.at(Stage::Head))?;
             let Some(head) = &self.head else {
                 self.partial_since.get_or_insert_with(Instant::now);
                 break;
             };
-            conn.consume(head.bytes);
-            let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
-            if head.status.is_informational() && !is_switch {
-                self.skip_interim_head()?;
+            lease.buffer.consume(head.bytes);
+            if head.is_interim() {
+                self.skip_interim(lease);
                 continue;
             }
-            self.settings.observe_head(head, |text| Event::ResponseHead { text });
-            if is_switch && !self.upgrade_requested {
-                return Err(malformed("a 101 that was not asked for"));
+            if lease.is_observed() {
+                report_head(lease, head, |text, ids| Event::ResponseHead { text, ids });
+            }
+            if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade_requested {
+                return Err(malformed("a 101 that was not requested"));
             }
         }
         Ok(self.head.is_some())
     }
 
-    /// The head that was met is an interim one: what comes next is looked at.
-    fn skip_interim_head(&mut self) -> Result<()> {
-        let Some(head) = self.head.take() else { return Ok(()) };
+    /// Skips the interim head that was read.
+    #[cold]
+    fn skip_interim(&mut self, lease: &Lease) {
+        let Some(head) = self.head.take() else { return };
         self.partial_since = None;
-        self.settings.observe_head(&head, |text| Event::Interim { text });
-        self.may_continue |= head.status == StatusCode::CONTINUE;
-        self.parser.skip_interim(&head).map_err(|error| error.at(Stage::Head))
+        self.continue_received |= head.status == StatusCode::CONTINUE;
+        if lease.is_observed() {
+            report_head(lease, &head, |text, ids| Event::InterimHead { text, ids });
+        }
     }
 
     /// Reads more of a head.
-    #[inline]
-    fn fill(&mut self, conn: &mut Conn, until: Deadline, now: Instant) -> Result<()> {
-        let stage = stage(conn);
+    fn fill(&mut self, lease: &mut Lease, until: Deadline, now: Instant) -> Result<()> {
         let until = match self.partial_since {
-            Some(begun) => until.or_sooner(Deadline::of("read_timeout", conn.limits().read_timeout, begun)),
+            Some(begun) => until.or_sooner(Deadline::of("read_timeout", lease.limits.read_timeout, begun)),
             None => until,
         };
-        let count = conn.fill(&until, now).map_err(|error| error.at(stage))?;
+        let count = lease.read(Room::Buffer, &until, now).map_err(|error| error.at(stage(lease)))?;
         if count > 0 {
             return Ok(());
         }
-        Err(self.ended(conn))
+        Err(self.ended(lease))
     }
 
     /// The connection has ended before the final head.
-    fn ended(&self, conn: &Conn) -> Error {
-        self.parser.eof(conn.arrived()).at(stage(conn))
+    fn ended(&self, lease: &Lease) -> Error {
+        self.parser.eof(lease.buffer.bytes()).at(stage(lease))
     }
 }
 
-/// How far it has come with a head that is not whole.
-fn stage(conn: &Conn) -> Stage {
-    if conn.arrived().is_empty() { Stage::Wait } else { Stage::Head }
+/// The stage of a head that is not complete.
+fn stage(lease: &Lease) -> Stage {
+    if lease.buffer.bytes().is_empty() { Stage::Wait } else { Stage::Head }
 }
 
 fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Head, what).at(Stage::Head)
 }
 
-impl Settings {
-    /// Shows the observer a head, secrets replaced.
-    fn observe_head(&self, head: &Head, event: impl for<'t> FnOnce(&'t str) -> Event<'t>) {
-        if self.observer.is_some() {
-            let text = head_text(head.raw());
-            self.observe(|| event(&text));
-        }
-    }
+/// Reports a head, with its secrets replaced.
+fn report_head(lease: &Lease, head: &Head, event: impl for<'t> FnOnce(&'t str, EventIds) -> Event<'t>) {
+    let text = head_text(head.raw());
+    lease.report(|ids| event(&text, ids));
 }

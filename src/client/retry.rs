@@ -1,21 +1,21 @@
-//! Whether a request that failed may be sent once more (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
+//! Whether a request that failed is sent once more (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
 //!
-//! A server may close an idle connection at the moment a request goes out on it. That is nobody's
-//! fault and worth one retry, but never at the risk of doing something twice.
+//! A server may close an idle connection at the moment a request goes out on it: an accident of timing
+//! that is worth one retry, but never at the risk of processing a request twice.
 
 use crate::error::{Error, ErrorKind, Fate, Result};
 use crate::message::request::Request;
-use crate::message::response::ResponseParts;
+use crate::message::response::Exchanged;
 use crate::message::send_body::Upload;
 use crate::status::StatusCode;
 
-/// Whether the request may go to a fresh connection after `error`.
+/// Returns whether the request may go to a fresh connection after `error`.
 fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) -> bool {
     // A fresh connection that fails is no accident of timing.
     if !was_reused {
         return false;
     }
-    // Only a connection that broke: time that passed and cancels are meant, bad answers are bad.
+    // Only for a connection that broke: not for timeouts, cancels and malformed responses.
     if !matches!(error.kind(), ErrorKind::Io | ErrorKind::Truncated) {
         return false;
     }
@@ -24,26 +24,26 @@ fn may_retry(request: &Request<'_>, error: &Error, was_reused: bool) -> bool {
         return false;
     }
     match error.fate() {
-        // The server has seen nothing.
+        // The server has received nothing.
         Fate::NotSent => true,
-        // The server may have acted on it: harmless only where twice is as once.
+        // The server may have processed it: harmless only if it is idempotent.
         Fate::MaybeProcessed => request.is_idempotent(),
-        // It was there, and answered.
+        // The server was there, and answered.
         Fate::ResponseStarted => false,
     }
 }
 
-/// Why the request is to go to a fresh connection, if it is: the one that it had was dead, or the
-/// server said no to `Expect: 100-continue`, and not to the request (RFC 9110 §10.1.1, §15.5.18).
-pub(crate) fn why_repeat(request: &Request<'_>, outcome: &Result<ResponseParts>, was_reused: bool) -> Option<Error> {
+/// Returns why the request is to be repeated on a fresh connection, if it is: its connection was dead, or
+/// the server refused `Expect: 100-continue` with a 417, and not the request (RFC 9110 §10.1.1, §15.5.18).
+pub(crate) fn why_repeat(request: &Request<'_>, outcome: &Result<Exchanged>, was_reused: bool) -> Option<Error> {
     match outcome {
         Err(error) => may_retry(request, error, was_reused).then(|| error.clone()),
-        Ok(parts) if parts.received.head.status != StatusCode::EXPECTATION_FAILED => None,
+        Ok(exchanged) if exchanged.received.head.status != StatusCode::EXPECTATION_FAILED => None,
         // After a 100, or once the wait for it was over, the 417 is about what was sent.
-        Ok(parts) => {
-            let is_meant = request.expectation().is_some() && parts.received.upload == Upload::Withheld;
+        Ok(Exchanged { received, .. }) => {
+            let is_meant = request.expectation().is_some() && received.upload == Upload::Withheld;
             let refused = Error::new(ErrorKind::Status, "the server does not know Expect: 100-continue");
-            is_meant.then(|| refused.with_status(parts.received.head.status).with_fate(Fate::ResponseStarted))
+            is_meant.then(|| refused.with_status(received.head.status).with_fate(Fate::ResponseStarted))
         }
     }
 }
@@ -77,7 +77,7 @@ mod tests {
         post.options.idempotent = Some(true);
         assert!(may_retry(&post, &broke, true));
         post.options.idempotent = None;
-        post.add_header("Idempotency-Key", b"k").unwrap();
+        post.add_header("Idempotency-Key", "k").unwrap();
         assert!(may_retry(&post, &broke, true));
         post.body = SendBody::reader(std::io::empty());
         assert!(may_retry(&post, &broke, true), "a reader that was not touched is as good as new");

@@ -1,16 +1,21 @@
-//! What a client was built with, as far as exchanges need to know it.
+//! A client's settings, with their defaults.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::client::hooks::{Hop, Outgoing};
 use crate::client::proxy::Proxies;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::headers::Headers;
+use crate::net::pool::PoolLimits;
 use crate::net::speed::MinSpeed;
-use crate::observe::{Event, Observer};
-use crate::wire::head::HeadLimits;
 use crate::wire::head_lines::InvalidLines;
+use crate::wire::response_head::HeadLimits;
 
+pub(crate) type OnRedirect = dyn Fn(&mut Hop<'_>) -> Result<()> + Send + Sync;
+pub(crate) type BeforeSend = dyn Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync;
+
+/// What a client is built with; see [`ClientBuilder`](crate::ClientBuilder).
 pub(crate) struct Settings {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) read_timeout: Option<Duration>,
@@ -26,23 +31,57 @@ pub(crate) struct Settings {
     pub(crate) allow_https_downgrade: bool,
     pub(crate) user_agent: String,
     pub(crate) default_headers: Headers,
-    /// Names of further fields that go along to other origins.
+    /// Names of further fields that redirects forward to other origins.
     pub(crate) cross_origin_allowed: Vec<String>,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
-    /// The first setting that makes no sense; every send gives it.
+    pub(crate) on_redirect: Option<Arc<OnRedirect>>,
+    pub(crate) before_send: Option<Arc<BeforeSend>>,
+    /// The first setting that is invalid; every send returns it.
     pub(crate) deferred_error: Option<Error>,
 }
 
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            connect_timeout: Some(Duration::from_secs(10)),
+            read_timeout: Some(Duration::from_secs(60)),
+            write_timeout: Some(Duration::from_secs(60)),
+            header_timeout: None,
+            timeout: None,
+            min_speed: None,
+            head_limits: HeadLimits { bytes_max: 64 * 1024, fields_max: 256 },
+            invalid_lines: InvalidLines::Reject,
+            max_redirects: 10,
+            proxies: Proxies::None,
+            require_framing: false,
+            allow_https_downgrade: false,
+            user_agent: concat!("longwire/", env!("CARGO_PKG_VERSION")).to_owned(),
+            default_headers: Headers::new(),
+            cross_origin_allowed: Vec::new(),
+            on_redirect: None,
+            before_send: None,
+            deferred_error: None,
+        }
+    }
+}
+
 impl Settings {
-    /// The client's own `User-Agent`, whatever a request says; empty if it says none.
+    /// The client's own `User-Agent`, whatever a request sets; empty if it sends none.
     pub(crate) fn own_user_agent(&self) -> &[u8] {
         self.default_headers.get_bytes("user-agent").unwrap_or(self.user_agent.as_bytes())
     }
+}
 
-    /// Tells the observer, if there is one; only then is the event made.
-    pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        if let Some(observer) = &self.observer {
-            observer.event(&event());
+/// The pool's settings, with their defaults.
+impl Default for PoolLimits {
+    fn default() -> PoolLimits {
+        PoolLimits {
+            idle_timeout: Some(Duration::from_secs(30)),
+            idle_per_host_max: 32,
+            idle_max: 128,
+            per_host_max: None,
+            age_max: None,
+            buffer_size: 8 * 1024,
+            probe_after: Duration::ZERO,
         }
     }
 }

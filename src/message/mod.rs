@@ -2,8 +2,12 @@
 //!
 //! Nothing here decides in which order things happen; that is `client`'s.
 
+pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod connection_info;
+pub(crate) mod no_proxy;
+pub(crate) mod proxy;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod send_body;
+pub(crate) mod upgraded;

@@ -1,39 +1,41 @@
 //! A request as plain data: made and checked without a client, sent by one.
 
-use std::fmt;
+use std::borrow::Borrow;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::headers::{Headers, TrimBlanks, list_members, names_option};
-use crate::message::send_body::SendBody;
+use crate::headers::{Headers, TrimOws, has_connection_option, list_members};
+use crate::message::auth::{basic_credentials, percent_decode};
+use crate::message::proxy::Proxy;
+use crate::message::send_body::{Kind, SendBody};
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
 use crate::net::speed::MinSpeed;
 use crate::redact::is_secret;
 use crate::uri::{self, IntoUrl};
 
-/// How long `Expect: 100-continue` set by hand waits for the server's go-ahead; curl's time.
+/// How long `Expect: 100-continue` set by hand waits for the 100; curl's time.
 const EXPECT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Connection options that a caller may list (RFC 9110 §7.6.1).
 const CONNECTION_OPTIONS: [&str; 4] = ["close", "keep-alive", "upgrade", "te"];
 
-/// A request: method, URL, header fields, body, and how to go about it.
+/// A request: method, URL, header fields, body, and options that override the client's settings.
 ///
-/// Plain data, made without a client and sent by [`Client::send`](crate::Client::send); most
-/// programs use a [`RequestBuilder`](crate::RequestBuilder) instead. `'b` is the lifetime of a
-/// borrowed body.
+/// Plain data, made without a client and sent by [`Client::send`](crate::Client::send). All that
+/// [`RequestBuilder`](crate::RequestBuilder) does step by step can be done here by `&mut`. `'b` is the
+/// lifetime of a borrowed body.
 ///
 /// ```
 /// use longwire::{Method, Request};
 ///
-/// let request = Request::new(Method::GET, "http://user:pass@example.com/a")?;
+/// let mut request = Request::new(Method::GET, "http://user:pass@example.com/a")?;
 /// assert_eq!(request.url().as_str(), "http://example.com/a"); // the password is in a header now
 /// assert!(request.headers().contains("Authorization"));
+/// request.set_header("Connection", "keep-alive")?;
 /// # Ok::<(), longwire::Error>(())
 /// ```
 pub struct Request<'b> {
@@ -44,7 +46,7 @@ pub struct Request<'b> {
     pub(crate) options: Options,
 }
 
-/// How to go about a request; `None` leaves a thing to the client.
+/// What a request sets for itself; `None` leaves it to the client.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) timeout: Option<Option<Duration>>,
@@ -54,106 +56,394 @@ pub(crate) struct Options {
     pub(crate) token: Option<CancelToken>,
     pub(crate) idempotent: Option<bool>,
     pub(crate) min_speed: Option<Option<MinSpeed>>,
+    pub(crate) proxy: ProxyOption,
+    /// The first option that is invalid: `send` returns it.
+    pub(crate) deferred_error: Option<Error>,
+}
+
+/// How a request goes about proxies.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum ProxyOption {
+    /// As the client does.
+    #[default]
+    Client,
+    /// Without one.
+    Direct,
+    Proxy(Box<Proxy>),
 }
 
 impl<'b> Request<'b> {
-    /// A request without body and without fields of your own. User and password in the URL become
-    /// an `Authorization: Basic` field and leave the URL (RFC 9110 §4.2.4).
+    /// Creates a request without body and without fields of the caller's. User and password in the URL
+    /// become an `Authorization: Basic` field and leave the URL (RFC 9110 §4.2.4).
     ///
     /// # Errors
     /// [`ErrorKind::InvalidUrl`], [`ErrorKind::UnsupportedScheme`], or
-    /// [`ErrorKind::InvalidRequest`] for CONNECT, which is a proxy's business.
-    #[inline]
+    /// [`ErrorKind::InvalidRequest`] for CONNECT, which only a proxy is sent.
     pub fn new(method: Method, url: impl IntoUrl) -> Result<Request<'b>> {
-        let mut url = url.into_url()?;
-        if method == Method::CONNECT {
-            let refused = Error::new(ErrorKind::InvalidRequest, "CONNECT is for proxies, not a request");
-            return Err(refused.with_request(&method, &uri::without_userinfo(url)));
+        let url = url.into_url()?;
+        let mut request =
+            Request { method, url, headers: Headers::new(), body: SendBody::empty(), options: Options::default() };
+        if uri::has_userinfo(&request.url) {
+            request.take_userinfo()?;
         }
-        let mut headers = Headers::new();
-        if uri::has_userinfo(&url) {
-            let user = percent_decode(url.username());
-            let password = url.password().map(percent_decode);
-            headers.insert("Authorization", basic_credentials(&user, password.as_deref().unwrap_or_default())?)?;
-            url = uri::without_userinfo(url);
+        match request.method == Method::CONNECT {
+            false => Ok(request),
+            true => Err(connect_refused().with_request(&request.method, &request.url)),
         }
-        Ok(Request { method, url, headers, body: SendBody::empty(), options: Options::default() })
     }
 
-    /// The method.
+    /// User and password in the URL become a field.
+    fn take_userinfo(&mut self) -> Result<()> {
+        let user = percent_decode(self.url.username());
+        let password = self.url.password().map(percent_decode).unwrap_or_default();
+        self.url = uri::without_userinfo(self.url.clone());
+        self.headers.insert("Authorization", basic_credentials(&user, &password)?)
+    }
+
+    /// Returns a copy of the request, or `None` if its body cannot be had twice: a reader, or a file
+    /// whose descriptor cannot be duplicated. Bytes that the request owns are copied.
+    ///
+    /// ```
+    /// use longwire::{Request, SendBody};
+    ///
+    /// let request = Request::builder(longwire::Method::PUT, "http://example.com/").body("again").build()?;
+    /// assert!(request.try_clone().is_some());
+    /// let request = Request::builder(longwire::Method::PUT, "http://example.com/")
+    ///     .body(SendBody::reader(std::io::stdin()))
+    ///     .build()?;
+    /// assert!(request.try_clone().is_none());
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn try_clone(&self) -> Option<Request<'b>> {
+        Some(Request {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: self.body.try_clone()?,
+            options: self.options.clone(),
+        })
+    }
+
+    /// Returns the method.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The URL, without userinfo.
+    /// Sets the method.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for CONNECT.
+    pub fn set_method(&mut self, method: Method) -> Result<()> {
+        if method == Method::CONNECT {
+            return Err(connect_refused());
+        }
+        self.method = method;
+        Ok(())
+    }
+
+    /// Returns the URL, without userinfo.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The header fields that you have set; the client adds its own in front.
+    /// Sets the URL. Userinfo in it becomes an `Authorization` field; without userinfo the one that is
+    /// there stays.
+    ///
+    /// # Errors
+    /// As [`new`](Request::new); then nothing has changed.
+    pub fn set_url(&mut self, url: impl IntoUrl) -> Result<()> {
+        let fresh = Request::new(Method::GET, url)?;
+        if let Some(credentials) = fresh.headers.get_bytes("authorization") {
+            self.headers.insert("Authorization", credentials)?;
+        }
+        self.url = fresh.url;
+        Ok(())
+    }
+
+    /// Adds `name=value` to the URL's query, percent-encoded as a form field.
+    pub fn add_query(&mut self, name: &str, value: impl Display) {
+        uri::append_query(&mut self.url, name, &value.to_string());
+    }
+
+    /// Adds all of these pairs to the URL's query: by value or by reference, from an array, a slice, a
+    /// `Vec`, a map.
+    pub fn add_query_pairs<I, K, V>(&mut self, pairs: I)
+    where
+        I: IntoIterator,
+        I::Item: Borrow<(K, V)>,
+        K: AsRef<str>,
+        V: Display,
+    {
+        for pair in pairs {
+            let (name, value) = pair.borrow();
+            self.add_query(name.as_ref(), value);
+        }
+    }
+
+    /// Returns the header fields that the caller has set; the client adds its own in front.
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// Adds a field, if it may be set by hand and is well formed.
-    pub(crate) fn add_header(&mut self, name: &str, value: &[u8]) -> Result<()> {
-        if name.eq_ignore_ascii_case("expect") {
-            return self.add_expect(value);
-        }
-        check_user_header(name, value)?;
+    /// Returns the header fields that the caller has set, to change them. What may be set is checked
+    /// when the request is built or sent, by the rules of
+    /// [`RequestBuilder::header`](crate::RequestBuilder::header).
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        &mut self.headers
+    }
+
+    /// Adds a field: see [`RequestBuilder::header`](crate::RequestBuilder::header).
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] if name or value break the grammar or may not be set; then
+    /// nothing has changed.
+    pub fn add_header(&mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<()> {
+        let (name, value) = (name.as_ref(), value.as_ref());
         if name.eq_ignore_ascii_case("host") && self.headers.contains("host") {
             return Err(invalid("Host is set twice"));
         }
-        match is_singleton(name) {
-            true => self.headers.insert(name, value),
-            false => self.headers.append(name, value),
+        match is_singleton(name) || name.eq_ignore_ascii_case("expect") {
+            true => self.set_header(name, value),
+            false => {
+                check_user_header(name, value)?;
+                self.headers.append(name, value)
+            }
         }
     }
 
+    /// Sets a field, in place of all of that name.
+    ///
+    /// # Errors
+    /// As [`add_header`](Request::add_header).
+    pub fn set_header(&mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<()> {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if name.eq_ignore_ascii_case("expect") {
+            return self.expect_by_hand(value);
+        }
+        check_user_header(name, value)?;
+        self.headers.insert(name, value)
+    }
+
     /// `Expect: 100-continue` by hand is `expect_continue` with the field's usual patience.
-    fn add_expect(&mut self, value: &[u8]) -> Result<()> {
-        if !value.trim_ascii_blanks().eq_ignore_ascii_case(b"100-continue") {
+    fn expect_by_hand(&mut self, value: &[u8]) -> Result<()> {
+        if !value.trim_ows().eq_ignore_ascii_case(b"100-continue") {
             return Err(invalid("Expect may only be 100-continue (RFC 9110 §10.1.1)"));
         }
         self.options.expect_continue.get_or_insert(EXPECT_PATIENCE);
         Ok(())
     }
 
-    pub(crate) fn set_basic_auth(&mut self, user: &[u8], password: Option<&[u8]>) -> Result<()> {
-        self.headers.insert("Authorization", basic_credentials(user, password.unwrap_or_default())?)
+    /// Sets Basic authentication (RFC 7617), in place of any other `Authorization`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for a colon in the user name, and for control bytes.
+    pub fn set_basic_auth(&mut self, user: impl AsRef<[u8]>, password: Option<&str>) -> Result<()> {
+        let credentials = basic_credentials(user.as_ref(), password.unwrap_or_default().as_bytes())?;
+        self.headers.insert("Authorization", credentials)
     }
 
-    /// What can only be checked when all is there; `headers` are those that will be sent.
-    #[inline]
+    /// Sets a bearer token (RFC 6750), in place of any other `Authorization`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for bytes that no field may have.
+    pub fn set_bearer_auth(&mut self, token: impl AsRef<str>) -> Result<()> {
+        self.headers.insert("Authorization", format!("Bearer {}", token.as_ref()))
+    }
+
+    /// Returns the body.
+    pub fn body(&self) -> &SendBody<'b> {
+        &self.body
+    }
+
+    /// Sets the body. A `Content-Type` is the caller's to set.
+    pub fn set_body(&mut self, body: impl Into<SendBody<'b>>) {
+        self.body = body.into();
+    }
+
+    /// Sets a body of form fields, and its `Content-Type: application/x-www-form-urlencoded`. Takes
+    /// pairs as [`add_query_pairs`](Request::add_query_pairs) does.
+    pub fn set_form<I, K, V>(&mut self, fields: I)
+    where
+        I: IntoIterator,
+        I::Item: Borrow<(K, V)>,
+        K: AsRef<str>,
+        V: Display,
+    {
+        let mut body = String::new();
+        for pair in fields {
+            let (name, value) = pair.borrow();
+            uri::append_pair(&mut body, name.as_ref(), &value.to_string());
+        }
+        self.body = body.into();
+        let typed = self.headers.insert("Content-Type", "application/x-www-form-urlencoded");
+        debug_assert!(typed.is_ok(), "name and value are well formed");
+    }
+
+    /// Returns the limit for the whole call; the outer `None` leaves it to the client, the inner one is
+    /// no limit.
+    pub fn timeout(&self) -> Option<Option<Duration>> {
+        self.options.timeout
+    }
+
+    /// Sets how long the whole call may take, to the body's last byte; `None` for no limit. In place of
+    /// the client's [`timeout`](crate::ClientBuilder::timeout). Zero is an error of `send`.
+    pub fn set_timeout(&mut self, limit: impl Into<Option<Duration>>) {
+        self.options.timeout = Some(self.checked_limit("timeout", limit.into()));
+    }
+
+    /// Returns the limit for silence while reading, as [`timeout`](Request::timeout) does its.
+    pub fn read_timeout(&self) -> Option<Option<Duration>> {
+        self.options.read_timeout
+    }
+
+    /// Sets how long the server may send nothing; `None` for no limit. In place of the client's
+    /// [`read_timeout`](crate::ClientBuilder::read_timeout). Zero is an error of `send`.
+    pub fn set_read_timeout(&mut self, limit: impl Into<Option<Duration>>) {
+        self.options.read_timeout = Some(self.checked_limit("read_timeout", limit.into()));
+    }
+
+    /// Returns the slowest that the server may send the response body, bytes and the time for them; the
+    /// outer `None` leaves it to the client, the inner one is no limit.
+    pub fn min_speed(&self) -> Option<Option<(u64, Duration)>> {
+        let min_speed = self.options.min_speed.as_ref()?;
+        Some(min_speed.map(|min| (min.bytes, min.per)))
+    }
+
+    /// Sets the slowest that the server may send the response body, in place of the client's: see
+    /// [`ClientBuilder::min_speed`](crate::ClientBuilder::min_speed). 0 bytes for no limit. A time of
+    /// zero is an error of `send`.
+    pub fn set_min_speed(&mut self, bytes: u64, per: Duration) {
+        match MinSpeed::checked(bytes, per) {
+            Ok(min_speed) => self.options.min_speed = Some(min_speed),
+            Err(error) => self.options.defer(error),
+        }
+    }
+
+    /// Returns how many redirects are followed; `None` leaves it to the client.
+    pub fn max_redirects(&self) -> Option<u32> {
+        self.options.max_redirects
+    }
+
+    /// Sets how many redirects are followed; with 0 the 3xx itself is the response.
+    pub fn set_max_redirects(&mut self, count: u32) {
+        self.options.max_redirects = Some(count);
+    }
+
+    /// Returns how long a 100 (Continue) is waited for before the body is sent, if at all.
+    pub fn expect_continue(&self) -> Option<Duration> {
+        self.options.expect_continue
+    }
+
+    /// Sets `Expect: 100-continue`: see
+    /// [`RequestBuilder::expect_continue`](crate::RequestBuilder::expect_continue). `None` sends none.
+    /// Zero is an error of `send`.
+    pub fn set_expect_continue(&mut self, patience: impl Into<Option<Duration>>) {
+        self.options.expect_continue = self.checked_limit("expect_continue", patience.into());
+    }
+
+    /// Returns the token that may cancel the request.
+    pub fn cancel_token(&self) -> Option<&CancelToken> {
+        self.options.token.as_ref()
+    }
+
+    /// Lets `token` cancel this request, up to the last byte of the response body.
+    pub fn set_cancel_token(&mut self, token: &CancelToken) {
+        self.options.token = Some(token.clone());
+    }
+
+    /// Returns whether the request is idempotent, so that it may be sent again although the server may
+    /// have processed it: by [`set_idempotent`](Request::set_idempotent), else by its method
+    /// (RFC 9110 §9.2.2), or because it has an `Idempotency-Key`.
+    pub fn is_idempotent(&self) -> bool {
+        let by_nature = self.method.is_idempotent() || self.headers.contains("idempotency-key");
+        self.options.idempotent.unwrap_or(by_nature)
+    }
+
+    /// Sets whether the request is idempotent: see
+    /// [`RequestBuilder::idempotent`](crate::RequestBuilder::idempotent).
+    pub fn set_idempotent(&mut self, yes: bool) {
+        self.options.idempotent = Some(yes);
+    }
+
+    /// Returns the proxy of this request alone, where one was set.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        match &self.options.proxy {
+            ProxyOption::Proxy(proxy) => Some(proxy),
+            ProxyOption::Client | ProxyOption::Direct => None,
+        }
+    }
+
+    /// Sends this request through `proxy`, in place of the client's proxies. Together with a client's
+    /// connector or unix socket it is an error of `send`.
+    pub fn set_proxy(&mut self, proxy: Proxy) {
+        self.options.proxy = ProxyOption::Proxy(Box::new(proxy));
+    }
+
+    /// Sends this request without a proxy, whatever the client's settings are.
+    pub fn set_no_proxy(&mut self) {
+        self.options.proxy = ProxyOption::Direct;
+    }
+
+    /// Returns a limit of time; zero is kept as an error.
+    fn checked_limit(&mut self, setting: &str, limit: Option<Duration>) -> Option<Duration> {
+        if limit == Some(Duration::ZERO) {
+            self.options.defer(invalid(format!("{setting} is zero: nothing could ever be done in it")));
+        }
+        limit
+    }
+
+    /// Brings what was set through [`headers_mut`](Request::headers_mut) into the form that the setters
+    /// give it.
+    pub(crate) fn settle_headers(&mut self) -> Result<()> {
+        if let Some(expect) = self.headers.get_bytes("expect") {
+            let expect = expect.to_vec();
+            self.headers.remove("expect");
+            self.expect_by_hand(&expect)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the request with these header fields, its own or with the client's defaults.
     pub(crate) fn check(&self, headers: &Headers) -> Result<()> {
-        self.body.check()?;
+        if let Some(error) = self.options.deferred_error.as_ref().or(headers.deferred_error.as_ref()) {
+            return Err(error.clone());
+        }
+        if let Kind::Unusable(_) | Kind::Chain(_) = self.body.0 {
+            self.body.check()?;
+        }
         if self.method == Method::TRACE {
             self.check_trace(headers)?;
         }
-        if headers.is_empty() {
-            return Ok(());
+        if headers.is_empty() { Ok(()) } else { self.check_headers(headers) }
+    }
+
+    /// The rules for fields set by hand, and what they say of each other and of the body.
+    fn check_headers(&self, headers: &Headers) -> Result<()> {
+        headers.iter().try_for_each(|(name, value)| check_user_header(name, value))?;
+        if headers.get_all("host").nth(1).is_some() {
+            return Err(invalid("Host is set twice"));
         }
         for value in headers.get_all("content-length") {
             let announced = crate::wire::framing::decimal(value);
-            if announced.is_none() || announced != self.body.length() {
-                return Err(invalid(match self.body.length() {
+            if announced.is_none() || announced != self.body.len() {
+                return Err(invalid(match self.body.len() {
                     Some(_) => "Content-Length is not the length of the body: leave it out",
                     None => "Content-Length beside a body of unknown length: SendBody::sized_reader sends one",
                 }));
             }
         }
-        if headers.contains("transfer-encoding") && self.body.length().is_some() {
+        if headers.contains("transfer-encoding") && self.body.len().is_some() {
             let what = "Transfer-Encoding: chunked beside a body whose length is known: leave it out, \
                         or send a stream (SendBody::reader)";
             return Err(invalid(what));
         }
-        if names_option(headers, "upgrade") && !headers.contains("upgrade") {
+        if has_connection_option(headers, "upgrade") && !headers.contains("upgrade") {
             return Err(invalid("Connection: upgrade needs an Upgrade field"));
         }
         Ok(())
     }
 
-    /// RFC 9110 §9.3.8: whoever answers sends back what it got.
+    /// RFC 9110 §9.3.8: the recipient sends back what it received.
     fn check_trace(&self, headers: &Headers) -> Result<()> {
         if !self.body.is_none() {
             return Err(invalid("TRACE must not have a body (RFC 9110 §9.3.8)"));
@@ -164,22 +454,23 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Whether it asks for the connection to be closed.
+    /// Returns whether its `Connection` field has the option `close`.
     #[inline]
     pub(crate) fn says_close(&self) -> bool {
-        !self.headers.is_empty() && names_option(&self.headers, "close")
+        has_connection_option(&self.headers, "close")
     }
 
     /// How long 100 (Continue) is waited for. Only a request with content may expect one
     /// (RFC 9110 §10.1.1).
     pub(crate) fn expectation(&self) -> Option<Duration> {
-        self.options.expect_continue.filter(|_| self.body.length() != Some(0))
+        self.options.expect_continue.filter(|_| self.body.len() != Some(0))
     }
+}
 
-    /// Whether it may be sent again although the server may have acted on it.
-    pub(crate) fn is_idempotent(&self) -> bool {
-        let by_nature = self.method.is_idempotent() || self.headers.contains("idempotency-key");
-        self.options.idempotent.unwrap_or(by_nature)
+impl Options {
+    /// Keeps the first error.
+    fn defer(&mut self, error: Error) {
+        self.deferred_error.get_or_insert(error);
     }
 }
 
@@ -194,22 +485,17 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
+fn connect_refused() -> Error {
+    invalid("CONNECT is for proxies, not a request")
+}
+
 fn invalid(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidRequest, what)
 }
 
-/// A limit of time, if it makes sense.
-pub(crate) fn check_limit(limit: Option<Duration>) -> Result<Option<Duration>> {
-    match limit {
-        Some(Duration::ZERO) => Err(invalid("a time limit of zero: nothing could ever be done in it")),
-        limit => Ok(limit),
-    }
-}
-
-/// An Upgrade field needs its connection option (RFC 9110 §7.8); a client's defaults may bring it.
-#[inline]
+/// An Upgrade field needs its connection option (RFC 9110 §7.8), which a client's defaults may bring.
 pub(crate) fn check_upgrade(headers: &Headers) -> Result<()> {
-    if headers.contains("upgrade") && !names_option(headers, "upgrade") {
+    if headers.contains("upgrade") && !has_connection_option(headers, "upgrade") {
         return Err(invalid("an Upgrade field needs Connection: upgrade beside it (RFC 9110 §7.8)"));
     }
     Ok(())
@@ -221,10 +507,10 @@ pub(crate) fn is_singleton(name: &str) -> bool {
     ["authorization", "content-type"].iter().any(|single| single.eq_ignore_ascii_case(name))
 }
 
-/// Checks a field that a caller sets: what would make two messages of one is refused, and so is what
-/// nobody could act on. `Expect` goes with a request, not with a field.
+/// Checks a field that a caller sets: refused is what would make two messages of one, and what has no
+/// effect. `Expect` is an option of a request, not a field.
 pub(crate) fn check_user_header(name: &str, value: &[u8]) -> Result<()> {
-    let value = value.trim_ascii_blanks();
+    let value = value.trim_ows();
     let lists_only = |known: &[&str]| {
         list_members(value).all(|member| known.iter().any(|known| member.eq_ignore_ascii_case(known.as_bytes())))
     };
@@ -251,47 +537,13 @@ pub(crate) fn check_user_header(name: &str, value: &[u8]) -> Result<()> {
 
 /// A Host field must be an authority without userinfo (RFC 9112 §3.2).
 fn check_host(value: &[u8]) -> Result<()> {
-    let text = std::str::from_utf8(value.trim_ascii_blanks()).unwrap_or_default();
+    let text = std::str::from_utf8(value.trim_ows()).unwrap_or_default();
     let parsed = Url::parse(&format!("http://{text}/"));
     let same = parsed.is_ok_and(|url| url.path() == "/" && !uri::has_userinfo(&url) && url.query().is_none());
     if text.is_empty() || !text.is_ascii() || !same || text.contains(['/', '\\', '?', '#', '@', '\t', ' ']) {
         return Err(invalid("Host is not host or host:port"));
     }
     Ok(())
-}
-
-/// The credentials of RFC 7617 §2, as Authorization and Proxy-Authorization have them.
-pub(crate) fn basic_credentials(user: &[u8], password: &[u8]) -> Result<String> {
-    if user.contains(&b':') {
-        return Err(invalid("a user name for Basic auth cannot have a colon (RFC 7617 §2)"));
-    }
-    let pair = [user, b":", password].concat();
-    if pair.iter().any(u8::is_ascii_control) {
-        return Err(invalid("Basic auth cannot have control bytes (RFC 7617 §2)"));
-    }
-    let mut credentials = "Basic ".to_owned();
-    BASE64.encode_string(pair, &mut credentials);
-    Ok(credentials)
-}
-
-/// Bytes of a percent-encoded part of a URL; a `%` that encodes nothing stands for itself.
-pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let digit = |at: usize| bytes.get(at).and_then(|byte| (*byte as char).to_digit(16));
-    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while let Some(byte) = bytes.get(at) {
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    decoded
 }
 
 #[cfg(test)]
@@ -337,7 +589,7 @@ mod tests {
             ("Host", "a:99999"),
         ];
         for (name, value) in cases {
-            let refused = request().add_header(name, value.as_bytes()).map_err(|error| error.kind());
+            let refused = request().add_header(name, value).map_err(|error| error.kind());
             assert_eq!(refused, Err(ErrorKind::InvalidRequest), "{name}: {value}");
         }
         for (name, value) in [
@@ -351,7 +603,7 @@ mod tests {
             ("Host", "a:80"),
             ("Host", "[::1]:8080"),
         ] {
-            assert!(request().add_header(name, value.as_bytes()).is_ok(), "{name}: {value}");
+            assert!(request().add_header(name, value).is_ok(), "{name}: {value}");
         }
     }
 

@@ -2,26 +2,26 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::io::{self, BufRead, Read, Write};
 use std::time::{Duration, Instant};
 
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
-use crate::message::body::framed::{Afterwards, Framed};
+use crate::message::body::framed::Framed;
 use crate::message::body::{About, Body};
 use crate::message::connection_info::ConnectionInfo;
 use crate::message::send_body::Upload;
+use crate::message::upgraded::Upgraded;
 use crate::method::Method;
-use crate::net::pool::Lease;
-use crate::net::transport::Stream;
+use crate::net::pool::lease::Lease;
 use crate::observe::Timings;
 use crate::redact::text_excerpt;
+use crate::reuse::Reuse;
 use crate::status::{StatusCode, Version};
 use crate::wire::framing::Framing;
-use crate::wire::head::Head;
+use crate::wire::response_head::Head;
 
 /// What is kept of an error page, and for how long it is waited for.
 const ERROR_PAGE_BYTES_MAX: usize = 8 * 1024;
@@ -48,140 +48,198 @@ const ERROR_PAGE_WAIT: Duration = Duration::from_secs(1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Response {
+    received: Received,
+    body: Body,
+}
+
+/// A response without its body: what [`Response::into_parts`] returns besides the body.
+///
+/// ```no_run
+/// let (head, body) = longwire::get("http://example.com/")?.into_parts();
+/// println!("{} {:?}", head.status(), head.header("Date"));
+/// # drop(body);
+/// # Ok::<(), longwire::Error>(())
+/// ```
+pub struct ResponseHead {
+    received: Received,
+    url: Url,
+    connection: ConnectionInfo,
+}
+
+/// What the two have in common.
+struct Received {
     head: Head,
     content_length: Option<u64>,
     is_request_complete: bool,
-    body: Body,
     /// When the exchange began, and when its request was sent.
     begun: Instant,
     sent: Instant,
     redirects: Vec<Url>,
 }
 
-/// What an exchange gives: what a response is made of, but for the URL.
-pub(crate) struct ResponseParts {
+/// What an exchange gives: a response, but for its URL.
+pub(crate) struct Exchanged {
     pub(crate) lease: Lease,
     pub(crate) received: ReceivedHead,
 }
 
-/// What came over the connection.
+/// A response head that was read, and what is decided of the body and the connection.
 pub(crate) struct ReceivedHead {
     pub(crate) head: Head,
     pub(crate) content_length: Option<u64>,
     pub(crate) framing: Framing,
-    pub(crate) afterwards: Afterwards,
+    pub(crate) reuse: Reuse,
     pub(crate) upload: Upload,
     /// When the request was sent, and when the head had come.
     pub(crate) sent: Instant,
     pub(crate) received: Instant,
 }
 
-impl ResponseParts {
-    /// The body alone. To drop it, and not the lease, is how a response is left unread.
-    pub(crate) fn into_framed(self) -> Framed {
-        Framed::new(self.lease, self.received.head.status, self.received.framing, self.received.afterwards)
+impl Exchanged {
+    /// Leaves the response unread. (To drop the lease alone would close the connection.)
+    pub(crate) fn discard(self) {
+        Framed::new(self.lease, self.received.framing, self.received.reuse).drain_or_close();
+    }
+
+    pub(crate) fn into_response(self, method: Method, url: Url, redirects: Vec<Url>) -> Response {
+        let Exchanged { lease, received } = self;
+        let ReceivedHead { head, content_length, framing, reuse, upload, sent, received } = received;
+        let connection = ConnectionInfo { opened: lease.opened.clone(), nth: lease.exchanges, received };
+        let is_request_complete = upload == Upload::Complete;
+        let about = About { method, url, status: head.status, connection };
+        let received = Received { head, content_length, is_request_complete, begun: lease.begun, sent, redirects };
+        Response { received, body: Body::new(Framed::new(lease, framing, reuse), about) }
+    }
+}
+
+/// The getters of a head, which a response has as well.
+macro_rules! head_getters {
+    () => {
+        /// Returns the status code.
+        pub fn status(&self) -> StatusCode {
+            self.received.head.status
+        }
+
+        /// Returns the reason phrase of the status line: often empty, never to be relied on. Bytes
+        /// that are not UTF-8 are replaced.
+        pub fn reason(&self) -> &str {
+            self.received.head.reason()
+        }
+
+        /// Returns the protocol version.
+        pub fn version(&self) -> Version {
+            self.received.head.version
+        }
+
+        /// Returns the header fields.
+        pub fn headers(&self) -> &Headers {
+            &self.received.head.headers
+        }
+
+        /// Returns the first value of a header field, if it is there and UTF-8.
+        pub fn header(&self, name: &str) -> Option<&str> {
+            self.received.head.headers.get(name)
+        }
+
+        /// Returns the URLs that redirected here, first to last; empty without redirects.
+        pub fn redirects(&self) -> &[Url] {
+            &self.received.redirects
+        }
+
+        /// Returns the length of the whole body in bytes, where the framing announces it. It does not
+        /// change while the body is read. 204 and 304 have no body, so it is 0; for HEAD it is what
+        /// the head announces, the length that GET would have (RFC 9110 §8.6).
+        pub fn content_length(&self) -> Option<u64> {
+            self.received.content_length
+        }
+
+        /// Returns whether the request was sent to its end.
+        ///
+        /// It is false when the server answered before it had the whole body, and the rest was not
+        /// sent (RFC 9112 §9.5):
+        /// * the status is 300 or above, or
+        /// * the response came in place of the 100 that was waited for, or
+        /// * the server accepted nothing more for three seconds.
+        ///
+        /// A 2xx may be about a part of the body then.
+        pub fn is_request_complete(&self) -> bool {
+            self.received.is_request_complete
+        }
+
+        /// Returns how long the phases of the exchange took.
+        pub fn timings(&self) -> Timings {
+            let (begun, sent, connection) = (self.received.begun, self.received.sent, self.connection());
+            Timings {
+                send: sent.saturating_duration_since(begun),
+                wait: connection.received.saturating_duration_since(sent),
+                ..if connection.reused() { Timings::default() } else { connection.opened.took }
+            }
+        }
+
+        /// Returns the final head as it was received, status line to empty line, without interim
+        /// responses.
+        pub fn raw_head(&self) -> &[u8] {
+            self.received.head.raw()
+        }
+    };
+}
+
+impl ResponseHead {
+    head_getters!();
+
+    /// Returns the URL of the response: the last one, where redirects were followed. Without userinfo.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Returns the connection that the response came on.
+    pub fn connection(&self) -> &ConnectionInfo {
+        &self.connection
     }
 }
 
 impl Response {
-    #[inline]
-    pub(crate) fn new(parts: ResponseParts, method: Method, url: Url, redirects: Vec<Url>) -> Response {
-        let ResponseParts {
-            lease,
-            received: ReceivedHead { head, content_length, framing, afterwards, upload, sent, received },
-        } = parts;
-        let connection = ConnectionInfo::new(lease.opened.clone(), lease.exchanges, received);
-        let begun = lease.begun();
-        let is_request_complete = upload == Upload::Complete;
-        let about = About { method, url, status: head.status, connection };
-        let body = Body::new(Framed::new(lease, head.status, framing, afterwards), about);
-        Response { head, content_length, is_request_complete, body, begun, sent, redirects }
-    }
+    head_getters!();
 
-    /// The status code.
-    pub fn status(&self) -> StatusCode {
-        self.head.status
-    }
-
-    /// What the server wrote behind the code; often empty, never to be relied on. Bytes that are
-    /// not UTF-8 are replaced.
-    pub fn reason(&self) -> &str {
-        self.head.reason()
-    }
-
-    /// The protocol version.
-    pub fn version(&self) -> Version {
-        self.head.version
-    }
-
-    /// The header fields.
-    pub fn headers(&self) -> &Headers {
-        &self.head.headers
-    }
-
-    /// The first value of a header field, if it is there and UTF-8.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.headers.get(name)
-    }
-
-    /// The URL that answered: the last one, where redirects were followed. Without userinfo.
+    /// Returns the URL of the response: the last one, where redirects were followed. Without userinfo.
     pub fn url(&self) -> &Url {
         &self.body.about().url
     }
 
-    /// The URLs that redirected here, first to last; empty without redirects.
-    pub fn redirects(&self) -> &[Url] {
-        &self.redirects
-    }
-
-    /// The length of the whole body, where the framing says it beforehand. It does not change
-    /// while the body is read. 204 and 304 have none, so it is 0; of HEAD it is what the head
-    /// announces, the length that GET would have.
-    pub fn content_length(&self) -> Option<u64> {
-        self.content_length
-    }
-
-    /// Whether the request was sent whole. It was not where the server answered before it had the body,
-    /// and either did so with a status of 300 or above, or in place of the 100 that was waited for, or
-    /// took nothing more for three seconds (RFC 9112 §9.5): a 2xx may not mean the whole body then.
-    pub fn is_request_complete(&self) -> bool {
-        self.is_request_complete
-    }
-
-    /// The connection that it came on.
+    /// Returns the connection that the response came on.
     pub fn connection(&self) -> &ConnectionInfo {
         &self.body.about().connection
     }
 
-    /// How long the phases took.
-    pub fn timings(&self) -> Timings {
-        let (sent, connection) = (self.sent, self.connection());
-        Timings {
-            send: sent.saturating_duration_since(self.begun),
-            wait: connection.received().saturating_duration_since(sent),
-            ..if connection.reused() { Timings::default() } else { connection.took_to_open() }
-        }
-    }
-
-    /// The final head as it came, status line to empty line; interim responses are not in it.
-    pub fn raw_head(&self) -> &[u8] {
-        self.head.raw()
-    }
-
-    /// The body, to look at.
+    /// Returns the body, to inspect it.
     pub fn body(&self) -> &Body {
         &self.body
     }
 
-    /// The body, to read.
+    /// Returns the body, to read it.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }
 
-    /// The body alone.
+    /// Returns the body alone; [`into_parts`](Response::into_parts) keeps the head, too.
     pub fn into_body(mut self) -> Body {
-        self.body.note_content(&self.head.headers);
+        self.body.note_content(&self.received.head.headers);
         self.body
+    }
+
+    /// Splits the response into its head and its body.
+    ///
+    /// ```no_run
+    /// let (head, body) = longwire::get("http://example.com/")?.into_parts();
+    /// let text = body.limit(1 << 20).text_lossy()?;
+    /// println!("{} from {}: {} bytes", head.status(), head.url(), text.len());
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn into_parts(self) -> (ResponseHead, Body) {
+        let Response { received, mut body } = self;
+        body.note_content(&received.head.headers);
+        let (url, connection) = (body.about().url.clone(), body.about().connection.clone());
+        (ResponseHead { received, url, connection }, body)
     }
 
     /// Sets how many bytes [`bytes`](Response::bytes), [`text`](Response::text) and
@@ -210,7 +268,7 @@ impl Response {
     /// # Errors
     /// As [`Body::text`].
     pub fn text(self) -> Result<String> {
-        self.body.into_text(&self.head.headers)
+        self.body.into_text(&self.received.head.headers)
     }
 
     /// Reads the body as UTF-8 text, with U+FFFD for what is not: [`Body::text_lossy`].
@@ -274,21 +332,30 @@ impl Response {
 
     /// Takes the connection over after a 101 response (RFC 9110 §7.8).
     ///
-    /// The request must have asked with `Upgrade` and `Connection: upgrade`; that protocol is
-    /// spoken from here on. The stream has no time limits until you set some.
+    /// The request must have sent `Upgrade` and `Connection: upgrade`; the new protocol begins here. The stream has no time limits until you set some.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if the response is not a 101.
     pub fn upgrade(self) -> Result<Upgraded> {
         let refused = self.error(ErrorKind::InvalidRequest, format!("a {} is no upgrade", self.status()));
         let Some(taken) = self.body.take_switched() else { return Err(refused) };
-        taken.map(|(stream, arrived)| Upgraded { stream, arrived, used: 0 })
+        taken.map(|(stream, arrived)| Upgraded::new(stream, arrived))
     }
 }
 
 impl Read for Response {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.body.read(into)
+    }
+}
+
+impl BufRead for Response {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.body.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.body.consume(count);
     }
 }
 
@@ -304,73 +371,12 @@ impl fmt::Debug for Response {
     }
 }
 
-/// A connection that speaks another protocol after a 101 response.
-///
-/// Reads give first what had arrived behind the head. Dropping it closes the connection.
-///
-/// ```no_run
-/// use std::io::Write;
-///
-/// let response = longwire::request(longwire::Method::GET, "http://example.com/chat")
-///     .header("Upgrade", "websocket")
-///     .header("Connection", "upgrade")
-///     .send()?;
-/// let mut stream = response.upgrade()?;
-/// stream.write_all(b"hello in another protocol")?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub struct Upgraded {
-    stream: Box<dyn Stream>,
-    arrived: Vec<u8>,
-    used: usize,
-}
-
-impl Upgraded {
-    /// The server's address, if it has one.
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr()
-    }
-
-    /// How long a read and a write may block; `None`, the default, is for ever.
-    ///
-    /// # Errors
-    /// A zero duration, and whatever the system says.
-    pub fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
-        self.stream.set_timeouts(read, write)
-    }
-
-    /// The stream, and the bytes that have arrived on it already.
-    pub fn into_parts(mut self) -> (Box<dyn Stream>, Vec<u8>) {
-        self.arrived.drain(..self.used);
-        (self.stream, self.arrived)
-    }
-}
-
-impl Read for Upgraded {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let arrived = &self.arrived[self.used..];
-        if arrived.is_empty() {
-            return self.stream.read(into);
-        }
-        let count = arrived.len().min(into.len());
-        into[..count].copy_from_slice(&arrived[..count]);
-        self.used += count;
-        Ok(count)
-    }
-}
-
-impl Write for Upgraded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write_nosignal(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
-
-impl fmt::Debug for Upgraded {
+impl fmt::Debug for ResponseHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upgraded").field("peer_addr", &self.peer_addr()).finish()
+        f.debug_struct("ResponseHead")
+            .field("status", &self.status())
+            .field("url", &self.url().as_str())
+            .field("headers", self.headers())
+            .finish()
     }
 }

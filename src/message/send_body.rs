@@ -4,9 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::head::RequestFraming;
+use crate::wire::request_head::RequestFraming;
+
+/// A body up to this size is sent without an eye on the response.
+const SMALL_BYTES_MAX: usize = 64 * 1024;
 
 /// A request body.
 ///
@@ -40,6 +44,7 @@ pub(crate) enum Upload {
 pub(crate) enum Kind<'b> {
     Empty,
     Bytes(Cow<'b, [u8]>),
+    Shared(Arc<[u8]>),
     File {
         file: File,
         start: u64,
@@ -48,9 +53,12 @@ pub(crate) enum Kind<'b> {
     Reader {
         reader: Box<dyn Read + Send + 'b>,
         length: Option<u64>,
+        /// It was read from, and cannot be sent again.
         started: bool,
     },
-    /// A file that could not be used; said when the request is sent.
+    /// Parts that follow each other; none of them is a chain.
+    Chain(Vec<SendBody<'b>>),
+    /// A file that could not be used; the error is returned when the request is sent.
     Unusable(Error),
 }
 
@@ -67,47 +75,104 @@ impl<'b> SendBody<'b> {
     }
 
     /// A stream of exactly `length` bytes. If the reader has fewer or more, the request fails
-    /// with [`ErrorKind::Body`] and its connection is closed. To know, it is asked for one byte
-    /// more before the last ones leave: give `reader.take(length)` of one that would block there.
+    /// with [`ErrorKind::Body`] and its connection is closed. To check, one byte more is
+    /// read before the last ones are sent: pass `reader.take(length)` of a reader that would block there.
     pub fn sized_reader(reader: impl Read + Send + 'b, length: u64) -> SendBody<'b> {
         SendBody(Kind::Reader { reader: Box::new(reader), length: Some(length), started: false })
     }
 
-    /// The length, where it is known.
+    /// A body of several parts, one after the other. Its length is known if the lengths of all parts
+    /// are; else it is sent in chunks. It can be sent again if all parts can.
+    ///
+    /// ```
+    /// use longwire::SendBody;
+    ///
+    /// let body = SendBody::chain([SendBody::from("head "), SendBody::from(vec![b'x'; 3])]);
+    /// assert_eq!(body.len(), Some(8));
+    /// ```
+    pub fn chain(parts: impl IntoIterator<Item = SendBody<'b>>) -> SendBody<'b> {
+        let mut flat = Vec::new();
+        for part in parts {
+            match part.0 {
+                Kind::Chain(inner) => flat.extend(inner),
+                _ => flat.push(part),
+            }
+        }
+        SendBody(Kind::Chain(flat))
+    }
+
+    /// Returns the length in bytes, where it is known beforehand.
     #[inline]
-    pub(crate) fn length(&self) -> Option<u64> {
+    pub fn len(&self) -> Option<u64> {
         match &self.0 {
             Kind::Empty | Kind::Unusable(_) => Some(0),
             Kind::Bytes(bytes) => Some(bytes.len() as u64),
+            Kind::Shared(bytes) => Some(bytes.len() as u64),
+            Kind::Chain(parts) => parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.len()?)),
             Kind::File { length, .. } => Some(*length),
             Kind::Reader { length, .. } => *length,
         }
     }
 
-    #[inline]
+    /// Returns whether there is nothing to send: the length is known to be 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// Returns whether there is no body at all.
     pub(crate) fn is_none(&self) -> bool {
         matches!(self.0, Kind::Empty)
     }
 
-    /// How the head announces it. `expected`: whether absence is said aloud.
-    #[inline]
-    pub(crate) fn announced(&self, expected: bool) -> RequestFraming {
-        match (&self.0, self.length()) {
-            (Kind::Empty, _) if !expected => RequestFraming::Nothing,
-            (_, Some(length)) => RequestFraming::Length(length),
-            (_, None) => RequestFraming::Chunked,
+    /// Returns all of the body, if it is in memory and small enough to be sent without an eye on the
+    /// response.
+    pub(crate) fn small_bytes(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Empty => Some(&[]),
+            Kind::Bytes(bytes) if bytes.len() <= SMALL_BYTES_MAX => Some(bytes),
+            Kind::Shared(bytes) if bytes.len() <= SMALL_BYTES_MAX => Some(bytes),
+            _ => None,
         }
     }
 
-    /// Whether all of it can be sent again: sending begins where the body does, each time.
-    pub(crate) fn is_replayable(&self) -> bool {
-        !matches!(self.0, Kind::Reader { started: true, .. })
+    /// The body's framing. `expected`: its absence is announced, too.
+    #[inline]
+    pub(crate) fn framing(&self, expected: bool) -> RequestFraming {
+        match &self.0 {
+            Kind::Empty if !expected => RequestFraming::None,
+            _ => self.len().map_or(RequestFraming::Chunked, RequestFraming::Length),
+        }
     }
 
-    /// What is wrong with it, where that is known beforehand.
+    /// Returns whether all of it can be sent again: sending starts where the body does, each time.
+    pub(crate) fn is_replayable(&self) -> bool {
+        match &self.0 {
+            Kind::Reader { started, .. } => !started,
+            Kind::Chain(parts) => parts.iter().all(SendBody::is_replayable),
+            _ => true,
+        }
+    }
+
+    /// A copy, if the body can be had twice.
+    pub(crate) fn try_clone(&self) -> Option<SendBody<'b>> {
+        Some(SendBody(match &self.0 {
+            Kind::Empty => Kind::Empty,
+            Kind::Bytes(bytes) => Kind::Bytes(bytes.clone()),
+            Kind::Shared(bytes) => Kind::Shared(bytes.clone()),
+            Kind::File { file, start, length } => {
+                Kind::File { file: file.try_clone().ok()?, start: *start, length: *length }
+            }
+            Kind::Reader { .. } => return None,
+            Kind::Chain(parts) => Kind::Chain(parts.iter().map(SendBody::try_clone).collect::<Option<_>>()?),
+            Kind::Unusable(error) => Kind::Unusable(error.clone()),
+        }))
+    }
+
+    /// An error that is known before anything is sent.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.0 {
             Kind::Unusable(error) => Err(error.clone()),
+            Kind::Chain(parts) => parts.iter().try_for_each(SendBody::check),
             _ => Ok(()),
         }
     }
@@ -124,12 +189,13 @@ impl fmt::Debug for SendBody<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match &self.0 {
             Kind::Empty => "Empty",
-            Kind::Bytes(_) => "Bytes",
+            Kind::Bytes(_) | Kind::Shared(_) => "Bytes",
+            Kind::Chain(_) => "Chain",
             Kind::File { .. } => "File",
             Kind::Reader { .. } => "Reader",
             Kind::Unusable(_) => "Unusable",
         };
-        match self.length() {
+        match self.len() {
             Some(length) => write!(f, "{name}({length} bytes)"),
             None => write!(f, "{name}(of unknown length)"),
         }
@@ -178,6 +244,44 @@ impl From<String> for SendBody<'_> {
     }
 }
 
+impl<'b> From<Cow<'b, [u8]>> for SendBody<'b> {
+    fn from(bytes: Cow<'b, [u8]>) -> Self {
+        SendBody(Kind::Bytes(bytes))
+    }
+}
+
+impl<'b> From<Cow<'b, str>> for SendBody<'b> {
+    fn from(text: Cow<'b, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+impl From<Box<[u8]>> for SendBody<'_> {
+    fn from(bytes: Box<[u8]>) -> Self {
+        bytes.into_vec().into()
+    }
+}
+
+impl From<Arc<[u8]>> for SendBody<'_> {
+    /// Bytes that are shared, and not copied for a [`try_clone`](crate::Request::try_clone).
+    fn from(bytes: Arc<[u8]>) -> Self {
+        SendBody(Kind::Shared(bytes))
+    }
+}
+
+impl From<&File> for SendBody<'_> {
+    /// As from a [`File`], by a duplicate of the descriptor.
+    fn from(file: &File) -> Self {
+        match file.try_clone() {
+            Ok(file) => file.into(),
+            Err(error) => SendBody(Kind::Unusable(Error::from_io(ErrorKind::Body, "the body's file", error))),
+        }
+    }
+}
+
 impl From<File> for SendBody<'_> {
     /// A regular file is sent from its current position, with the length that it has now. It is read
     /// by position and not by its cursor, so clones of it may be sent at the same time. On Windows such
@@ -194,7 +298,7 @@ impl From<File> for SendBody<'_> {
     }
 }
 
-/// A regular file's position, and how many bytes are behind it.
+/// A regular file's position, and how many bytes follow it.
 fn extent(mut file: &File) -> io::Result<Option<(u64, u64)>> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {

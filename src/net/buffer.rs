@@ -18,19 +18,12 @@ impl Buffer {
     }
 
     /// No buffer at all: what an idle connection has.
-    pub(crate) const fn none() -> Buffer {
-        Buffer { block: Vec::new(), start: 0, end: 0, size: 0 }
-    }
+    pub(crate) const NONE: Buffer = Buffer { block: Vec::new(), start: 0, end: 0, size: 0 };
 
     /// The unused bytes.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.block[self.start..self.end]
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end
     }
 
     /// How many bytes it has when it has not grown.
@@ -126,7 +119,7 @@ mod tests {
         buffer.consume(4999);
         assert_eq!(buffer.bytes(), &text[4999..]);
         buffer.consume(1);
-        assert_eq!((buffer.is_empty(), buffer.room().len()), (true, 512));
+        assert_eq!((buffer.bytes().len(), buffer.room().len()), (0, 512));
     }
 
     #[test]

@@ -1,26 +1,30 @@
 //! Cancelling a request from another thread.
 //!
-//! A token holds what must be done to wake whoever waits: shut a socket down, ring a condition
-//! variable. Hooks are added, called and removed under one lock, so a cancel that comes late
-//! never hits a socket that has moved on to another request.
+//! A token holds hooks: what wakes a request that is blocked, by shutting its socket down or notifying
+//! a condition variable. Hooks are added, called and removed under one lock, so a late cancel never
+//! hits a socket that has been handed to another request: dropping a [`Registration`] waits for a
+//! cancel that is under way.
 //!
-//! Lock order: a hook runs under the token's lock and may take another; so nobody adds or removes
-//! a hook while holding a lock that a hook takes.
+//! Lock order: a hook runs under the token's lock and may take another. So a hook is never added or
+//! removed by a thread that holds a lock which a hook takes.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::net::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, PoisonError};
+use crate::net::deadline::Deadline;
+use crate::net::sync::{self, Arc, AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// Stops requests from another thread.
 ///
 /// Give it to any number of requests with [`RequestBuilder::cancel_token`](crate::RequestBuilder::cancel_token).
 /// [`cancel`](CancelToken::cancel) makes each of them fail with
-/// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) at once, wherever it stands: waiting for
-/// a place in the pool, resolving, connecting, sending, waiting, or reading the body. A cancelled
-/// body never looks complete. There is no way back: a cancelled token stays cancelled.
+/// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) at once, at whatever stage it is: waiting for
+/// a free connection, resolving, connecting, sending, waiting for the response, or reading its body. A
+/// cancelled body never appears complete. A cancelled token stays cancelled: use a new one for new
+/// requests.
 ///
-/// Clones are the same token.
+/// Clones share one state. A token may be used from any number of threads.
 ///
 /// ```
 /// use longwire::{CancelToken, Client};
@@ -37,8 +41,10 @@ pub struct CancelToken(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    cancelled: AtomicBool,
+    is_cancelled: AtomicBool,
     hooks: Mutex<Hooks>,
+    /// Notified on a cancel, for [`CancelToken::wait`]; goes with the lock of `hooks`.
+    cancelled: Condvar,
 }
 
 #[derive(Default)]
@@ -50,33 +56,77 @@ struct Hooks {
 pub(crate) type Hook = Box<dyn Fn() + Send + Sync>;
 
 impl CancelToken {
-    /// A token that is not cancelled.
+    /// Returns a new token, which is not cancelled.
     pub fn new() -> CancelToken {
         CancelToken::default()
     }
 
-    /// Cancels every request that has this token, now and from now on. Does not block on the
-    /// network; the requests fail on their own threads.
+    /// Cancels every request that has this token, now and from now on, and wakes every
+    /// [`wait`](CancelToken::wait).
+    ///
+    /// It does not wait for the network: the requests fail on their own threads. A second call has no
+    /// effect.
     pub fn cancel(&self) {
         let hooks = self.hooks();
-        self.0.cancelled.store(true, Ordering::SeqCst);
+        self.0.is_cancelled.store(true, Ordering::SeqCst);
+        self.0.cancelled.notify_all();
         for (_, hook) in &hooks.list {
             hook();
         }
     }
 
-    /// Whether [`cancel`](CancelToken::cancel) was called.
+    /// Returns whether [`cancel`](CancelToken::cancel) was called.
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.load(Ordering::SeqCst)
+        self.0.is_cancelled.load(Ordering::SeqCst)
     }
 
-    /// An error if it was cancelled.
+    /// Blocks until the token is cancelled, and returns `true`, or until `limit` has passed, and returns
+    /// `false`: a sleep that a cancel ends.
+    ///
+    /// It returns `true` at once if the token is cancelled already, and whenever the cancel came before
+    /// it returns; `false` never before the whole of `limit` has passed. The thread sleeps meanwhile. A
+    /// `limit` of zero only asks; one that overflows the clock, as `Duration::MAX` does, is none.
+    ///
+    /// ```
+    /// use longwire::CancelToken;
+    /// use std::thread;
+    /// use std::time::Duration;
+    ///
+    /// let token = CancelToken::new();
+    /// assert!(!token.wait(Duration::from_millis(10)));
+    /// let polling = thread::spawn({
+    ///     let token = token.clone();
+    ///     move || {
+    ///         while !token.wait(Duration::from_secs(60)) {
+    ///             // ask the server once more
+    ///         }
+    ///     }
+    /// });
+    /// token.cancel();
+    /// polling.join().unwrap(); // which took no minute
+    /// ```
+    pub fn wait(&self, limit: Duration) -> bool {
+        let deadline = Deadline::after(limit);
+        let mut hooks = self.hooks();
+        loop {
+            if self.is_cancelled() {
+                return true;
+            }
+            let left = deadline.remaining();
+            if left == Some(Duration::ZERO) {
+                return false;
+            }
+            hooks = sync::wait(&self.0.cancelled, hooks, left);
+        }
+    }
+
+    /// Fails if the token is cancelled.
     pub(crate) fn check(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     }
 
-    /// Has `hook` called on a cancel, at once if that has happened already, until the
-    /// registration is dropped.
+    /// Registers a hook, which is called on a cancel until the registration is dropped; at once if the
+    /// token is cancelled already.
     pub(crate) fn register(&self, hook: Hook) -> Registration {
         let mut hooks = self.hooks();
         if self.is_cancelled() {
@@ -100,16 +150,10 @@ impl fmt::Debug for CancelToken {
     }
 }
 
-/// A hook's place in a token. Once this is dropped, the hook does not run any more.
+/// A registered hook. Once this is dropped, the hook is not called any more.
 pub(crate) struct Registration {
     token: CancelToken,
     id: u64,
-}
-
-impl Registration {
-    pub(crate) fn token(&self) -> &CancelToken {
-        &self.token
-    }
 }
 
 impl Drop for Registration {
@@ -119,10 +163,12 @@ impl Drop for Registration {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(longwire_model)))]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;
+    use std::thread;
+    use std::time::Instant;
 
     fn counting(token: &CancelToken) -> (Arc<AtomicUsize>, Registration) {
         let calls = Arc::new(AtomicUsize::new(0));
@@ -146,11 +192,56 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_that_comes_too_late_is_called_at_once() {
+    fn a_hook_that_is_registered_after_the_cancel_is_called_at_once() {
         let token = CancelToken::new();
         token.cancel();
         let (calls, _registration) = counting(&token);
         assert_eq!(calls.load(Ordering::SeqCst), 1);
         assert!(token.check().unwrap_err().is_cancelled());
+    }
+
+    #[test]
+    fn a_wait_returns_at_once_after_a_cancel_and_else_when_all_its_time_has_passed() {
+        let (token, limit) = (CancelToken::new(), Duration::from_millis(20));
+        let started = Instant::now();
+        assert!(!token.wait(Duration::ZERO) && !token.wait(limit));
+        assert!(started.elapsed() >= limit, "{:?}", started.elapsed());
+        token.cancel();
+        assert!(token.wait(Duration::ZERO) && token.wait(Duration::MAX));
+    }
+
+    #[test]
+    fn a_cancel_wakes_all_that_wait_even_where_a_hook_panics() {
+        let token = CancelToken::new();
+        let _registration = token.register(Box::new(|| panic!("a mistake in a stream (the test wants it)")));
+        thread::scope(|scope| {
+            let waiting = [(); 3].map(|()| scope.spawn(|| token.wait(Duration::MAX)));
+            let cancelled = scope.spawn(|| token.cancel()).join();
+            assert!(cancelled.is_err());
+            assert!(waiting.into_iter().all(|waiter| waiter.join().unwrap()));
+        });
+    }
+}
+
+/// No cancel is lost between a waiter's check and its sleep: see `net::pool::model` for the checker.
+#[cfg(all(test, longwire_model))]
+mod model {
+    use super::*;
+    use shuttle::thread;
+
+    #[test]
+    fn a_cancel_is_never_missed() {
+        shuttle::check_random(
+            || {
+                let token = CancelToken::new();
+                let waiting = [(); 2].map(|()| {
+                    let token = token.clone();
+                    thread::spawn(move || token.wait(Duration::MAX))
+                });
+                token.cancel();
+                assert!(waiting.into_iter().all(|waiter| waiter.join().unwrap()));
+            },
+            2000,
+        );
     }
 }

@@ -1,294 +1,605 @@
-//! One connection: a socket under the clock, a buffer while it is in use, and its story.
+//! One connection: a socket on which no read or write waits longer than the request allows, a buffer
+//! while an exchange is under way, and what has to be remembered from one exchange to the next.
+//!
+//! The handshakes with proxies (`dial::tunnel`) and of TLS do their reads and writes on this type, too,
+//! without a buffer. What the bytes mean is not known here, nor who keeps an idle connection.
+//!
+//! # The tick
+//!
+//! A request has a deadline and limits of silence. The socket's own timeout (`SO_RCVTIMEO`,
+//! `SO_SNDTIMEO`) is none of these: it is a *tick*, which only wakes the thread up. After every wake-up
+//! the clock decides whether the wait goes on, since a system call that returns early proves nothing: a
+//! signal interrupts it, half a TLS record ends it, and the next call would begin to count anew.
+//!
+//! Setting the timeout is a system call, and one for each request would be dear. So a tick is armed with
+//! half of what is left, and stays armed while it lies between a quarter and the whole of that. A
+//! request with the same limits as the one before finds a tick that fits. Where the limit comes near,
+//! each wake-up halves the tick, down to [`TICK_MIN`]: no wait is longer than its limit by more.
+//!
+//! # The probe
+//!
+//! Between two exchanges the server may close the connection, or send what was not asked for. Therefore
+//! an idle connection is probed before it is used again, by one read of one byte that does not wait. It
+//! must find nothing: the end of the connection, an error, a byte, or the beginning of a TLS record all
+//! say that it must not be used. It is a read and not a `poll`, since only TLS itself can tell a ticket
+//! from content. Nothing that had arrived by then is ever taken for an answer; what arrives later cannot
+//! be told from it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::buffer::Buffer;
+use crate::net::cancel::{CancelToken, Registration};
 use crate::net::deadline::Deadline;
-use crate::net::line::{Limits, Line};
-use crate::net::transport::{Socket, Stream};
-use crate::observe::{CloseReason, Timings};
+use crate::net::speed::MinSpeed;
+use crate::net::transport::Stream;
+use crate::net::transport::socket::Socket;
+use crate::observe::{EventIds, Timings};
+use crate::reuse::CloseReason;
+use crate::tls_info::TlsInfo;
 
-pub(crate) struct Conn {
-    line: Line,
-    buffer: Buffer,
-    pub(crate) opened: Arc<Opened>,
-    /// Exchanges begun, the one under way included.
-    pub(crate) exchanges: u32,
-    /// Requests that the server will still take, where it has said so.
-    pub(crate) requests_left: Option<u64>,
-    /// Bytes of the request under way that have left.
-    sent: u64,
-    /// Bytes have come behind the end of what was asked for.
-    is_stray: bool,
-    /// The last read filled all the room it had, or did not see all that had come: there may be
-    /// more.
-    is_unseen: bool,
-    /// When the exchange under way began.
-    begun: Instant,
-    /// When the last bytes had come, if they came with the head. Those that come behind it may be read
-    /// long after, and nobody knows since when the server has been waiting.
-    heard: Option<Instant>,
-    rest: Rest,
+/// The shortest tick: below it, waking up would cost more than being late.
+const TICK_MIN: Duration = Duration::from_millis(1);
+
+/// The longest tick where a cancel cannot wake a blocked read or write.
+const POLL_TICK: Duration = Duration::from_millis(100);
+
+/// A tick of this length or longer may stay armed where there is no limit at all.
+pub(crate) const TICK_HARMLESS: Duration = Duration::from_secs(1);
+
+/// What was being done when a read or write took too long.
+const READING: &str = "reading from the server";
+const SENDING: &str = "sending to the server";
+
+/// What one request allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// For the whole exchange.
+    pub(crate) deadline: Deadline,
+    /// Silence while reading.
+    pub(crate) read_timeout: Option<Duration>,
+    /// Silence while writing.
+    pub(crate) write_timeout: Option<Duration>,
+    /// The slowest that a body may arrive.
+    pub(crate) min_speed: Option<MinSpeed>,
+    pub(crate) token: Option<CancelToken>,
 }
 
-/// How a connection was opened: shared with the responses that come on it.
+impl Limits {
+    /// None, as an idle connection has.
+    pub(crate) const NONE: Limits =
+        Limits { deadline: Deadline::NONE, read_timeout: None, write_timeout: None, min_speed: None, token: None };
+}
+
+pub(crate) struct Conn {
+    socket: Socket,
+    /// Bytes of the response that have arrived and are not consumed; before that, of the request.
+    pub(crate) buffer: Buffer,
+    pub(crate) opened: Arc<Opened>,
+    /// Of the exchange under way, as are the ids, `begun` and `sent`.
+    pub(crate) limits: Limits,
+    pub(crate) ids: EventIds,
+    pub(crate) begun: Instant,
+    /// Bytes of the request that the socket has taken.
+    pub(crate) sent: u64,
+    /// Exchanges begun, the one under way included.
+    pub(crate) exchanges: u32,
+    /// Requests that the server will still take, where it has announced that.
+    pub(crate) requests_left: Option<u64>,
+    /// The socket's timeouts, as last set.
+    read_tick: Option<Duration>,
+    write_tick: Option<Duration>,
+    /// The request's token can shut the socket down while this is here.
+    registration: Option<Registration>,
+    /// A cancel cannot wake a blocked read or write: the tick must.
+    must_poll: bool,
+    /// How a write failed. The kernel reports the error once; later reads return 0.
+    write_error: Option<io::ErrorKind>,
+    /// Bytes came after the end of the response.
+    is_stray: bool,
+    /// More may have arrived than the last read took: it filled its room, or the stream cannot tell.
+    may_have_more: bool,
+    /// When the response's head had been read. Set only until the next read: bytes of a body may be read
+    /// long after they arrived, so it is not known then since when the server has been waiting.
+    pub(crate) head_read_at: Option<Instant>,
+    pub(crate) idle: Idle,
+}
+
+/// How a connection was opened: shared with the responses that arrive on it.
 #[derive(Debug)]
 pub(crate) struct Opened {
+    /// For events; 0 if the client has no observer.
+    pub(crate) id: u64,
+    /// Asked for once: a broken socket no longer knows it.
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) at: Instant,
-    /// How long that took; nothing is sent yet, nor waited for.
+    /// How long opening took; the parts of an exchange are zero.
     pub(crate) took: Timings,
+    /// The handshake with the server; `None` without TLS.
+    pub(crate) tls: Option<TlsInfo>,
 }
 
-/// What an idle connection waits for.
-struct Rest {
-    since: Instant,
-    retires: Instant,
-    retires_because: CloseReason,
-    /// The next lease must look whether the server has closed or said something.
-    probe: bool,
+/// The state of a connection that waits for its next exchange.
+pub(crate) struct Idle {
+    /// When it became idle, for the server.
+    pub(crate) since: Instant,
+    pub(crate) expires_at: Instant,
+    pub(crate) expiry_reason: CloseReason,
+    /// It is to be probed however short it was idle.
+    must_probe: bool,
+}
+
+/// Where a read puts what arrives.
+pub(crate) enum Room<'a> {
+    /// Into the connection's buffer, after what is there.
+    Buffer,
+    /// Into the caller's memory. The buffer must be empty: its bytes come first.
+    Slice(&'a mut [u8]),
+}
+
+/// What a write sends.
+enum Source<'a> {
+    /// What was put into the connection's buffer.
+    Buffer,
+    Slice(&'a [u8]),
+    /// What the stream holds back of earlier writes. Done counts as one byte.
+    HeldBack,
 }
 
 impl Conn {
-    /// A connection that is open now, after so long.
-    pub(crate) fn new(socket: Socket, took: Timings) -> Conn {
+    /// A connection that has just been opened.
+    pub(crate) fn new(socket: Socket, tls: Option<TlsInfo>, took: Timings, id: u64) -> Conn {
+        let local = socket.local_addr();
+        Conn::open(socket, local, tls, took, id)
+    }
+
+    /// A connection for a handshake, which must be over before `deadline` passes.
+    pub(crate) fn for_handshake(socket: Socket, deadline: Deadline, token: Option<&CancelToken>) -> Conn {
+        let mut conn = Conn::open(socket, None, None, Timings::default(), 0);
+        let limits = Limits { deadline, token: token.cloned(), ..Limits::NONE };
+        conn.begin(limits, EventIds::default(), conn.opened.at);
+        conn
+    }
+
+    fn open(socket: Socket, local: Option<SocketAddr>, tls: Option<TlsInfo>, took: Timings, id: u64) -> Conn {
         let now = Instant::now();
-        let line = Line::new(socket);
-        let (peer, local) = (line.peer(), line.local_addr());
         Conn {
-            opened: Arc::new(Opened { peer, local, at: now, took }),
-            line,
-            buffer: Buffer::none(),
+            opened: Arc::new(Opened { id, peer: socket.peer_addr(), local, at: now, took, tls }),
+            socket,
+            buffer: Buffer::NONE,
+            limits: Limits::NONE,
+            ids: EventIds::default(),
+            begun: now,
+            sent: 0,
             exchanges: 0,
             requests_left: None,
-            sent: 0,
+            read_tick: None,
+            write_tick: None,
+            registration: None,
+            must_poll: false,
+            write_error: None,
             is_stray: false,
-            is_unseen: false,
-            begun: now,
-            heard: None,
-            rest: Rest { since: now, retires: now, retires_because: CloseReason::Idle, probe: true },
+            may_have_more: false,
+            head_read_at: None,
+            idle: Idle { since: now, expires_at: now, expiry_reason: CloseReason::Idle, must_probe: true },
         }
     }
 
-    /// Gives it a buffer for the next exchange.
-    pub(crate) fn lend(&mut self, buffer: Buffer) {
-        self.buffer = buffer;
-    }
-
-    /// An exchange begins.
-    #[inline]
-    pub(crate) fn begin(&mut self, limits: Limits, now: Instant) {
-        self.begun = now;
-        self.exchanges += 1;
-        self.sent = 0;
-        self.line.begin(limits);
-    }
-
-    /// The exchange is over: the buffer is given up. `Err` says why the connection cannot be used
-    /// for another.
-    #[inline]
-    pub(crate) fn finish(&mut self) -> (Buffer, Result<(), CloseReason>) {
-        let untouched = self.line.finish();
-        let is_stray = self.is_stray || !self.buffer.is_empty();
-        let buffer = std::mem::replace(&mut self.buffer, Buffer::none());
-        let state = match (untouched, is_stray) {
-            (false, _) => Err(CloseReason::Cancelled),
-            (true, true) => Err(CloseReason::StrayBytes),
-            (true, false) => Ok(()),
-        };
-        (buffer, state)
-    }
-
-    /// The last bytes had come by `now`.
-    #[inline]
-    pub(crate) fn heard_by(&mut self, now: Instant) {
-        self.heard = Some(now);
-    }
-
-    /// Since when the server waits for the next request, as far as is known: since the last bytes had
-    /// come, which may be long before the caller takes them.
-    #[inline]
-    pub(crate) fn silent_since(&self) -> Instant {
-        self.heard.unwrap_or_else(Instant::now)
-    }
-
-    /// Goes to rest until it `retires` at the latest. `unproven`: the last exchange had no body,
-    /// so that bytes which came in its stead may still be under way.
-    #[inline]
-    pub(crate) fn lie_down(&mut self, now: Instant, retires: (Instant, CloseReason), unproven: bool) {
-        let probe = unproven || self.is_unseen || self.exchanges < 2 || self.heard.is_none();
-        self.rest = Rest { since: now, retires: retires.0, retires_because: retires.1, probe };
-    }
-
-    /// Since when it is idle, to the server.
-    #[inline]
-    pub(crate) fn rests_since(&self) -> Instant {
-        self.rest.since
-    }
-
-    #[inline]
-    pub(crate) fn retires(&self) -> Instant {
-        self.rest.retires
-    }
-
-    pub(crate) fn retires_because(&self) -> CloseReason {
-        self.rest.retires_because
-    }
-
-    /// Looks whether the connection is still open and silent, by one read that does not wait: what had
-    /// arrived by now is never taken for the answer to a request that was not sent yet. Left out only
-    /// where the caller wants that (`probe_after`), and the connection has proved itself just now.
-    #[inline]
-    pub(crate) fn probe(&mut self, now: Instant, after: Duration) -> Result<(), CloseReason> {
-        if !self.rest.probe && now.saturating_duration_since(self.rest.since) < after {
-            return Ok(());
-        }
-        match self.line.try_read(&mut [0; 1]) {
-            Ok(None) if !self.line.has_partial_record() => Ok(()),
-            Ok(Some(0)) | Err(_) => Err(CloseReason::PeerClosed),
-            Ok(_) => Err(CloseReason::StrayBytes),
-        }
-    }
-
-    #[inline]
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.opened.peer
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        self.line.limits()
-    }
+    // ---- From exchange to exchange
 
-    /// Bytes of the request under way that have left this machine.
+    /// An exchange begins: from here on its limits hold, and its token can end it.
     #[inline]
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent
+    pub(crate) fn begin(&mut self, limits: Limits, ids: EventIds, now: Instant) {
+        if let Some(token) = &limits.token {
+            match self.socket.shutdown_handle() {
+                Some(hook) => {
+                    self.registration = Some(token.register(hook));
+                    self.must_poll = cfg!(windows); // there, shutdown does not wake a reader
+                }
+                None => self.must_poll = true,
+            }
+        }
+        self.limits = limits;
+        self.ids = EventIds { connection: self.opened.id, ..ids };
+        self.begun = now;
+        self.exchanges += 1;
+        self.sent = 0;
     }
 
-    /// What has arrived and is not used yet.
+    /// The exchange is over: returns the buffer, and why the connection cannot be used for another.
     #[inline]
-    pub(crate) fn arrived(&self) -> &[u8] {
-        self.buffer.bytes()
+    pub(crate) fn finish(&mut self) -> (Buffer, Result<(), CloseReason>) {
+        let state = match self.lift_limits() {
+            Err(_) => Err(CloseReason::Cancelled),
+            Ok(()) if self.is_stray || !self.buffer.bytes().is_empty() => Err(CloseReason::StrayBytes),
+            Ok(()) => Ok(()),
+        };
+        (std::mem::replace(&mut self.buffer, Buffer::NONE), state)
     }
 
+    /// The exchange or handshake is over, and no cancel can reach the socket any more. An error if one
+    /// has: then the socket is shut down.
     #[inline]
-    pub(crate) fn consume(&mut self, count: usize) {
-        self.buffer.consume(count);
+    pub(crate) fn lift_limits(&mut self) -> Result<()> {
+        let outcome = match self.registration.take() {
+            Some(registration) => {
+                drop(registration); // waits for a cancel under way
+                self.check_cancelled()
+            }
+            None => Ok(()),
+        };
+        self.limits = Limits::NONE;
+        self.must_poll = false;
+        outcome
     }
 
-    pub(crate) fn buffer_size(&self) -> usize {
-        self.buffer.size()
+    /// The connection becomes idle. It must not be used from `expiry` on, for the reason that is named
+    /// there. `unproven`: the last exchange had no body, so that bytes which the server sent as one may
+    /// still arrive.
+    #[inline]
+    pub(crate) fn park(&mut self, since: Instant, expiry: (Instant, CloseReason), unproven: bool) {
+        let must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read_at.is_none();
+        self.idle = Idle { since, expires_at: expiry.0, expiry_reason: expiry.1, must_probe };
     }
 
-    /// Bytes behind the end were read, and thrown away: nothing on this connection can be trusted
-    /// any more.
+    /// Checks that the idle connection is still open and silent. Left out only if it was idle for less
+    /// than `after`, and its last exchange has left no doubt about it.
+    #[inline]
+    pub(crate) fn probe(&mut self, now: Instant, after: Duration) -> Result<(), CloseReason> {
+        if !self.idle.must_probe && now.saturating_duration_since(self.idle.since) < after {
+            return Ok(());
+        }
+        match self.socket.try_read(&mut [0; 1]) {
+            Err(error) if !is_retryable(&error) => Err(CloseReason::PeerClosed),
+            Ok(0) => Err(CloseReason::PeerClosed),
+            Err(_) if !self.socket.has_partial_record() => Ok(()),
+            Ok(_) | Err(_) => Err(CloseReason::StrayBytes),
+        }
+    }
+
+    /// Bytes after the end of the response were read and dropped: what comes next cannot be trusted.
     pub(crate) fn mark_stray(&mut self) {
         self.is_stray = true;
     }
 
-    pub(crate) fn begun(&self) -> Instant {
-        self.begun
-    }
-
-    /// An error if the request was cancelled.
-    pub(crate) fn check_cancelled(&self) -> Result<()> {
-        self.line.check_cancelled()
-    }
-
-    /// Reads once into the buffer; 0 is the end of the connection.
-    #[inline]
-    pub(crate) fn fill(&mut self, until: &Deadline, now: Instant) -> Result<usize> {
-        let room = self.buffer.room();
-        let count = self.line.read(room, until, now)?;
-        let is_full = count == room.len();
-        self.buffer.filled(count);
-        self.came(is_full);
-        Ok(count)
-    }
-
-    /// Reads into the buffer what has arrived, without waiting: `None` if that is nothing.
-    pub(crate) fn try_fill(&mut self) -> Result<Option<usize>> {
-        let room = self.buffer.room();
-        let count = self.line.try_read(room)?;
-        let is_full = count == Some(room.len());
-        self.buffer.filled(count.unwrap_or(0));
-        self.came(is_full);
-        Ok(count)
-    }
-
-    /// Reads once past the buffer, which must be empty.
-    #[inline]
-    pub(crate) fn read_unbuffered(&mut self, into: &mut [u8], until: &Deadline, now: Instant) -> Result<usize> {
-        debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
-        let count = self.line.read(into, until, now)?;
-        self.came(count == into.len());
-        Ok(count)
-    }
-
-    /// Bytes may have come: as many as there was room for, or fewer.
-    #[inline]
-    fn came(&mut self, is_full: bool) {
-        self.heard = None;
-        self.is_unseen = is_full || !self.line.is_drained();
-    }
-
-    /// Puts bytes together in the buffer, to be sent by `send_with`.
-    #[inline]
-    pub(crate) fn put(&mut self, bytes: &[u8]) {
-        self.buffer.put(bytes);
-    }
-
-    /// Sends what was put into the buffer, and `body` behind it: in one write with as much of it as
-    /// has room there.
-    #[inline]
-    pub(crate) fn send_with(&mut self, body: &[u8]) -> Result<()> {
-        let count = self.buffer.put_what_fits(body);
-        let sent = self.line.write_all(self.buffer.bytes(), self.begun, &mut self.sent);
-        self.buffer.clear();
-        sent?;
-        if count < body.len() {
-            self.line.write_all(&body[count..], Instant::now(), &mut self.sent)?;
-        }
-        self.line.flush()
-    }
-
-    /// Writes once, without waiting for longer than `tick`: `None` if nothing could be written, 0 if
-    /// only what was held back has moved.
-    pub(crate) fn send_tick(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
-        let count = self.line.write_tick(bytes, tick, until)?;
-        self.sent += count.unwrap_or(0) as u64;
-        Ok(count)
-    }
-
-    /// Sees to it that what was sent is on its way, without waiting for longer than `tick`: `None`
-    /// if nothing moves, 0 if some of it is still held back.
-    pub(crate) fn flush_tick(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
-        self.line.flush_tick(tick, until)
-    }
-
-    /// Tells the peer that nothing more comes.
-    pub(crate) fn shutdown_write(&mut self) {
-        self.line.shutdown_write();
-    }
-
-    /// When a write that begins now has been silent for too long.
-    pub(crate) fn write_silence(&self) -> Deadline {
-        self.line.write_silence(Instant::now())
-    }
-
-    /// The bare stream and what had arrived on it.
+    /// The bare stream, and what had arrived on it.
     pub(crate) fn into_parts(mut self) -> Result<(Box<dyn Stream>, Vec<u8>)> {
-        if !self.line.finish() {
-            return Err(Error::cancelled());
-        }
+        self.lift_limits()?;
         let arrived = self.buffer.bytes().to_vec();
         let broken = |error| Error::from_io(ErrorKind::Io, "taking the connection over", error);
-        let mut stream = self.line.into_socket().into_stream().map_err(broken)?;
+        let mut stream = self.socket.into_stream().map_err(broken)?;
         stream.set_timeouts(None, None).map_err(broken)?;
         Ok((stream, arrived))
+    }
+
+    pub(crate) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    /// The socket's timeouts for reading and writing, as last set.
+    #[cfg(feature = "__rustls")]
+    pub(crate) fn ticks(&self) -> (Option<Duration>, Option<Duration>) {
+        (self.read_tick, self.write_tick)
+    }
+
+    // ---- Reading
+
+    /// Reads once; 0 is the end of the connection. Waits for `read_timeout` from `now`, and not beyond
+    /// `until` or the request's deadline.
+    #[inline]
+    pub(crate) fn read(&mut self, mut room: Room<'_>, until: &Deadline, now: Instant) -> Result<usize> {
+        let Limits { deadline, read_timeout, .. } = &self.limits;
+        let mut left = [until.remaining_at(now), deadline.remaining_at(now), *read_timeout].into_iter().flatten().min();
+        loop {
+            self.check_cancelled()?;
+            if left == Some(Duration::ZERO) {
+                return Err(self.failure(self.read_silence(until, now).error(READING)));
+            }
+            let tick = fitting_tick(self.read_tick, left, self.must_poll);
+            if tick != self.read_tick {
+                self.arm_read(tick)?;
+            }
+            match self.read_socket(&mut room, Socket::read) {
+                Ok(0) => {
+                    self.check_cancelled()?;
+                    return match self.write_error {
+                        Some(how) => Err(self.broken("read", how.into())),
+                        None => Ok(0),
+                    };
+                }
+                Ok(count) => return Ok(count),
+                Err(error) if is_retryable(&error) => left = self.read_silence(until, now).remaining(),
+                Err(error) => return Err(self.broken("read", error)),
+            }
+        }
+    }
+
+    /// Reads what has arrived, without waiting: `None` if that is nothing.
+    pub(crate) fn try_read(&mut self, mut room: Room<'_>) -> Result<Option<usize>> {
+        match self.read_socket(&mut room, Socket::try_read) {
+            Ok(count) => {
+                if count == 0 {
+                    self.check_cancelled()?;
+                }
+                Ok(Some(count))
+            }
+            Err(error) if is_retryable(&error) => Ok(None),
+            Err(error) => Err(self.broken("read", error)),
+        }
+    }
+
+    /// One read of the socket, by `read`, and what follows from it for the next probe.
+    #[inline]
+    fn read_socket(
+        &mut self,
+        into: &mut Room<'_>,
+        read: fn(&mut Socket, &mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let room = match into {
+            Room::Buffer => self.buffer.room(),
+            Room::Slice(slice) => {
+                debug_assert!(self.buffer.bytes().is_empty(), "what has arrived comes first");
+                slice
+            }
+        };
+        let count = read(&mut self.socket, room)?;
+        self.head_read_at = None;
+        self.may_have_more = count == room.len() || !self.socket.is_drained();
+        if let Room::Buffer = into {
+            self.buffer.filled(count);
+        }
+        Ok(count)
+    }
+
+    /// When a read that began at `now` has waited for too long.
+    fn read_silence(&self, until: &Deadline, now: Instant) -> Deadline {
+        let silence = Deadline::of("read_timeout", self.limits.read_timeout, now);
+        until.or_sooner(self.limits.deadline).or_sooner(silence)
+    }
+
+    // ---- Writing
+
+    /// Sends what was put into the buffer, and `body` after it: in one write with as much of it as
+    /// there is room for. What the stream holds back is flushed.
+    #[inline]
+    pub(crate) fn send(&mut self, body: &[u8]) -> Result<()> {
+        let count = self.buffer.put_what_fits(body);
+        if !self.buffer.bytes().is_empty() {
+            if let Err(error) = self.write_all(Source::Buffer, self.begun) {
+                self.buffer.clear(); // for the answer that may have come before the write failed
+                return Err(error);
+            }
+        }
+        if count < body.len() {
+            self.write_all(Source::Slice(&body[count..]), Instant::now())?;
+        }
+        match self.socket {
+            Socket::Tcp(..) => Ok(()), // holds nothing back
+            Socket::Other(_) => self.write_all(Source::HeldBack, Instant::now()),
+        }
+    }
+
+    /// Writes once, but waits no longer than `tick`. Returns how many bytes the stream has taken: 0 if only
+    /// what it had held back has moved, `None` if nothing has. `until` is checked first.
+    pub(crate) fn write_for(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        self.progress_for(&Source::Slice(bytes), tick, until)
+    }
+
+    /// Sends what the stream holds back, but waits no longer than `tick`. Returns 0 if some of it is still
+    /// held back, `None` if nothing has moved.
+    pub(crate) fn flush_for(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        match self.socket {
+            Socket::Tcp(..) => Ok(Some(1)), // holds nothing back
+            Socket::Other(_) => self.progress_for(&Source::HeldBack, tick, until),
+        }
+    }
+
+    /// When a write that has made no progress since `now` has taken too long.
+    pub(crate) fn write_silence(&self, now: Instant) -> Deadline {
+        Deadline::of("write_timeout", self.limits.write_timeout, now)
+    }
+
+    /// Announces to the peer that nothing more will be sent.
+    pub(crate) fn shutdown_write(&mut self) {
+        self.socket.shutdown_write();
+    }
+
+    /// Writes all, which is at least one byte. Each byte has `write_timeout` from the one before or from
+    /// `now`, and all have the time until the deadline.
+    #[inline]
+    fn write_all(&mut self, mut source: Source<'_>, mut now: Instant) -> Result<()> {
+        let mut left = [self.limits.deadline.remaining_at(now), self.limits.write_timeout].into_iter().flatten().min();
+        loop {
+            if left == Some(Duration::ZERO) {
+                let until = self.write_silence(now).or_sooner(self.limits.deadline);
+                return Err(self.failure(until.error(SENDING)));
+            }
+            if let Some(count) = self.try_write(&source, left)? {
+                let is_done = match &mut source {
+                    Source::Buffer => {
+                        self.buffer.consume(count);
+                        self.buffer.bytes().is_empty()
+                    }
+                    Source::Slice(bytes) => {
+                        *bytes = &bytes[count..];
+                        bytes.is_empty()
+                    }
+                    Source::HeldBack => count > 0,
+                };
+                if is_done {
+                    return Ok(());
+                }
+                now = Instant::now(); // the peer takes them, however slowly
+            }
+            left = self.write_silence(now).or_sooner(self.limits.deadline).remaining();
+        }
+    }
+
+    /// Writes once, but waits no longer than `tick`.
+    fn progress_for(&mut self, source: &Source<'_>, tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        let until = until.or_sooner(self.limits.deadline);
+        let started = Instant::now();
+        loop {
+            let left = until.remaining().unwrap_or(Duration::MAX);
+            if left.is_zero() {
+                return Err(self.failure(until.error(SENDING)));
+            }
+            // Twice the tick, because a tick is armed with half of what is left.
+            let count = self.try_write(source, Some(left.min(tick * 2)))?;
+            if count.is_some() || started.elapsed() >= tick / 2 {
+                return Ok(count);
+            } // a signal is no stall: only time is
+        }
+    }
+
+    /// Writes once. Returns how many bytes the stream has taken: 0 if only what it had held back has
+    /// moved, `None` if nothing has before the thread woke up.
+    #[inline]
+    fn try_write(&mut self, source: &Source<'_>, left: Option<Duration>) -> Result<Option<usize>> {
+        self.check_cancelled()?;
+        let tick = fitting_tick(self.write_tick, left, self.must_poll);
+        if tick != self.write_tick {
+            self.arm_write(tick)?;
+        }
+        let bytes_flushed = self.socket.bytes_flushed();
+        let written = match source {
+            Source::Buffer => self.socket.write(self.buffer.bytes()),
+            Source::Slice(bytes) => self.socket.write(bytes),
+            Source::HeldBack => self.socket.flush().map(|()| 1),
+        };
+        match written {
+            Ok(0) => Err(self.broken("write", io::ErrorKind::WriteZero.into())),
+            Ok(count) => {
+                if !matches!(source, Source::HeldBack) {
+                    self.sent += count as u64;
+                }
+                Ok(Some(count))
+            }
+            Err(error) if is_retryable(&error) => {
+                let has_moved = self.socket.bytes_flushed() > bytes_flushed;
+                Ok(has_moved.then_some(0))
+            }
+            Err(error) => {
+                // A broken pipe follows an end that had come in order: it is not remembered.
+                self.write_error = Some(error.kind()).filter(|how| *how != io::ErrorKind::BrokenPipe);
+                Err(self.broken("write", error))
+            }
+        }
+    }
+
+    // ---- Cancels, errors and ticks
+
+    /// An error if the request was cancelled: asked before any end or error is believed.
+    #[inline]
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        match &self.limits.token {
+            Some(token) => token.check().map_err(|error| error.with_peer(self.peer())),
+            None => Ok(()),
+        }
+    }
+
+    fn broken(&self, what: &'static str, error: io::Error) -> Error {
+        // A stream may have returned one of our errors: that is kept.
+        self.failure(Error::try_from(error).unwrap_or_else(|error| Error::from_io(ErrorKind::Io, what, error)))
+    }
+
+    fn failure(&self, error: Error) -> Error {
+        match self.check_cancelled() {
+            Err(cancelled) => cancelled,
+            Ok(()) => error.with_peer(self.peer()),
+        }
+    }
+
+    fn arm_read(&mut self, tick: Option<Duration>) -> Result<()> {
+        self.socket.set_read_timeout(tick, self.write_tick).map_err(|error| self.broken("socket timeout", error))?;
+        self.read_tick = tick;
+        Ok(())
+    }
+
+    fn arm_write(&mut self, tick: Option<Duration>) -> Result<()> {
+        self.socket.set_write_timeout(self.read_tick, tick).map_err(|error| self.broken("socket timeout", error))?;
+        self.write_tick = tick;
+        Ok(())
+    }
+}
+
+/// The tick to wait with where `left` is left: the `armed` one if it fits.
+#[inline]
+fn fitting_tick(armed: Option<Duration>, left: Option<Duration>, must_poll: bool) -> Option<Duration> {
+    let tick = match (armed, left) {
+        (Some(armed), Some(left)) if armed <= left && armed >= left / 4 => Some(armed),
+        (Some(armed), None) if armed >= TICK_HARMLESS => Some(armed),
+        (_, left) => left.map(|left| (left / 2).max(TICK_MIN)),
+    };
+    if must_poll { Some(tick.map_or(POLL_TICK, |tick| tick.min(POLL_TICK))) } else { tick }
+}
+
+/// Whether nothing has happened but that a tick passed or a signal came: then the clock decides. On Unix
+/// a tick is EAGAIN. There the system's own TimedOut (ETIMEDOUT) is the connection dying, which the
+/// kernel reports once; later reads return 0.
+pub(crate) fn is_retryable(error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => true,
+        io::ErrorKind::TimedOut => cfg!(windows) || error.raw_os_error().is_none(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_tick_is_kept_between_a_quarter_and_the_whole_of_what_is_left() {
+        let tick = |armed, left| fitting_tick(armed, left, false);
+        let secs = |secs| Some(Duration::from_secs(secs));
+        assert_eq!(tick(None, secs(60)), secs(30));
+        assert_eq!(tick(secs(30), secs(60)), secs(30));
+        assert_eq!(tick(secs(30), secs(30)), secs(30));
+        assert_eq!(tick(secs(30), secs(20)), secs(10));
+        assert_eq!(tick(secs(10), secs(41)), Some(Duration::from_millis(20_500)));
+        assert_eq!(tick(secs(10), None), secs(10));
+        assert_eq!(tick(Some(TICK_MIN), None), None);
+        assert_eq!(tick(None, Some(Duration::from_micros(3))), Some(TICK_MIN));
+    }
+
+    #[test]
+    fn a_tick_is_short_where_a_cancel_cannot_wake_the_thread() {
+        let tick = |armed, left| fitting_tick(armed, left, true);
+        assert_eq!(tick(None, None), Some(POLL_TICK));
+        assert_eq!(tick(Some(TICK_HARMLESS), Some(TICK_HARMLESS)), Some(POLL_TICK));
+        assert_eq!(tick(None, Some(POLL_TICK)), Some(POLL_TICK / 2));
+    }
+
+    #[test]
+    fn a_connection_that_dies_is_no_tick() {
+        assert!(is_retryable(&io::ErrorKind::TimedOut.into()), "a stream's own tick");
+        if cfg!(target_os = "linux") {
+            assert!(is_retryable(&io::Error::from_raw_os_error(11)), "EAGAIN");
+            assert!(!is_retryable(&io::Error::from_raw_os_error(110)), "ETIMEDOUT");
+        }
+    }
+
+    #[test]
+    fn a_deadline_holds_although_the_tick_is_shorter() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_far, peer) = (listener.accept().unwrap().0, near.peer_addr().unwrap());
+        let mut conn = Conn::new(Socket::Tcp(Arc::new(near), peer), None, Timings::default(), 0);
+        let limit = Duration::from_millis(80);
+        let limits = Limits { deadline: Deadline::after(limit), ..Limits::NONE };
+        let started = Instant::now();
+        conn.begin(limits, EventIds::default(), started);
+        let error = conn.read(Room::Slice(&mut [0; 8]), &Deadline::NONE, started).unwrap_err();
+        assert!(error.is_timeout() && started.elapsed() >= limit, "{error} after {:?}", started.elapsed());
     }
 }

@@ -41,7 +41,7 @@ impl Deadline {
     pub(crate) fn of(setting: &'static str, span: Option<Duration>, now: Instant) -> Deadline {
         match span {
             Some(span) => Deadline { at: now.checked_add(span), setting, span },
-            None => Deadline::none(),
+            None => Deadline::NONE,
         }
     }
 
@@ -67,7 +67,7 @@ impl Deadline {
 
     /// Whether it has passed.
     pub fn has_passed(&self) -> bool {
-        self.remaining() == Some(Duration::ZERO)
+        self.at.is_some_and(|at| at <= Instant::now())
     }
 
     /// Whichever of the two comes first.

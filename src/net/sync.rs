@@ -1,8 +1,8 @@
-//! Locks, as the pool and the cancel tokens know them: the standard library's.
+//! The locks of the pool, the cancel tokens and the workers: the standard library's.
 //!
-//! In the unit tests under `--cfg longwire_model` they are a model checker's instead, which decides
-//! at each of them which thread goes on: `model.rs` runs the pool that way. Nothing here knows
-//! what is locked.
+//! In the unit tests under `--cfg longwire_model` they are a model checker's instead, which decides at each
+//! of them which thread runs next: the `model` tests explore schedules that way. Nothing here knows what
+//! is locked.
 
 pub(crate) use std::sync::{Arc, PoisonError};
 
@@ -19,17 +19,17 @@ pub(crate) use model::{Condvar, Mutex, MutexGuard};
 #[cfg(all(test, longwire_model))]
 pub(crate) use shuttle::sync::atomic::{AtomicBool, Ordering};
 
-/// Waits until `bell` is rung, or for as long as is `left`; where there is no limit that is for ever.
-/// It may also come back for nothing.
-pub(crate) fn wait<'a, T>(bell: &Condvar, guard: MutexGuard<'a, T>, left: Option<Duration>) -> MutexGuard<'a, T> {
+/// Waits until `condvar` is notified, or for as long as is `left`; `None` is without a limit. May also wake
+/// up spuriously.
+pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>, left: Option<Duration>) -> MutexGuard<'a, T> {
     match left {
-        Some(left) => bell.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0,
-        None => bell.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        Some(left) => condvar.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0,
+        None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
     }
 }
 
-/// The checker's locks, with the one thing that it lacks: a wait whose time runs out. For that a
-/// guard must know its mutex.
+/// The checker's locks, with the one thing that it lacks: a wait that times out. For that a guard has to
+/// know its mutex.
 #[cfg(all(test, longwire_model))]
 mod model {
     use std::ops::{Deref, DerefMut};
@@ -97,29 +97,29 @@ mod model {
             mutex.guarded(self.0.wait(guard))
         }
 
-        /// Either somebody rings, and then there may be time left or not; or nobody does, for
-        /// however long the others run meanwhile. Says whether the time ran out.
+        /// Either it is notified, with or without time left; or it is not, however long the other threads
+        /// run meanwhile. Returns whether it timed out.
         pub(crate) fn wait_timeout<'a, T>(
             &self,
             guard: MutexGuard<'a, T>,
             left: Duration,
         ) -> LockResult<(MutexGuard<'a, T>, bool)> {
-            let (rings, runs_out) = rand::thread_rng().r#gen();
+            let (is_notified, is_late) = rand::thread_rng().r#gen();
             let mutex = guard.mutex;
-            let locked = if rings {
+            let locked = if is_notified {
                 self.wait(guard)
             } else {
                 drop(guard);
                 thread::yield_now();
                 mutex.lock()
             };
-            let runs_out = runs_out || !rings;
-            if runs_out {
+            let timed_out = is_late || !is_notified;
+            if timed_out {
                 std::thread::sleep(left);
             }
             match locked {
-                Ok(guard) => Ok((guard, runs_out)),
-                Err(poisoned) => Err(PoisonError::new((poisoned.into_inner(), runs_out))),
+                Ok(guard) => Ok((guard, timed_out)),
+                Err(poisoned) => Err(PoisonError::new((poisoned.into_inner(), timed_out))),
             }
         }
     }

@@ -1,16 +1,15 @@
-//! Challenges: which schemes of authentication a 401 or a 407 offers (RFC 9110 §11.3, §11.6.1,
-//! §11.7.1).
+//! Challenges: which authentication schemes a 401 or a 407 offers (RFC 9110 §11.3, §11.6.1, §11.7.1).
 //!
-//! What a scheme wants is not known here, nor whether we can give it.
+//! Parameters of the schemes are not read, and whether a scheme is supported is not known here.
 
-use crate::headers::TrimBlanks;
+use crate::headers::TrimOws;
 use crate::token::is_token;
 
-/// Schemes that are told apart: more than there are registered ones that anybody offers at once.
+/// Schemes that are returned at most: more than any server is known to offer at once.
 const SCHEMES_MAX: usize = 8;
 
-/// Returns the schemes that these field values offer, in order and each once, whatever its case; what
-/// comes after the first eight is left out, and what is malformed is passed over.
+/// Returns the schemes that these field values offer, in order and each once, compared without regard
+/// to case. Schemes after the first eight are left out, and malformed challenges are ignored.
 pub(crate) fn schemes<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
     let mut schemes: Vec<&str> = Vec::new();
     for scheme in values.flat_map(elements).filter_map(scheme_of) {
@@ -21,8 +20,8 @@ pub(crate) fn schemes<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str
     schemes
 }
 
-/// The pieces between the commas that do not stand in a quoted string. The list of challenges and
-/// that of a challenge's parameters share them.
+/// Returns the elements between commas that are not in a quoted string. The list of challenges and
+/// the list of a challenge's parameters share these commas.
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     value.split(move |byte| {
@@ -37,13 +36,13 @@ fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The scheme with which an element begins a challenge; one that begins with `name =` is a
+/// Returns the scheme of the challenge that an element begins; an element of the form `name =` is a
 /// parameter of the challenge before.
 fn scheme_of(element: &[u8]) -> Option<&str> {
-    let element = element.trim_ascii_blanks();
+    let element = element.trim_ows();
     let end = element.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'=')).unwrap_or(element.len());
     let (token, rest) = element.split_at(end);
-    let is_parameter = rest.trim_ascii_blanks().starts_with(b"=");
+    let is_parameter = rest.trim_ows().starts_with(b"=");
     let token = std::str::from_utf8(token).ok()?;
     (is_token(token.as_bytes()) && !is_parameter).then_some(token)
 }
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_schemes_are_told_apart_and_no_more() {
+    fn at_most_eight_schemes_are_returned() {
         assert_eq!(offered(&["a, b, c, d, e, f, g, h"]), "a b c d e f g h");
         assert_eq!(offered(&["a, b, c, d, e, f, g, h, i"]), "a b c d e f g h");
     }

@@ -6,20 +6,22 @@
 //! last-chunk   = 1*"0" [ chunk-ext ] CRLF
 //! ```
 //!
-//! One state per place in the grammar, one byte at a time outside of data. CR and LF come in
-//! pairs or not at all. Blanks behind a size are taken, since old servers pad sizes with them.
+//! The decoder has one state per position in the grammar, and takes one byte at a time except for
+//! data, and for chunk lines of the usual form (see `plain_line`). A CR or LF without the other is an
+//! error. Whitespace after a size is accepted, since old servers pad sizes with it.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, is_field_byte};
-use crate::wire::step::{Step, at_most};
+use crate::wire::framing::at_most;
+use crate::wire::step::Step;
 
-/// Bytes that one chunk line may have, extensions and all.
+/// Bytes of one chunk line at most, with its extensions.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
-/// Bytes that the trailer section may have.
+/// Bytes of the trailer section at most.
 const TRAILER_BYTES_MAX: usize = 16 * 1024;
 
-/// Fields that the trailer section may have.
+/// Fields of the trailer section at most.
 const TRAILER_FIELDS_MAX: usize = 64;
 
 /// Decodes a chunked body.
@@ -28,29 +30,29 @@ const TRAILER_FIELDS_MAX: usize = 64;
 pub(crate) struct Chunked {
     state: State,
     /// Bytes of the current chunk line so far.
-    line: usize,
+    line_bytes: usize,
     /// The trailer section so far.
     trailer: Vec<u8>,
 }
 
-/// Where in the grammar the next byte stands.
+/// The position in the grammar of the next byte.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     /// Before the first digit of a chunk-size.
     Size,
-    /// Behind some digits of a chunk-size.
+    /// After at least one digit of a chunk-size.
     SizeDigits { size: u64 },
-    /// In the blanks behind a chunk-size.
-    SizeBlanks { size: u64 },
+    /// In the whitespace after a chunk-size.
+    SizePadding { size: u64 },
     /// In a chunk-ext.
     Extension { size: u64 },
     /// Before the LF of a chunk line.
     SizeLf { size: u64 },
     /// In chunk-data.
     Data { left: u64 },
-    /// Before the CR behind chunk-data.
+    /// Before the CR after chunk-data.
     DataCr,
-    /// Before the LF behind chunk-data.
+    /// Before the LF after chunk-data.
     DataLf,
     /// At the start of a line of the trailer section.
     TrailerStart,
@@ -58,18 +60,18 @@ enum State {
     Trailer,
     /// Before the LF of a trailer field.
     TrailerLf,
-    /// Before the very last LF.
+    /// Before the LF that ends the body.
     LastLf,
-    /// Behind it.
+    /// After the body.
     End,
 }
 
 impl Chunked {
     pub(crate) fn new() -> Chunked {
-        Chunked { state: State::Size, line: 0, trailer: Vec::new() }
+        Chunked { state: State::Size, line_bytes: 0, trailer: Vec::new() }
     }
 
-    /// See [`Decoder::step`](crate::wire::decode::Decoder::step).
+    /// Returns what `bytes`, the next that have arrived, are.
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step> {
         let mut skip = 0;
         loop {
@@ -93,12 +95,12 @@ impl Chunked {
             }
             let Some(byte) = bytes.get(skip) else { return Ok(Step::More { skip }) };
             skip += 1;
-            self.state = self.after(*byte)?;
+            self.state = self.next_state(*byte)?;
         }
     }
 
-    /// What is cut when the connection ends now.
-    pub(crate) fn cut(&self) -> &'static str {
+    /// Returns the error message for a connection that ends now.
+    pub(crate) fn truncation(&self) -> &'static str {
         match self.state {
             State::TrailerStart | State::Trailer | State::TrailerLf | State::LastLf => {
                 "the connection ended inside the trailer section, after the last chunk"
@@ -107,14 +109,15 @@ impl Chunked {
         }
     }
 
-    pub(crate) fn advance(&mut self, taken: usize) {
+    /// Records that `used` bytes of the data of the last step were used.
+    pub(crate) fn advance(&mut self, used: usize) {
         if let State::Data { left } = &mut self.state {
-            *left -= taken as u64;
+            *left -= used as u64;
         }
     }
 
-    /// The trailer fields, after the end. Those that would frame or route are dropped
-    /// (RFC 9110 §6.5.1).
+    /// Returns the trailer fields, once the body has ended. Fields that must not be trailers are
+    /// dropped (RFC 9110 §6.5.1).
     pub(crate) fn trailers(&self) -> Headers {
         let mut trailers = Headers::new();
         if self.trailer.is_empty() {
@@ -122,30 +125,32 @@ impl Chunked {
         }
         let mut slots = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
         if let Ok(fields) = parse_trailers(&self.trailer, &mut slots) {
-            for field in fields.iter().filter(|field| may_be_trailer(field.name)) {
-                let _ = trailers.append(field.name, field.value); // checked when the end was reached
+            for field in fields.iter().filter(|field| is_allowed_in_trailers(field.name)) {
+                let _ = trailers.append(field.name, field.value); // checked where the body ended
             }
         }
         trailers
     }
 
-    /// The state behind `byte`.
-    fn after(&mut self, byte: u8) -> Result<State> {
+    /// Returns the state after `byte`.
+    fn next_state(&mut self, byte: u8) -> Result<State> {
         use State::*;
         match self.state {
-            Size | SizeDigits { .. } | SizeBlanks { .. } | Extension { .. } | SizeLf { .. } => self.in_chunk_line(byte),
+            Size | SizeDigits { .. } | SizePadding { .. } | Extension { .. } | SizeLf { .. } => {
+                self.in_chunk_line(byte)
+            }
             DataCr if byte == b'\r' => Ok(DataLf),
             DataLf if byte == b'\n' => Ok(Size),
             DataCr | DataLf => Err(unexpected("chunk data", byte, "CRLF must follow it")),
             TrailerStart | Trailer | TrailerLf | LastLf => self.in_trailer(byte),
-            Data { .. } | End => unreachable!("step asks for the state behind data or the end by no byte"),
+            Data { .. } | End => unreachable!("step handles data and the end itself"),
         }
     }
 
     fn in_chunk_line(&mut self, byte: u8) -> Result<State> {
         use State::*;
-        self.line += 1;
-        if self.line > LINE_BYTES_MAX {
+        self.line_bytes += 1;
+        if self.line_bytes > LINE_BYTES_MAX {
             return Err(malformed(format!("chunk line: over {LINE_BYTES_MAX} bytes")));
         }
         match (self.state, byte) {
@@ -154,12 +159,12 @@ impl Chunked {
                 Some(size) => Ok(SizeDigits { size: size + hex(byte) }),
                 None => Err(malformed("chunk size: over 64 bits")),
             },
-            (SizeDigits { size } | SizeBlanks { size }, b' ' | b'\t') => Ok(SizeBlanks { size }),
-            (SizeDigits { size } | SizeBlanks { size }, b';') => Ok(Extension { size }),
-            (SizeDigits { size } | SizeBlanks { size } | Extension { size }, b'\r') => Ok(SizeLf { size }),
+            (SizeDigits { size } | SizePadding { size }, b' ' | b'\t') => Ok(SizePadding { size }),
+            (SizeDigits { size } | SizePadding { size }, b';') => Ok(Extension { size }),
+            (SizeDigits { size } | SizePadding { size } | Extension { size }, b'\r') => Ok(SizeLf { size }),
             (Extension { size }, byte) if is_field_byte(byte) => Ok(Extension { size }),
             (SizeLf { size }, b'\n') => {
-                self.line = 0;
+                self.line_bytes = 0;
                 Ok(if size == 0 { TrailerStart } else { Data { left: size } })
             }
             (Extension { .. }, _) => Err(unexpected("chunk extension", byte, "it is not allowed there")),
@@ -167,7 +172,7 @@ impl Chunked {
             _ => Err(malformed(format!(
                 "chunk size: '{}' is not a hex digit (byte {} of the line)",
                 byte.escape_ascii(),
-                self.line
+                self.line_bytes
             ))),
         }
     }
@@ -189,7 +194,7 @@ impl Chunked {
         Ok(state)
     }
 
-    /// The whole trailer section is there.
+    /// Checks the complete trailer section.
     fn end_trailers(&mut self) -> Result<State> {
         if !self.trailer.is_empty() {
             self.trailer.extend_from_slice(b"\r\n");
@@ -210,9 +215,9 @@ fn parse_trailers<'a, 's>(
     }
 }
 
-/// Fields that mean something else, or harm, behind a body: framing, routing, authentication,
-/// and what the content was decoded by (RFC 9110 §6.5.1).
-const NEVER_TRAILERS: [&str; 20] = [
+/// Fields that must not be merged from trailers: they are about framing, routing, authentication, or
+/// how the content was to be decoded (RFC 9110 §6.5.1).
+const FORBIDDEN_TRAILERS: [&str; 20] = [
     "authorization",
     "connection",
     "content-encoding",
@@ -235,23 +240,24 @@ const NEVER_TRAILERS: [&str; 20] = [
     "www-authenticate",
 ];
 
-fn may_be_trailer(name: &str) -> bool {
-    !NEVER_TRAILERS.iter().any(|never| never.eq_ignore_ascii_case(name))
+fn is_allowed_in_trailers(name: &str) -> bool {
+    !FORBIDDEN_TRAILERS.iter().any(|forbidden| forbidden.eq_ignore_ascii_case(name))
 }
 
-/// Digits of a chunk size that are read at once: none of that many is over 64 bits.
+/// Digits of a chunk size that [`plain_line`] reads: any eight fit into 64 bits.
 const PLAIN_DIGITS_MAX: usize = 8;
 
-/// A chunk line as nearly all are, `40 CRLF`, behind the CRLF of the chunk before it: how long it
-/// is, and the size. `None`: it is another, or not all there, or the last; that is for the states
-/// to say. (This halves the cost of small chunks.)
-fn plain_line(bytes: &[u8], is_behind_data: bool) -> Option<(usize, u64)> {
-    let line = if is_behind_data { bytes.strip_prefix(b"\r\n")? } else { bytes };
+/// Reads a whole chunk line without extensions, `40 CRLF`, with the CRLF before it if that follows
+/// data: returns its length and the chunk size. Any other line, the last chunk's, and one that is not
+/// complete give `None` and are read by the states, byte by byte. Since nearly all chunk lines have
+/// this form, small chunks cost half.
+fn plain_line(bytes: &[u8], after_data: bool) -> Option<(usize, u64)> {
+    let line = if after_data { bytes.strip_prefix(b"\r\n")? } else { bytes };
     let mut size = 0;
     for (digits, byte) in line.iter().take(PLAIN_DIGITS_MAX + 1).enumerate() {
         let Some(digit) = (*byte as char).to_digit(16) else {
-            let is_whole = size > 0 && line[digits..].starts_with(b"\r\n");
-            return is_whole.then_some((bytes.len() - line.len() + digits + 2, size));
+            let is_complete = size > 0 && line[digits..].starts_with(b"\r\n");
+            return is_complete.then_some((bytes.len() - line.len() + digits + 2, size));
         };
         size = size * 16 + u64::from(digit);
     }
@@ -274,14 +280,14 @@ fn unexpected(place: &str, byte: u8, rule: &str) -> Error {
     malformed(format!("{place}: '{}': {rule}", byte.escape_ascii()))
 }
 
-/// What ends a chunked body without trailers.
+/// The end of a chunked body without trailers.
 pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Bytes that a chunk line may need: sixteen digits and CRLF.
+/// Bytes of an encoded chunk line at most: sixteen digits and CRLF.
 pub(crate) const SIZE_LINE_BYTES_MAX: usize = 18;
 
-/// Writes the chunk line for `size` into `line` and gives the part that was written. `size` must
-/// not be zero: that would be the last chunk.
+/// Writes the chunk line for `size` into `line` and returns the part that was written. `size` must not
+/// be zero: that would be the last chunk.
 pub(crate) fn encode_size(size: usize, line: &mut [u8; SIZE_LINE_BYTES_MAX]) -> &[u8] {
     line[16..].copy_from_slice(b"\r\n");
     let mut start = 16;
@@ -299,31 +305,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_chunk_line_is_digits_and_crlf_and_all_there() {
+    fn a_plain_chunk_line_is_digits_and_crlf_and_complete() {
         assert_eq!(plain_line(b"40\r\nbody", false), Some((4, 0x40)));
         assert_eq!(plain_line(b"\r\n0aF\r\n", true), Some((7, 0xaf)));
         assert_eq!(plain_line(b"ffffffff\r\n", false), Some((10, 0xffff_ffff)));
         for other in ["", "4", "40\r", "40\n", "0\r\n", "123456789\r\n", "4;x\r\n", "4 \r\n", "\r\n4\r\n"] {
             assert_eq!(plain_line(other.as_bytes(), false), None, "{other:?}");
         }
-        assert_eq!(plain_line(b"4\r\n", true), None, "the chunk before is not ended");
+        assert_eq!(plain_line(b"4\r\n", true), None, "the chunk before has not ended");
     }
 
     /// Decodes `bytes` given in pieces of `piece` bytes: body, trailers and how much was used.
     fn decode(bytes: &[u8], piece: usize) -> Result<Option<(Vec<u8>, Headers, usize)>> {
         let mut chunked = Chunked::new();
-        let (mut body, mut at, mut shown) = (Vec::new(), 0, 0);
+        let (mut body, mut at, mut arrived) = (Vec::new(), 0, 0);
         loop {
-            match chunked.step(&bytes[at..shown])? {
+            match chunked.step(&bytes[at..arrived])? {
                 Step::Data { skip, len } => {
                     body.extend_from_slice(&bytes[at + skip..at + skip + len]);
                     at += skip + len;
                     chunked.advance(len);
                 }
-                Step::More { .. } if shown == bytes.len() => return Ok(None),
+                Step::More { .. } if arrived == bytes.len() => return Ok(None),
                 Step::More { skip } => {
                     at += skip;
-                    shown = (shown + piece).min(bytes.len());
+                    arrived = (arrived + piece).min(bytes.len());
                 }
                 Step::End { skip } => return Ok(Some((body, chunked.trailers(), at + skip))),
             }
@@ -342,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_grammar_does_not_have_is_refused() {
+    fn what_the_grammar_does_not_allow_is_rejected() {
         let cases: [&[u8]; 22] = [
             b"\r\n",
             b"+5\r\nhello\r\n",
@@ -376,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_where_it_was_met() {
+    fn an_error_names_its_position() {
         let cases: [(&[u8], &str); 6] = [
             (b"0x5\r\n", "chunk size: 'x' is not a hex digit (byte 2 of the line)"),
             (b"5;a\0\r\n", "chunk extension: '\\x00': it is not allowed there"),
@@ -391,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_is_seen() {
+    fn every_cut_is_detected() {
         let text = b"5;x\r\nhello\r\n0\r\nA: 1\r\n\r\n";
         for end in 0..text.len() {
             assert!(decode(&text[..end], end.max(1)).unwrap().is_none(), "cut at {end}");

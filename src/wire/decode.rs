@@ -1,25 +1,25 @@
-//! The decoder: which of the arriving bytes are body, and when it has ended (RFC 9112 §6, §8).
+//! The body decoder: which of the arriving bytes are body, and when it has ended (RFC 9112 §6, §8).
 //!
-//! It is shown bytes and says what they are; it never copies one. Every framing answers for the
-//! end of the connection, too.
+//! One variant for each framing, each of which also decides what the end of the connection means.
+//! See `step` for how it is used. Content codings are not known here.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::observe::BodyEnd;
 use crate::wire::chunked::Chunked;
-use crate::wire::framing::Framing;
-use crate::wire::step::{Step, at_most};
+use crate::wire::framing::{Framing, at_most};
+use crate::wire::step::Step;
 
-/// Undoes a framing.
+/// Decodes a body, by its framing.
 #[derive(Debug)]
 pub(crate) enum Decoder {
-    /// So many bytes are left of a Content-Length.
+    /// A Content-Length, of which `left` bytes are to come.
     Length { left: u64 },
     /// The chunked coding.
     Chunked(Chunked),
-    /// All there is, until the connection ends, which must not be before so many bytes more.
+    /// All bytes until the connection ends, which must not be before `at_least` more.
     UntilClose { at_least: u64 },
-    /// No body at all.
+    /// No body.
     Empty,
 }
 
@@ -34,7 +34,7 @@ impl Decoder {
         }
     }
 
-    /// What `bytes`, the next to have arrived, are.
+    /// Returns what `bytes`, the next that have arrived, are.
     #[inline]
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step> {
         let left = match self {
@@ -49,30 +49,30 @@ impl Decoder {
         }
     }
 
-    /// `taken` of the bytes that the last step called data were taken.
+    /// Records that `used` bytes of the data of the last step were used.
     #[inline]
-    pub(crate) fn advance(&mut self, taken: usize) {
+    pub(crate) fn advance(&mut self, used: usize) {
         match self {
-            Decoder::Length { left } => *left -= taken as u64,
-            Decoder::Chunked(chunked) => chunked.advance(taken),
-            Decoder::UntilClose { at_least } => *at_least = at_least.saturating_sub(taken as u64),
+            Decoder::Length { left } => *left -= used as u64,
+            Decoder::Chunked(chunked) => chunked.advance(used),
+            Decoder::UntilClose { at_least } => *at_least = at_least.saturating_sub(used as u64),
             Decoder::Empty => {}
         }
     }
 
-    /// The connection has ended: is that the end of the body, or was it cut?
+    /// Returns whether the end of the connection is the end of the body; an error if it cuts it short.
     pub(crate) fn eof(&self) -> Result<()> {
         let what = match self {
             Decoder::UntilClose { at_least: 0 } | Decoder::Empty | Decoder::Length { left: 0 } => return Ok(()),
             Decoder::Length { left } | Decoder::UntilClose { at_least: left } => {
                 format!("the connection ended {left} bytes before the body did")
             }
-            Decoder::Chunked(chunked) => chunked.cut().to_owned(),
+            Decoder::Chunked(chunked) => chunked.truncation().to_owned(),
         };
         Err(Error::new(ErrorKind::Truncated, what))
     }
 
-    /// How many bytes of body are still to come, where that is known.
+    /// Returns the number of bytes of body still to come, if it is known.
     #[inline]
     pub(crate) fn remaining(&self) -> Option<u64> {
         match self {
@@ -82,7 +82,7 @@ impl Decoder {
         }
     }
 
-    /// How the end is known, once it is reached.
+    /// Returns what ends the body.
     pub(crate) fn end(&self) -> BodyEnd {
         match self {
             Decoder::Length { .. } => BodyEnd::Length,
@@ -92,7 +92,7 @@ impl Decoder {
         }
     }
 
-    /// The trailer fields, after the end.
+    /// Returns the trailer fields, once the body has ended.
     pub(crate) fn trailers(&self) -> Headers {
         match self {
             Decoder::Chunked(chunked) => chunked.trailers(),
@@ -106,18 +106,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_framing_answers_for_the_end_of_the_connection() {
-        let cut = |framing| Decoder::new(framing).eof().map_err(|error| error.kind());
-        assert_eq!(cut(Framing::Empty), Ok(()));
-        assert_eq!(cut(Framing::Length(0)), Ok(()));
-        assert_eq!(cut(Framing::UntilClose { at_least: 0 }), Ok(()));
-        assert_eq!(cut(Framing::UntilClose { at_least: 1 }), Err(ErrorKind::Truncated));
-        assert_eq!(cut(Framing::Length(1)), Err(ErrorKind::Truncated));
-        assert_eq!(cut(Framing::Chunked), Err(ErrorKind::Truncated));
+    fn every_framing_decides_what_the_end_of_the_connection_means() {
+        let eof = |framing| Decoder::new(framing).eof().map_err(|error| error.kind());
+        assert_eq!(eof(Framing::Empty), Ok(()));
+        assert_eq!(eof(Framing::Length(0)), Ok(()));
+        assert_eq!(eof(Framing::UntilClose { at_least: 0 }), Ok(()));
+        assert_eq!(eof(Framing::UntilClose { at_least: 1 }), Err(ErrorKind::Truncated));
+        assert_eq!(eof(Framing::Length(1)), Err(ErrorKind::Truncated));
+        assert_eq!(eof(Framing::Chunked), Err(ErrorKind::Truncated));
     }
 
     #[test]
-    fn what_is_still_to_come_is_known_of_a_length_and_of_nothing() {
+    fn the_remaining_bytes_are_known_of_a_length_and_of_no_body() {
         let remaining = |framing| Decoder::new(framing).remaining();
         assert_eq!(remaining(Framing::Empty), Some(0));
         assert_eq!(remaining(Framing::Length(7)), Some(7));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_leaves_what_is_behind_it() {
+    fn the_bytes_after_a_length_are_not_the_bodys() {
         let mut decoder = Decoder::new(Framing::Length(3));
         assert_eq!(decoder.step(b"abcdef").unwrap(), Step::Data { skip: 0, len: 3 });
         decoder.advance(2);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_come_at_least_is_counted_down_and_may_be_passed() {
+    fn the_least_length_is_counted_down_and_may_be_exceeded() {
         let mut decoder = Decoder::new(Framing::UntilClose { at_least: 3 });
         decoder.advance(2);
         let error = decoder.eof().unwrap_err();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_in_the_trailer_section_is_told_as_such() {
+    fn a_cut_in_the_trailer_section_has_its_own_message() {
         let mut decoder = Decoder::new(Framing::Chunked);
         for (bytes, want) in [
             (&b"2\r\nok\r\n0"[..], "the connection ended before the last chunk"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_two_to_the_64_is_no_reason_to_panic() {
+    fn a_length_that_cannot_be_addressed_is_decoded() {
         let mut decoder = Decoder::new(Framing::Length(u64::MAX));
         assert_eq!(decoder.step(b"abc").unwrap(), Step::Data { skip: 0, len: 3 });
     }

@@ -1,37 +1,35 @@
-//! Every short input there is, against the grammar of the RFCs written down once more.
+//! All short inputs, compared with an independent implementation of the RFCs' grammar.
 //!
-//! Bugs of a parser are small: nearly all of them show in a handful of symbols. So all inputs up
-//! to six symbols (seven in the long form) over an alphabet with one symbol of each kind go
-//! through the chunked decoder, from its start and from the places that short inputs do not reach,
-//! at every split; and values of the framing fields go through whole heads. The second opinion is
-//! [`abnf`], which takes no line from the parsers: on any input it says by itself what must come
-//! of it.
+//! Nearly all bugs of a parser show on inputs of a few symbols. So all inputs up to six symbols (seven in
+//! the long form), over an alphabet with one symbol of each kind, go through the chunked decoder at
+//! every split: from its start, and from states that short inputs do not reach. Values of the framing
+//! fields go through whole heads. The expected outcome is computed by [`abnf`], which shares no code
+//! with the parsers.
 //!
-//! The long form, by hand, since it takes some minutes and exists in a release build only:
+//! The long form takes some minutes, exists in release builds only, and is started by hand:
 //! `cargo test --release --lib exhaustive -- --ignored`.
 
 use crate::error::ErrorKind;
 use crate::method::Method;
-use crate::observe::CloseReason;
+use crate::reuse::{CloseReason, KeepAlive, Reuse};
 use crate::status::{StatusCode, Version};
 use crate::wire::chunked::Chunked;
-use crate::wire::framing::{Framing, Hint, Persistence, of_response, persists};
-use crate::wire::head::{Head, HeadLimits};
+use crate::wire::framing::{Framing, of_response, reuse};
 use crate::wire::head_lines::InvalidLines;
-use crate::wire::head_parser::HeadParser;
+use crate::wire::response_head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
 
-/// One symbol of each kind: zero, another digit, a hex letter, a letter, a sign, the marks of an
-/// extension, blanks, line ends, a control byte, obs-text.
+/// One symbol of each kind: zero, another digit, a hex letter, a letter, a sign, the delimiters of an
+/// extension, whitespace, line ends, a control character, obs-text.
 const CHUNK_SYMBOLS: &[u8] = b"01ag+;\" \t\r\n\x01\xe9";
 
-/// The same for what may stand behind the semicolon of a chunk line.
+/// The same for the text after the semicolon of a chunk line.
 const EXTENSION_SYMBOLS: &[u8] = b"a1=;\"\\ \t\r\n\x7f\xe9";
 
 /// The same for a trailer section.
 const TRAILER_SYMBOLS: &[u8] = b"a0:\" \t\r\n\x01\xe9";
 
-/// Where a short input begins: what came before it, and the symbols that matter there.
+/// Where a short input begins: the bytes before it, and the symbols that matter there.
 struct Context {
     before: &'static [u8],
     symbols: &'static [u8],
@@ -39,7 +37,7 @@ struct Context {
 
 const START: Context = Context { before: b"", symbols: CHUNK_SYMBOLS };
 
-/// Places that lie too deep for a short input from the start.
+/// States that a short input does not reach from the start.
 const DEEP: [Context; 8] = [
     Context { before: b"5\r\nhell", symbols: CHUNK_SYMBOLS },
     Context { before: b"5\r\nhello", symbols: CHUNK_SYMBOLS },
@@ -73,44 +71,44 @@ fn every_chunked_body_of_seven_symbols_is_what_the_grammar_says_at_every_split()
     }
 }
 
-/// How many inputs of up to `length` symbols there are, the empty one counted.
+/// Returns the number of inputs of up to `length` symbols, with the empty one.
 fn inputs(symbols: usize, length: u32) -> usize {
     (0..=length).map(|length| symbols.pow(length)).sum()
 }
 
-/// Depth first through all inputs. What the decoder is behind a prefix is kept, so that an input
-/// costs one feed for each place where it may be split.
+/// Visits all inputs depth first. The decoder's state after each prefix is kept, so that an input costs
+/// one run of the decoder for each position at which it may be split.
 struct Walk {
     context: &'static Context,
     /// The prefix, without the context.
     bytes: Vec<u8>,
-    /// Behind each of its prefixes, the empty one first, fed byte by byte.
-    places: Vec<Place>,
-    /// What the grammar says of each of them.
-    verdicts: Vec<abnf::Verdict>,
+    /// The state after each of its prefixes, the empty one first, fed byte by byte.
+    states: Vec<State>,
+    /// The expected outcome of each of them.
+    expected: Vec<abnf::Outcome>,
     inputs: usize,
 }
 
-/// A decoder and what came of the bytes so far.
+/// A decoder and the outcome of the bytes so far.
 #[derive(Clone, Debug, PartialEq)]
-struct Place {
+struct State {
     decoder: Chunked,
     body: Vec<u8>,
-    seen: Seen,
+    reached: Reached,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Seen {
+enum Reached {
     Open,
-    Refused,
-    /// It ended before the last so many bytes.
+    Rejected,
+    /// The body has ended, `bytes_after` bytes before the end of the input.
     Ended {
-        behind: usize,
+        bytes_after: usize,
     },
 }
 
-impl Place {
-    /// Shows the decoder the bytes at once.
+impl State {
+    /// Passes the bytes to the decoder at once.
     fn feed(&mut self, mut bytes: &[u8]) {
         loop {
             match self.decoder.step(bytes) {
@@ -120,126 +118,130 @@ impl Place {
                     bytes = &bytes[skip + len..];
                 }
                 Ok(Step::More { skip }) => {
-                    assert_eq!(skip, bytes.len(), "a byte was left lying");
+                    assert_eq!(skip, bytes.len(), "a byte was not consumed");
                     return;
                 }
                 Ok(Step::End { skip }) => {
-                    self.seen = Seen::Ended { behind: bytes.len() - skip };
+                    self.reached = Reached::Ended { bytes_after: bytes.len() - skip };
                     return;
                 }
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::Chunk);
-                    self.seen = Seen::Refused;
+                    self.reached = Reached::Rejected;
                     return;
                 }
             }
         }
     }
 
-    /// What the same bytes in other pieces must have come to as well.
-    fn is_same(&self, other: &Place) -> bool {
-        let is_over = self.seen != Seen::Open;
-        self.seen == other.seen && self.body == other.body && (is_over || self.decoder == other.decoder)
+    /// Returns whether this is the outcome of the same bytes in other pieces.
+    fn is_same(&self, other: &State) -> bool {
+        let is_over = self.reached != Reached::Open;
+        self.reached == other.reached && self.body == other.body && (is_over || self.decoder == other.decoder)
     }
 }
 
 impl Walk {
-    /// Checks all inputs of up to `length` symbols: how many there were.
+    /// Checks all inputs of up to `length` symbols, and returns their number.
     fn all(context: &'static Context, length: u32) -> usize {
-        let mut place = Place { decoder: Chunked::new(), body: Vec::new(), seen: Seen::Open };
-        place.feed(context.before);
-        let verdict = abnf::chunked_body(context.before, abnf::Dialect::Ours);
-        assert_eq!((place.seen, &verdict.kind), (Seen::Open, &abnf::Kind::Open), "the context is no prefix");
-        let (places, verdicts) = (vec![place], vec![verdict]);
-        let mut walk = Walk { context, bytes: Vec::new(), places, verdicts, inputs: 1 };
-        walk.below(length);
+        let mut state = State { decoder: Chunked::new(), body: Vec::new(), reached: Reached::Open };
+        state.feed(context.before);
+        let outcome = abnf::chunked_body(context.before, abnf::Dialect::Lenient);
+        assert_eq!(
+            (state.reached, &outcome.kind),
+            (Reached::Open, &abnf::Kind::Open),
+            "the context is not a prefix of a body"
+        );
+        let (states, expected) = (vec![state], vec![outcome]);
+        let mut walk = Walk { context, bytes: Vec::new(), states, expected, inputs: 1 };
+        walk.extend(length);
         walk.inputs
     }
 
-    fn below(&mut self, left: u32) {
+    fn extend(&mut self, left: u32) {
         if left == 0 {
             return;
         }
         for symbol in self.context.symbols {
             self.bytes.push(*symbol);
             self.inputs += 1;
-            let place = self.place();
-            let verdict = self.verdict();
-            self.compare(&place, &verdict);
-            self.places.push(place);
-            self.verdicts.push(verdict);
-            self.below(left - 1);
-            self.places.pop();
-            self.verdicts.pop();
+            let state = self.state();
+            let outcome = self.outcome();
+            self.compare(&state, &outcome);
+            self.states.push(state);
+            self.expected.push(outcome);
+            self.extend(left - 1);
+            self.states.pop();
+            self.expected.pop();
             self.bytes.pop();
         }
     }
 
-    /// Where the decoder is behind `bytes`, which must be the same at every split. That there are
-    /// no more than two pieces is enough: the first one left it in a place that all splits of that
-    /// piece lead to.
-    fn place(&self) -> Place {
+    /// Returns the state after `bytes`, which must be the same at every split. Two pieces are enough: the
+    /// state after the first one is known to be the same at every split of that piece.
+    fn state(&self) -> State {
         let last = self.bytes.len() - 1;
-        let mut place = self.places[last].clone();
-        match &mut place.seen {
-            Seen::Open => place.feed(&self.bytes[last..]),
-            Seen::Ended { behind } => *behind += 1,
-            Seen::Refused => {}
+        let mut state = self.states[last].clone();
+        match &mut state.reached {
+            Reached::Open => state.feed(&self.bytes[last..]),
+            Reached::Ended { bytes_after } => *bytes_after += 1,
+            Reached::Rejected => {}
         }
         for split in 0..last {
-            if self.places[split].seen == Seen::Open {
-                let mut other = self.places[split].clone();
+            if self.states[split].reached == Reached::Open {
+                let mut other = self.states[split].clone();
                 other.feed(&self.bytes[split..]);
-                assert!(other.is_same(&place), "{}, split at {split}:\n{other:?}\n{place:?}", self.shown());
+                assert!(other.is_same(&state), "{}, split at {split}:\n{other:?}\n{state:?}", self.shown());
             }
         }
-        place
+        state
     }
 
-    /// What the grammar says of `bytes`; what it refused, it refuses with anything behind it.
-    fn verdict(&self) -> abnf::Verdict {
-        let before = &self.verdicts[self.bytes.len() - 1];
+    /// Returns the outcome that the grammar has for `bytes`. A rejected prefix is rejected with any bytes
+    /// after it.
+    fn outcome(&self) -> abnf::Outcome {
+        let before = &self.expected[self.bytes.len() - 1];
         match before.kind {
             abnf::Kind::Open => {}
             _ => return before.clone(),
         }
         let text = [self.context.before, &self.bytes].concat();
-        let verdict = abnf::chunked_body(&text, abnf::Dialect::Ours);
+        let outcome = abnf::chunked_body(&text, abnf::Dialect::Lenient);
         let strict = abnf::chunked_body(&text, abnf::Dialect::Rfc);
-        // We take more than the RFC has, never less, and only where a size is padded or extended.
+        // The decoder accepts more than the RFC has, never less, and only if a size is padded or extended.
         let is_plain = !text.iter().any(|byte| b"; \t".contains(byte));
         if matches!(strict.kind, abnf::Kind::Complete { .. }) || is_plain {
-            assert_eq!(strict, verdict, "{}", self.shown());
+            assert_eq!(strict, outcome, "{}", self.shown());
         }
-        verdict
+        outcome
     }
 
-    fn compare(&self, place: &Place, verdict: &abnf::Verdict) {
-        let is_same = match (place.seen, &verdict.kind) {
-            (Seen::Open, abnf::Kind::Open) | (Seen::Refused, abnf::Kind::Refused) => true,
-            (Seen::Ended { behind }, abnf::Kind::Complete { used, trailers }) => {
-                let fields = place.decoder.trailers();
+    fn compare(&self, state: &State, outcome: &abnf::Outcome) {
+        let is_same = match (state.reached, &outcome.kind) {
+            (Reached::Open, abnf::Kind::Open) | (Reached::Rejected, abnf::Kind::Rejected) => true,
+            (Reached::Ended { bytes_after }, abnf::Kind::Complete { used, trailers }) => {
+                let fields = state.decoder.trailers();
                 let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value));
-                self.context.before.len() + self.bytes.len() == used + behind
+                self.context.before.len() + self.bytes.len() == used + bytes_after
                     && fields.eq(trailers.iter().map(|(name, value)| (&name[..], &value[..])))
             }
             _ => false,
         };
-        let is_same = is_same && place.body == verdict.body;
-        assert!(is_same, "{}:\n{place:?}\n{verdict:?}", self.shown());
+        let is_same = is_same && state.body == outcome.body;
+        assert!(is_same, "{}:\n{state:?}\n{outcome:?}", self.shown());
     }
 
     fn shown(&self) -> String {
-        format!("\"{}\" behind \"{}\"", self.bytes.escape_ascii(), self.context.before.escape_ascii())
+        format!("\"{}\" after \"{}\"", self.bytes.escape_ascii(), self.context.before.escape_ascii())
     }
 }
 
-/// A field that frames a message or a connection, with the words that mean something in it.
+/// A field that frames a message or manages the connection, with its special values.
 struct Field {
     name: &'static str,
-    /// The field line before it, if it takes one to see a difference.
+    /// A field line before it, if the outcome would otherwise be the same for all values.
     other: &'static str,
-    /// The status lines that make a difference.
+    /// The status lines on which the outcome depends.
     before: &'static [(Version, StatusCode)],
     symbols: &'static [&'static [u8]],
 }
@@ -252,10 +254,10 @@ const ALL: [(Version, StatusCode); 4] = [
     (Version::Http11, StatusCode::NOT_MODIFIED),
 ];
 
-/// Without one, every connection would end with its body.
+/// Without a length, every connection would end with its body.
 const LENGTH: &str = "Content-Length: 0\r\n";
 
-/// What a value may be made of.
+/// The fields, and the symbols of their values.
 const FIELDS: [Field; 4] = [
     Field { name: "Content-Length", other: "", before: &ALL, symbols: &[b"0", b"5", b",", b" ", b"\t", b"+", b"\xe9"] },
     Field {
@@ -278,7 +280,7 @@ const FIELDS: [Field; 4] = [
     },
 ];
 
-/// One symbol of each kind that may stand in any value, or make it another line, or none.
+/// One symbol of each kind in any value, with those that end the line or make it malformed.
 const ANY_SYMBOLS: &[&[u8]] = &[b"5", b"a", b"+", b";", b"\"", b",", b" ", b"\t", b"\r", b"\n", b"\x01", b"\xe9"];
 
 #[test]
@@ -305,7 +307,7 @@ fn every_value_of_seven_symbols_frames_as_the_grammar_says() {
     }
 }
 
-/// Builds heads around all values of up to `length` symbols: how many there were.
+/// Checks heads with all values of up to `length` symbols, and returns their number.
 fn check_values(field: &Field, symbols: &[&[u8]], length: u32) -> usize {
     let before = format!("HTTP/1.1 200 OK\r\n{}{}:", field.other, field.name).into_bytes();
     let mut count = 0;
@@ -327,62 +329,62 @@ fn each_value(symbols: &[&[u8]], left: u32, value: &mut Vec<u8>, check: &mut imp
     }
 }
 
-/// How a response to GET is framed, and whether its connection persists.
-type Meaning = Result<(Framing, Persistence), ErrorKind>;
+/// How a response to GET is framed, and what happens to its connection.
+type Meaning = Result<(Framing, Reuse), ErrorKind>;
 
-/// The head in `text` means what the grammar says, with any of these in its status line.
+/// Checks that the head in `text` has the outcome that the grammar has for it, with each of these in its
+/// status line.
 fn check_head(text: &[u8], status_lines: &[(Version, StatusCode)]) {
     let limits = HeadLimits { bytes_max: 1024, fields_max: 8 };
-    let parsed = HeadParser::new(limits, InvalidLines::Refused).parse(text).map_err(|error| error.kind());
+    let parsed = HeadParser::new(limits, InvalidLines::Reject).parse(text).map_err(|error| error.kind());
     match (parsed, abnf::head(text)) {
-        (Ok(parsed), Ok(theirs)) => {
+        (Ok(parsed), Ok(expected)) => {
             let mut head = parsed.expect("it has an empty line");
-            assert_eq!(head.bytes, theirs.used, "the head's length: {}", text.escape_ascii());
-            assert!(head.headers.iter().map(|(name, value)| (name.as_bytes(), value)).eq(theirs.fields()));
+            assert_eq!(head.bytes, expected.used, "the head's length: {}", text.escape_ascii());
+            assert!(head.headers.iter().map(|(name, value)| (name.as_bytes(), value)).eq(expected.fields()));
             for &(version, status) in status_lines {
                 (head.version, head.status) = (version, status);
-                let theirs = abnf::meaning(&theirs, version == Version::Http10, status.as_u16());
-                assert_eq!(meaning(&head), theirs, "{version} {status}: {}", text.escape_ascii());
+                let expected = abnf::meaning(&expected, version == Version::Http10, status.as_u16());
+                assert_eq!(meaning(&head), expected, "{version} {status}: {}", text.escape_ascii());
             }
         }
-        (ours, theirs) => assert_eq!(ours.err(), theirs.err(), "{}", text.escape_ascii()),
+        (parsed, expected) => assert_eq!(parsed.err(), expected.err(), "{}", text.escape_ascii()),
     }
 }
 
 fn meaning(head: &Head) -> Meaning {
     let framing = of_response(&Method::GET, head).map_err(|error| error.kind())?;
-    Ok((framing, persists(head, framing, false)))
+    Ok((framing, reuse(head, framing, false)))
 }
 
-/// The grammar of RFC 9112 and RFC 9110, rule by rule, on bytes that are all there. Each rule takes
-/// the input and a place in it and gives the place behind what it took. What must never live here:
-/// a line, or a thought, taken over from the parsers; only the words for the outcome are theirs.
+/// The grammar of RFC 9112 and RFC 9110, rule by rule, on complete input. Each rule takes the input and
+/// a position in it, and returns the position after what it matched. No code of the parsers may be
+/// reused here, except the types of the outcome.
 mod abnf {
-    use super::{CloseReason, ErrorKind, Framing, Hint, Meaning, Persistence};
+    use super::{CloseReason, ErrorKind, Framing, KeepAlive, Meaning, Reuse};
 
     /// Why a rule does not match.
     #[derive(Debug)]
     enum Stop {
-        /// The input has ended; more might match.
-        Short,
-        /// No more can.
-        Bad,
+        /// The input has ended; with more input it may match.
+        Incomplete,
+        /// It cannot match with any more input.
+        Mismatch,
     }
 
     type Parsed = Result<usize, Stop>;
 
     #[derive(Clone, Copy, PartialEq)]
     pub(super) enum Dialect {
-        /// As the RFC has it.
+        /// The RFC's.
         Rfc,
-        /// Blanks may stand behind a chunk-size, and anything behind a semicolon that a field value
-        /// may have.
-        Ours,
+        /// Whitespace may follow a chunk-size, and all bytes of a field value a semicolon.
+        Lenient,
     }
 
-    /// What must come of a chunked body.
+    /// The expected outcome of a chunked body.
     #[derive(Clone, Debug, PartialEq)]
-    pub(super) struct Verdict {
+    pub(super) struct Outcome {
         pub(super) kind: Kind,
         pub(super) body: Vec<u8>,
     }
@@ -390,21 +392,21 @@ mod abnf {
     #[derive(Clone, Debug, PartialEq)]
     pub(super) enum Kind {
         Open,
-        Refused,
+        Rejected,
         Complete { used: usize, trailers: Vec<(Vec<u8>, Vec<u8>)> },
     }
 
     /// chunked-body = *chunk last-chunk trailer-section CRLF
-    pub(super) fn chunked_body(input: &[u8], dialect: Dialect) -> Verdict {
+    pub(super) fn chunked_body(input: &[u8], dialect: Dialect) -> Outcome {
         let mut body = Vec::new();
         let mut trailers = Vec::new();
         let parsed = chunks(input, dialect, &mut body).and_then(|at| trailer_section(input, at, &mut trailers));
         let kind = match parsed {
             Ok(used) => Kind::Complete { used, trailers },
-            Err(Stop::Short) => Kind::Open,
-            Err(Stop::Bad) => Kind::Refused,
+            Err(Stop::Incomplete) => Kind::Open,
+            Err(Stop::Mismatch) => Kind::Rejected,
         };
-        Verdict { kind, body }
+        Outcome { kind, body }
     }
 
     /// *chunk last-chunk, where
@@ -415,7 +417,7 @@ mod abnf {
             let (size, digits_end) = chunk_size(input, at)?;
             at = match dialect {
                 Dialect::Rfc => chunk_ext(input, digits_end)?,
-                Dialect::Ours => our_chunk_ext(input, digits_end)?,
+                Dialect::Lenient => lenient_chunk_ext(input, digits_end)?,
             };
             at = crlf(input, at)?;
             if size == 0 {
@@ -424,7 +426,7 @@ mod abnf {
             let data_end = usize::try_from(size).map_or(usize::MAX, |size| at.saturating_add(size));
             if data_end > input.len() {
                 body.extend_from_slice(&input[at..]);
-                return Err(Stop::Short);
+                return Err(Stop::Incomplete);
             }
             body.extend_from_slice(&input[at..data_end]);
             at = crlf(input, data_end)?;
@@ -438,8 +440,8 @@ mod abnf {
         let zeros_end = many(input, at, |byte| byte == b'0');
         match std::str::from_utf8(&input[zeros_end..end]) {
             Ok("") => Ok((0, end)),
-            Ok(digits) => u64::from_str_radix(digits, 16).map(|size| (size, end)).map_err(|_| Stop::Bad),
-            Err(_) => Err(Stop::Bad),
+            Ok(digits) => u64::from_str_radix(digits, 16).map(|size| (size, end)).map_err(|_| Stop::Mismatch),
+            Err(_) => Err(Stop::Mismatch),
         }
     }
 
@@ -447,16 +449,16 @@ mod abnf {
     /// chunk-ext-val = token / quoted-string
     fn chunk_ext(input: &[u8], mut at: usize) -> Parsed {
         loop {
-            let semicolon = many(input, at, is_blank);
+            let semicolon = many(input, at, is_whitespace);
             match input.get(semicolon) {
                 Some(b';') => {}
-                None if semicolon > at => return Err(Stop::Short),
+                None if semicolon > at => return Err(Stop::Incomplete),
                 _ => return Ok(at),
             }
-            at = token(input, many(input, semicolon + 1, is_blank))?;
-            let equals = many(input, at, is_blank);
+            at = token(input, many(input, semicolon + 1, is_whitespace))?;
+            let equals = many(input, at, is_whitespace);
             if input.get(equals) == Some(&b'=') {
-                let value = many(input, equals + 1, is_blank);
+                let value = many(input, equals + 1, is_whitespace);
                 at = match input.get(value) {
                     Some(b'"') => quoted_string(input, value)?,
                     _ => token(input, value)?,
@@ -465,9 +467,9 @@ mod abnf {
         }
     }
 
-    /// Ours: *( SP / HTAB ) [ ";" *( HTAB / SP / VCHAR / obs-text ) ]
-    fn our_chunk_ext(input: &[u8], at: usize) -> Parsed {
-        let at = many(input, at, is_blank);
+    /// Lenient: *( SP / HTAB ) [ ";" *( HTAB / SP / VCHAR / obs-text ) ]
+    fn lenient_chunk_ext(input: &[u8], at: usize) -> Parsed {
+        let at = many(input, at, is_whitespace);
         match input.get(at) {
             Some(b';') => Ok(many(input, at + 1, is_text)),
             _ => Ok(at),
@@ -486,8 +488,8 @@ mod abnf {
         }
     }
 
-    /// trailer-section = *( field-line CRLF ), and the CRLF behind it. Lines are looked into when
-    /// all of them are there.
+    /// trailer-section = *( field-line CRLF ), and the CRLF after it. Lines are parsed once
+    /// all of them are complete.
     fn trailer_section(input: &[u8], mut at: usize, fields: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Parsed {
         let mut lines = Vec::new();
         loop {
@@ -495,7 +497,7 @@ mod abnf {
             let next = crlf(input, end)?;
             if end == at {
                 for line in lines {
-                    fields.push(field_line(line).map_err(|_| Stop::Bad)?); // it is all there
+                    fields.push(field_line(line).map_err(|_| Stop::Mismatch)?); // the line is complete
                 }
                 return Ok(next);
             }
@@ -508,7 +510,7 @@ mod abnf {
     fn field_line(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Stop> {
         let name_end = token(line, 0)?;
         let colon_end = one(line, name_end, |byte| byte == b':')?;
-        Ok((line[..name_end].to_vec(), without_blanks(&line[colon_end..]).to_vec()))
+        Ok((line[..name_end].to_vec(), trim(&line[colon_end..]).to_vec()))
     }
 
     /// token = 1*tchar
@@ -524,9 +526,9 @@ mod abnf {
 
     fn one(input: &[u8], at: usize, is: impl Fn(u8) -> bool) -> Parsed {
         match input.get(at) {
-            None => Err(Stop::Short),
+            None => Err(Stop::Incomplete),
             Some(byte) if is(*byte) => Ok(at + 1),
-            Some(_) => Err(Stop::Bad),
+            Some(_) => Err(Stop::Mismatch),
         }
     }
 
@@ -534,7 +536,7 @@ mod abnf {
         at + input[at..].iter().take_while(|byte| is(**byte)).count()
     }
 
-    fn is_blank(byte: u8) -> bool {
+    fn is_whitespace(byte: u8) -> bool {
         byte == b' ' || byte == b'\t'
     }
 
@@ -543,7 +545,7 @@ mod abnf {
         byte == b'\t' || (0x20..=0x7e).contains(&byte) || byte >= 0x80
     }
 
-    fn without_blanks(mut bytes: &[u8]) -> &[u8] {
+    fn trim(mut bytes: &[u8]) -> &[u8] {
         while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
             bytes = rest;
         }
@@ -557,7 +559,7 @@ mod abnf {
     }
 
     /// status-line CRLF *( field-line CRLF ) CRLF. A lone LF ends a line, too (RFC 9112 §2.2); a
-    /// line that begins with a blank belongs to the one before it (§5.2), but not in framing fields.
+    /// line that begins with whitespace belongs to the one before it (§5.2), but not in framing fields.
     pub(super) fn head(text: &[u8]) -> Result<Head, ErrorKind> {
         let (mut lines, mut used) = (Vec::new(), 0);
         for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -571,18 +573,18 @@ mod abnf {
         let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         for line in &lines[1..] {
             let frames = |field: &(Vec<u8>, _)| is(&field.0, "content-length") || is(&field.0, "transfer-encoding");
-            if is_blank(line[0]) && fields.last().is_some_and(frames) {
+            if is_whitespace(line[0]) && fields.last().is_some_and(frames) {
                 return Err(ErrorKind::Framing);
             }
             if line.iter().any(|byte| [b'\0', b'\r'].contains(byte)) {
                 return Err(ErrorKind::Head);
             }
-            if !is_blank(line[0]) {
+            if !is_whitespace(line[0]) {
                 fields.push(field_line(line).map_err(|_| ErrorKind::Head)?);
                 continue;
             }
             let (_, value) = fields.last_mut().expect("the first field is ours");
-            *value = without_blanks(&[value, &b" "[..], without_blanks(line)].concat()).to_vec();
+            *value = trim(&[value, &b" "[..], trim(line)].concat()).to_vec();
         }
         Ok(Head { fields, used })
     }
@@ -607,7 +609,7 @@ mod abnf {
         /// (RFC 9110 §5.6.1.2).
         fn elements(&self, name: &str) -> Vec<Vec<u8>> {
             let value = self.value(name).unwrap_or_default();
-            let elements = value.split(|byte| *byte == b',').map(|element| without_blanks(element).to_vec());
+            let elements = value.split(|byte| *byte == b',').map(|element| trim(element).to_vec());
             elements.filter(|element| !element.is_empty()).collect()
         }
 
@@ -627,7 +629,7 @@ mod abnf {
             return Ok(Framing::Empty);
         }
         if head.value("transfer-encoding").is_some() {
-            // What else there may be we could not undo.
+            // No other coding can be decoded.
             return match &head.elements("transfer-encoding")[..] {
                 [coding] if is(coding, "chunked") => Ok(Framing::Chunked),
                 [] => Err(ErrorKind::Framing),
@@ -646,10 +648,9 @@ mod abnf {
     }
 
     /// Content-Length = 1*DIGIT, or the same number again and again with commas between
-    /// (RFC 9110 §8.6). That is no #list: it has no empty elements.
+    /// (RFC 9110 §8.6). That is not a #list: it has no empty elements.
     fn content_length(value: &[u8]) -> Option<u64> {
-        let numbers: Option<Vec<u64>> =
-            value.split(|byte| *byte == b',').map(|text| number(without_blanks(text))).collect();
+        let numbers: Option<Vec<u64>> = value.split(|byte| *byte == b',').map(|text| number(trim(text))).collect();
         let numbers = numbers?;
         numbers.windows(2).all(|pair| pair[0] == pair[1]).then(|| numbers[0])
     }
@@ -660,8 +661,8 @@ mod abnf {
         if is_number { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
     }
 
-    /// RFC 9112 §9.3 in the order in which we give reasons.
-    fn persistence(head: &Head, framing: Framing, is_http_1_0: bool, status: u16) -> Persistence {
+    /// RFC 9112 §9.3, in the order in which reasons are given.
+    fn persistence(head: &Head, framing: Framing, is_http_1_0: bool, status: u16) -> Reuse {
         let length = head.value("content-length");
         let is_confused = match status {
             204 => {
@@ -671,7 +672,11 @@ mod abnf {
             304 => head.value("transfer-encoding").is_some(),
             _ => head.value("transfer-encoding").is_some() && (length.is_some() || is_http_1_0),
         };
-        let hint = Hint { timeout_secs: keep_alive(head, "timeout"), requests_left: keep_alive(head, "max") };
+        let hint = KeepAlive {
+            timeout_secs: keep_alive(head, "timeout"),
+            requests_left: keep_alive(head, "max"),
+            unproven: framing == Framing::Empty,
+        };
         let reasons = [
             (head.is_option("close"), CloseReason::ServerClose),
             (is_http_1_0 && !head.is_option("keep-alive"), CloseReason::Http10),
@@ -680,7 +685,7 @@ mod abnf {
             (hint.timeout_secs == Some(0) || hint.requests_left == Some(0), CloseReason::KeepAliveHint),
         ];
         let reason = reasons.iter().find(|(holds, _)| *holds);
-        reason.map_or(Persistence::Keep(hint), |(_, reason)| Persistence::Close(*reason))
+        reason.map_or(Reuse::Keep(hint), |(_, reason)| Reuse::Close(*reason))
     }
 
     /// Keep-Alive = #( token [ BWS "=" BWS ( token / quoted-string ) ] ), a hint: of the parameters
@@ -688,8 +693,8 @@ mod abnf {
     fn keep_alive(head: &Head, name: &str) -> Option<u64> {
         head.elements("keep-alive").into_iter().rev().find_map(|element| {
             let (key, value) = element.split_at(token(&element, 0).ok()?);
-            let value = without_blanks(value).strip_prefix(b"=")?;
-            is(key, name).then(|| number(without_blanks(value)))?
+            let value = trim(value).strip_prefix(b"=")?;
+            is(key, name).then(|| number(trim(value)))?
         })
     }
 }

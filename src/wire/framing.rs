@@ -1,61 +1,46 @@
-//! Framing: where a response's body ends, and whether the connection lives on (RFC 9112 §6, §9).
+//! Framing: where a response's body ends, and whether the connection persists (RFC 9112 §6, §9).
 //!
-//! Two pure functions in the order of the RFC. Whoever wants to know why a body was read as it
-//! was, or why a connection was closed, reads them.
+//! Two pure functions in the order of the RFC's rules: [`of_response`] is why a body is read as it is,
+//! [`persists`] why a connection is closed after it. How a body is decoded is not known here.
 
 use std::borrow::Cow;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::headers::{TrimBlanks, list_members};
+use crate::headers::{TrimOws, list_members};
 use crate::method::Method;
-use crate::observe::CloseReason;
 use crate::redact::excerpt;
+use crate::reuse::{CloseReason, KeepAlive, Reuse};
 use crate::status::{StatusCode, Version};
-use crate::wire::head::{Head, Occurrence};
+use crate::wire::response_head::{Head, Occurrence};
 
 /// Where a response's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// There is none.
+    /// There is no body.
     Empty,
-    /// After so many bytes.
+    /// After this number of bytes.
     Length(u64),
     /// At the last chunk.
     Chunked,
-    /// Where the connection ends, but after so many bytes at least.
+    /// Where the connection ends, which must not be before `at_least` bytes.
     UntilClose { at_least: u64 },
 }
 
-/// Whether the connection may carry another exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Persistence {
-    Keep(Hint),
-    Close(CloseReason),
-}
-
-/// What the server's Keep-Alive said of the future.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hint {
-    /// `timeout=`, in seconds.
-    pub(crate) timeout_secs: Option<u64>,
-    /// `max=`: so many requests are left.
-    pub(crate) requests_left: Option<u64>,
-}
-
-/// RFC 9112 §6.3: the length of a message body, rule by rule.
+/// Returns how a response's body is framed: RFC 9112 §6.3, rule by rule.
 #[inline]
 pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
-    // 1. HEAD, 1xx, 204 and 304 have no body, whatever the fields say.
-    if *method == Method::HEAD || head.status.is_informational() || is_bodiless(head.status) {
+    // 1. Responses to HEAD, and 1xx, 204 and 304, have no body, regardless of their fields.
+    let is_bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if *method == Method::HEAD || is_bodiless || head.status.is_informational() {
         return Ok(Framing::Empty);
     }
-    // 2. Nor has 2xx to CONNECT: what follows is the tunnel.
+    // 2. Nor has a 2xx to CONNECT: the tunnel follows.
     if *method == Method::CONNECT && head.status.is_success() {
         return Ok(Framing::Empty);
     }
-    // 3. and 4. Transfer-Encoding overrides Content-Length; only `chunked`, alone, can be undone.
-    // `identity` (RFC 2616 §3.6) is no coding: that body ends with the connection, and a length
-    // beside it says how much must have come.
+    // 3. and 4. Transfer-Encoding overrides Content-Length; only `chunked`, alone, can be decoded.
+    // `identity` (RFC 2616 §3.6) is not a coding: that body ends with the connection, and a
+    // Content-Length with it is the least that must arrive.
     if head.framing_fields.transfer_encoding != Occurrence::None {
         return match transfer_coding(head)? {
             TransferCoding::Chunked => Ok(Framing::Chunked),
@@ -66,12 +51,12 @@ pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
     if let Some(length) = content_length(head)? {
         return Ok(Framing::Length(length));
     }
-    // 8. Otherwise until close. (7. is about requests.)
+    // 8. Otherwise the body ends with the connection. (7. is about requests.)
     Ok(Framing::UntilClose { at_least: 0 })
 }
 
-/// The length that the head tells of: the body's, where it is known beforehand; of HEAD, the one
-/// that GET would have (RFC 9110 §8.6).
+/// Returns the length that the head advertises: the body's, if it is known in advance; for HEAD, that
+/// of the response to GET (RFC 9110 §8.6).
 #[inline]
 pub(crate) fn advertised_length(method: &Method, head: &Head, framing: Framing) -> Option<u64> {
     match framing {
@@ -82,48 +67,45 @@ pub(crate) fn advertised_length(method: &Method, head: &Head, framing: Framing) 
     }
 }
 
-/// RFC 9112 §9.3: whether the connection persists after this exchange, and why not.
+/// Returns whether the connection persists after this exchange, and if not, why: RFC 9112 §9.3.
 #[inline]
-pub(crate) fn persists(head: &Head, framing: Framing, request_said_close: bool) -> Persistence {
+pub(crate) fn reuse(head: &Head, framing: Framing, request_closes: bool) -> Reuse {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Persistence::Close(CloseReason::Upgraded);
+        return Reuse::Close(CloseReason::Upgraded);
     }
     let connection = Connection::of(head);
     if connection.close {
-        return Persistence::Close(CloseReason::ServerClose);
+        return Reuse::Close(CloseReason::ServerClose);
     }
-    if request_said_close {
-        return Persistence::Close(CloseReason::ClientClose);
+    if request_closes {
+        return Reuse::Close(CloseReason::ClientClose);
     }
     if head.version == Version::Http10 && !connection.keep_alive {
-        return Persistence::Close(CloseReason::Http10);
+        return Reuse::Close(CloseReason::Http10);
     }
     if matches!(framing, Framing::UntilClose { .. }) {
-        return Persistence::Close(CloseReason::UntilClose);
+        return Reuse::Close(CloseReason::UntilClose);
     }
     if head.claims_http2 {
-        return Persistence::Close(CloseReason::VersionInDoubt);
+        return Reuse::Close(CloseReason::VersionInDoubt);
     }
     if is_ambiguous(head, framing) {
-        return Persistence::Close(CloseReason::BadFraming);
+        return Reuse::Close(CloseReason::BadFraming);
     }
-    let hint = keep_alive(head);
-    if hint.timeout_secs == Some(0) || hint.requests_left == Some(0) {
-        return Persistence::Close(CloseReason::KeepAliveHint);
+    let keep_alive = KeepAlive { unproven: framing == Framing::Empty, ..keep_alive(head) };
+    if keep_alive.timeout_secs == Some(0) || keep_alive.requests_left == Some(0) {
+        return Reuse::Close(CloseReason::KeepAliveHint);
     }
-    Persistence::Keep(hint)
+    Reuse::Keep(keep_alive)
 }
 
-fn is_bodiless(status: StatusCode) -> bool {
-    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
-}
-
-/// Fields that cannot all be true: the server, or something on the way, is confused, and what it
-/// sends next may not be what it seems (RFC 9112 §6.1, §11.2).
+/// Returns whether the fields contradict each other, or the status. Then the server and a proxy before
+/// it may disagree on where this response ends, so that the next bytes could be anything
+/// (RFC 9112 §6.1, §11.2).
 fn is_ambiguous(head: &Head, framing: Framing) -> bool {
     let coded = head.framing_fields.transfer_encoding != Occurrence::None;
     match framing {
-        // HTTP/1.0 has no chunked coding: somebody on the way may not know it (§6.1).
+        // HTTP/1.0 has no chunked coding: a proxy before the server may not know it (§6.1).
         Framing::Chunked => head.framing_fields.content_length != Occurrence::None || head.version == Version::Http10,
         Framing::Empty if head.status == StatusCode::NO_CONTENT => {
             coded || !matches!(content_length(head), Ok(None | Some(0)))
@@ -137,17 +119,18 @@ fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Framing, what)
 }
 
-/// What Transfer-Encoding says of a body, where we can undo it.
+/// A transfer coding that can be decoded.
 enum TransferCoding {
     Chunked,
     Identity,
 }
 
-/// RFC 9112 §6.1: `chunked` or `identity` must be there once, and nothing else, which we could not undo.
+/// Returns the transfer coding (RFC 9112 §6.1): `chunked` once, or nothing but `identity`. Any other
+/// could not be decoded.
 fn transfer_coding(head: &Head) -> Result<TransferCoding> {
     let (mut chunked, mut identity) = (0, 0);
     let mut other = None;
-    head.each(head.framing_fields.transfer_encoding, "transfer-encoding", |value| {
+    head.each_value(head.framing_fields.transfer_encoding, "transfer-encoding", |value| {
         for coding in list_members(value) {
             match coding {
                 coding if coding.eq_ignore_ascii_case(b"chunked") => chunked += 1,
@@ -162,20 +145,20 @@ fn transfer_coding(head: &Head) -> Result<TransferCoding> {
         (None, 0, 1..) => Ok(TransferCoding::Identity),
         (None, 0, 0) => Err(invalid("Transfer-Encoding is empty")),
         (None, _, 0) => Err(invalid("Transfer-Encoding: chunked twice")),
-        (None, ..) => Err(invalid("Transfer-Encoding: identity beside chunked")),
+        (None, ..) => Err(invalid("Transfer-Encoding: identity together with chunked")),
     }
 }
 
-/// RFC 9110 §8.6: one number in digits; equal repetitions count once.
+/// Returns the Content-Length: one number in digits; equal repetitions count once (RFC 9110 §8.6).
 fn content_length(head: &Head) -> Result<Option<u64>> {
     let mut length = Ok(None);
-    head.each(head.framing_fields.content_length, "content-length", |value| {
+    head.each_value(head.framing_fields.content_length, "content-length", |value| {
         if let (Ok(None), Some(number)) = (&length, decimal(value)) {
-            length = Ok(Some(number)); // one number, as nearly always: there is no list to take apart
+            length = Ok(Some(number)); // one number, as nearly always, and not a list
             return;
         }
         for part in value.split(|byte| *byte == b',') {
-            length = match (&length, decimal(part.trim_ascii_blanks())) {
+            length = match (&length, decimal(part.trim_ows())) {
                 (Err(_), _) => return,
                 (_, None) => Err(invalid(format!("Content-Length: \"{}\" is not a length", excerpt(value)))),
                 (Ok(Some(before)), Some(number)) if *before != number => {
@@ -188,7 +171,7 @@ fn content_length(head: &Head) -> Result<Option<u64>> {
     length
 }
 
-/// Digits, and nothing but digits, of a number below 2^64.
+/// Returns the value of decimal digits below 2^64; `None` if there is any other byte, or none at all.
 #[inline]
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
@@ -200,7 +183,7 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// What the Connection field said (RFC 9110 §7.6.1).
+/// The options of the Connection field that decide on persistence (RFC 9110 §7.6.1).
 struct Connection {
     close: bool,
     keep_alive: bool,
@@ -209,7 +192,7 @@ struct Connection {
 impl Connection {
     fn of(head: &Head) -> Connection {
         let mut connection = Connection { close: false, keep_alive: false };
-        head.each(head.framing_fields.connection, "connection", |value| {
+        head.each_value(head.framing_fields.connection, "connection", |value| {
             for option in list_members(value) {
                 connection.close |= option.eq_ignore_ascii_case(b"close");
                 connection.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -219,13 +202,13 @@ impl Connection {
     }
 }
 
-/// The server's Keep-Alive: a hint, so what does not parse is passed over.
-fn keep_alive(head: &Head) -> Hint {
-    let mut hint = Hint::default();
-    head.each(head.framing_fields.keep_alive, "keep-alive", |value| {
+/// Returns the parameters of the server's Keep-Alive field. They are hints, so invalid ones are ignored.
+fn keep_alive(head: &Head) -> KeepAlive {
+    let mut hint = KeepAlive::default();
+    head.each_value(head.framing_fields.keep_alive, "keep-alive", |value| {
         for parameter in list_members(value) {
             let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
-            let (name, value) = (parameter[..equals].trim_ascii_blanks(), parameter[equals + 1..].trim_ascii_blanks());
+            let (name, value) = (parameter[..equals].trim_ows(), parameter[equals + 1..].trim_ows());
             if name.eq_ignore_ascii_case(b"timeout") {
                 hint.timeout_secs = decimal(value).or(hint.timeout_secs);
             } else if name.eq_ignore_ascii_case(b"max") {
@@ -236,17 +219,22 @@ fn keep_alive(head: &Head) -> Hint {
     hint
 }
 
+/// Returns the smaller of a body's length, which may be over what this machine can address, and the
+/// length of a slice.
+pub(crate) fn at_most(length: u64, slice: usize) -> usize {
+    usize::try_from(length).map_or(slice, |length| length.min(slice))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::head::HeadLimits;
     use crate::wire::head_lines::InvalidLines;
-    use crate::wire::head_parser::HeadParser;
+    use crate::wire::response_head::{HeadLimits, HeadParser};
 
     fn head(text: &str) -> Head {
         let bytes = text.replace('\n', "\r\n");
         let limits = HeadLimits { bytes_max: 4096, fields_max: 32 };
-        HeadParser::new(limits, InvalidLines::Refused).parse(bytes.as_bytes()).unwrap().unwrap()
+        HeadParser::new(limits, InvalidLines::Reject).parse(bytes.as_bytes()).unwrap().unwrap()
     }
 
     fn frame(method: &Method, text: &str) -> Result<Framing, ErrorKind> {
@@ -290,14 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_framing_field_is_said() {
+    fn the_error_names_the_framing_field_and_what_is_wrong_with_it() {
         let cases = [
             ("HTTP/1.1 200 OK\nTransfer-Encoding: ,\n\n", "Transfer-Encoding is empty"),
             ("HTTP/1.1 200 OK\nTransfer-Encoding: chunked, chunked\n\n", "Transfer-Encoding: chunked twice"),
             ("HTTP/1.1 200 OK\nTransfer-Encoding: gzip\n\n", "Transfer-Encoding: \"gzip\" is not chunked"),
             (
                 "HTTP/1.1 200 OK\nTransfer-Encoding: identity\nTransfer-Encoding: chunked\n\n",
-                "Transfer-Encoding: identity beside chunked",
+                "Transfer-Encoding: identity together with chunked",
             ),
             ("HTTP/1.1 200 OK\nContent-Length: 5 5\n\n", "Content-Length: \"5 5\" is not a length"),
             ("HTTP/1.1 200 OK\nContent-Length: 5, 6\n\n", "Content-Length: two different lengths"),
@@ -308,25 +296,25 @@ mod tests {
     }
 
     #[test]
-    fn the_length_that_is_told_is_the_bodys_or_what_get_would_have() {
-        let told = |method: Method, text: &str| {
+    fn the_advertised_length_is_the_bodys_or_that_of_a_response_to_get() {
+        let advertised = |method: Method, text: &str| {
             let head = head(text);
             advertised_length(&method, &head, of_response(&method, &head).unwrap())
         };
-        assert_eq!(told(Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5\n\n"), Some(5));
-        assert_eq!(told(Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n"), None);
-        assert_eq!(told(Method::GET, "HTTP/1.1 200 OK\n\n"), None);
-        assert_eq!(told(Method::GET, "HTTP/1.1 304 No\nContent-Length: 5\n\n"), Some(0));
-        assert_eq!(told(Method::HEAD, "HTTP/1.1 200 OK\nContent-Length: 5\n\n"), Some(5));
-        assert_eq!(told(Method::HEAD, "HTTP/1.1 200 OK\nContent-Length: x\n\n"), None);
-        assert_eq!(told(Method::HEAD, "HTTP/1.1 200 OK\n\n"), None);
+        assert_eq!(advertised(Method::GET, "HTTP/1.1 200 OK\nContent-Length: 5\n\n"), Some(5));
+        assert_eq!(advertised(Method::GET, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n"), None);
+        assert_eq!(advertised(Method::GET, "HTTP/1.1 200 OK\n\n"), None);
+        assert_eq!(advertised(Method::GET, "HTTP/1.1 304 No\nContent-Length: 5\n\n"), Some(0));
+        assert_eq!(advertised(Method::HEAD, "HTTP/1.1 200 OK\nContent-Length: 5\n\n"), Some(5));
+        assert_eq!(advertised(Method::HEAD, "HTTP/1.1 200 OK\nContent-Length: x\n\n"), None);
+        assert_eq!(advertised(Method::HEAD, "HTTP/1.1 200 OK\n\n"), None);
     }
 
     #[test]
-    fn why_a_connection_ends_is_known() {
-        let close = |text: &str, framing| match persists(&head(text), framing, false) {
-            Persistence::Keep(_) => None,
-            Persistence::Close(reason) => Some(reason),
+    fn the_reason_for_a_close_is_known() {
+        let close = |text: &str, framing| match reuse(&head(text), framing, false) {
+            Reuse::Keep(_) => None,
+            Reuse::Close(reason) => Some(reason),
         };
         let length = Framing::Length(0);
         let cases = [
@@ -351,12 +339,15 @@ mod tests {
         for (text, framing, want) in cases {
             assert_eq!(close(text, framing), want, "{text}");
         }
-        assert_eq!(persists(&head("HTTP/1.1 200 OK\n\n"), length, true), Persistence::Close(CloseReason::ClientClose));
+        assert_eq!(reuse(&head("HTTP/1.1 200 OK\n\n"), length, true), Reuse::Close(CloseReason::ClientClose));
     }
 
     #[test]
-    fn a_keep_alive_hint_is_read_leniently() {
+    fn invalid_keep_alive_parameters_are_ignored() {
         let text = "HTTP/1.1 200 OK\nKeep-Alive: TIMEOUT = 5 , x, y=z, max=+1\nKeep-Alive: max=7\n\n";
-        assert_eq!(keep_alive(&head(text)), Hint { timeout_secs: Some(5), requests_left: Some(7) });
+        assert_eq!(
+            keep_alive(&head(text)),
+            KeepAlive { timeout_secs: Some(5), requests_left: Some(7), unproven: false }
+        );
     }
 }

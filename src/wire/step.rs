@@ -1,18 +1,17 @@
-//! What a decoder says of the bytes that it is shown.
+//! The contract between a body decoder and its caller, which owns the bytes.
+//!
+//! The caller passes the bytes that have arrived; the decoder returns which of them are framing and
+//! which are body, and copies none. The caller discards the framing, uses as much of the body as it
+//! likes, reports that by `advance`, and passes the rest again.
 
-/// What the bytes shown to a decoder are. `skip` bytes of framing come first, and are done with:
-/// the next call must be shown what comes behind them.
+/// What the bytes passed to a decoder are. The first `skip` bytes are framing, and consumed: the next
+/// call must pass the bytes after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Behind the skipped ones, `len` bytes of body. Say how many were taken by `advance`.
+    /// After the skipped bytes, `len` bytes of body. Report how many were used by `advance`.
     Data { skip: usize, len: usize },
-    /// Nothing but framing; more is needed.
+    /// All bytes are framing; more are needed.
     More { skip: usize },
-    /// The body ended with the skipped bytes. What comes behind them is not its.
+    /// The body ended with the skipped bytes. The bytes after them do not belong to it.
     End { skip: usize },
-}
-
-/// The smaller of a body's length, which may be beyond what this machine addresses, and a slice's.
-pub(crate) fn at_most(length: u64, slice: usize) -> usize {
-    usize::try_from(length).map_or(slice, |length| length.min(slice))
 }

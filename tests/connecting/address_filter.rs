@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use longwire::transport::Resolve;
+use longwire::transport::{Query, Resolve};
 use longwire::{Client, ClientBuilder, ErrorKind, Fate, Proxy, PublicOnly, Stage};
 
 use crate::support::peer::{Peer, answer, ok};
@@ -15,7 +15,7 @@ use crate::support::peer::{Peer, answer, ok};
 struct Names(Vec<SocketAddr>);
 
 impl Resolve for Names {
-    fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, _: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
         Ok(self.0.clone())
     }
 }
@@ -90,7 +90,7 @@ fn the_socket_is_opened_to_the_address_that_was_checked() {
     /// Says one address when it is asked first, and another ever after.
     struct Rebinding(Mutex<Vec<SocketAddr>>);
     impl Resolve for Rebinding {
-        fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        fn resolve(&self, _: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
             let mut answers = self.0.lock().expect("no panic");
             let next = if answers.len() > 1 { answers.remove(0) } else { answers[0] };
             Ok(vec![next])

@@ -154,7 +154,7 @@ fn a_timeout_in_line_names_those_before() {
         let late = client.get("http://silent.test/").cancel_token(&token).timeout(SHORT).send();
         let error = refused(late, ErrorKind::Timeout);
         assert_eq!((error.stage(), error.fate()), (Stage::Connect, Fate::NotSent));
-        let behind = "waiting in line to connect, behind 4 attempts without an answer: timeout of 400ms passed";
+        let behind = "queued to connect, with 4 unanswered attempts under way: timeout of 400ms passed";
         assert!(error.to_string().starts_with(behind), "{error}");
     });
 }

@@ -240,7 +240,7 @@ fn cancel_ends_a_race_of_addresses() {
 struct TwoDeadAddresses([SocketAddr; 2]);
 
 impl longwire::transport::Resolve for TwoDeadAddresses {
-    fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, _: &longwire::transport::Query<'_>) -> io::Result<Vec<SocketAddr>> {
         Ok(self.0.to_vec())
     }
 }

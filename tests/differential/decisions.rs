@@ -13,7 +13,7 @@ pub(crate) struct Decision {
     pub(crate) name: &'static str,
     peers: &'static [Peer],
     aspects: &'static [Aspect],
-    /// True if this is what a disagreement is about.
+    /// Whether this is what a disagreement is about.
     is_it: fn(&Case, &Outcome, &Outcome) -> bool,
 }
 
@@ -49,7 +49,7 @@ pub(crate) const DECISIONS: &[Decision] = &[
         reasons.iter().any(|reason| ours.mentions(reason)) && case.has(b"identity")
     }),
     decision("unknown-coding", &[Hyper], &[TheyAccept], |_, ours, theirs| {
-        (ours.mentions("is not chunked") || ours.mentions("identity beside chunked"))
+        (ours.mentions("is not chunked") || ours.mentions("identity together with chunked"))
             && theirs.values("transfer-encoding").any(|value| !is_chunked(value))
     }),
     decision("chunked-twice", &[Hyper], &[TheyAccept], |_, ours, _| ours.mentions("Transfer-Encoding: chunked twice")),
@@ -184,7 +184,7 @@ fn refuses_length(h11: &Outcome) -> bool {
     h11.mentions("bad Content-Length") || h11.mentions("conflicting Content-Length headers")
 }
 
-/// h11 refuses a field for its value alone; here another rule had decided before it is checked.
+/// h11 refuses a field for its value alone; here another rule had decided before it is looked at.
 fn is_overruled(case: &Case, ours: &Outcome, theirs: &Outcome) -> bool {
     let is_interim = case.bytes.trim_ascii_start().starts_with(b"HTTP/1.1 1");
     let is_bodiless = case.method == "HEAD" || matches!(ours.status, Some(204 | 304));
@@ -193,7 +193,7 @@ fn is_overruled(case: &Case, ours: &Outcome, theirs: &Outcome) -> bool {
     (is_interim || is_bodiless) && (is_length || refuses_coding(theirs)) || is_length && is_coded
 }
 
-/// Content-Length sent once, Transfer-Encoding in lower case.
+/// Content-Length said once, Transfer-Encoding in lower case.
 fn as_h11_has_them(ours: &Outcome) -> Vec<(String, Vec<u8>)> {
     let mut fields = ours.fields.clone();
     for (name, value) in &mut fields {

@@ -61,7 +61,7 @@ fn an_observer_sees_interim_responses_and_names() {
 struct Loopback(std::net::SocketAddr);
 
 impl longwire::transport::Resolve for Loopback {
-    fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
+    fn resolve(&self, _: &longwire::transport::Query<'_>) -> std::io::Result<Vec<std::net::SocketAddr>> {
         Ok(vec![self.0])
     }
 }

@@ -194,7 +194,7 @@ fn for_both_versions<K>(bytes_max: i64, what: &str, live_with: impl Fn(&Client, 
             }
         });
         let config = std::sync::Arc::new(authority.client_config(&[version]));
-        let client = Client::builder().tls_config(config).resolve_to(NAME, peer.addr());
+        let client = Client::builder().tls(longwire::Tls::from_rustls(config)).resolve_to(NAME, peer.addr());
         let client = client.max_idle_per_host(MANY).max_idle(MANY).build();
         let url = format!("https://{NAME}:{}/", peer.addr().port());
         let (few, _) = live_with(&client, &url, FEW);

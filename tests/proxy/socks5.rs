@@ -259,7 +259,7 @@ fn the_address_that_a_proxy_tells_of_may_be_of_any_kind() {
 fn what_comes_after_the_handshake_is_not_the_servers_response() {
     let early = [&GRANTED[..], ok("the proxy's own").as_bytes()].concat();
     let message = refusal(&replying(early)).to_string();
-    assert!(message.contains("bytes came behind it, before the server was asked ("), "{message}");
+    assert!(message.contains("bytes came after it, before a request was sent ("), "{message}");
 }
 
 #[test]

@@ -269,11 +269,11 @@ fn a_refused_post_was_not_sent() {
 fn bytes_after_the_response_are_an_error() {
     let fake = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake";
     let error = refusal(format!("{ESTABLISHED}{fake}")).to_string();
-    assert!(error.contains("bytes came behind it"), "{error}");
+    assert!(error.contains("bytes came after it"), "{error}");
     // Just so long that a first read ends with the head.
     let filler = "x".repeat(1024 - "HTTP/1.1 200 OK\r\nA: \r\n\r\n".len());
     let error = refusal(format!("HTTP/1.1 200 OK\r\nA: {filler}\r\n\r\n{fake}")).to_string();
-    assert!(error.contains("bytes came behind it"), "{error}");
+    assert!(error.contains("bytes came after it"), "{error}");
 }
 
 #[test]

@@ -244,6 +244,6 @@ fn what_is_let_through_by_name_must_be_a_name() {
     };
     let error = client("X Y").get(URL).send().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-    assert!(error.to_string().contains("header name \"X\" goes on with ' '"), "{error}");
+    assert!(error.to_string().contains("header name \"X\" is followed by ' '"), "{error}");
     assert_eq!(client("X-Y").get(URL).send().unwrap().text().unwrap(), "fine");
 }

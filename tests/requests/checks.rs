@@ -274,9 +274,12 @@ fn trace_carries_no_secrets() {
 #[test]
 fn a_secret_in_the_name_of_a_field_is_not_shown() {
     for (name, want) in [
-        ("Authorization: Bearer s3cret", "header name \"Authorization\" goes on with ':', which no name may have"),
-        ("\r\ns3cret", "header name \"\" goes on with '\\r', which no name may have"),
-        ("", "a header has no name"),
+        (
+            "Authorization: Bearer s3cret",
+            "header name \"Authorization\" is followed by ':', which no field name may have",
+        ),
+        ("\r\ns3cret", "header name \"\" is followed by '\\r', which no field name may have"),
+        ("", "a header name is empty"),
     ] {
         let error = Client::new().get(URL).header(name, "").build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);

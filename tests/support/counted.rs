@@ -31,6 +31,20 @@ pub fn instructions(test: &str, function: &str, variables: &[(&str, &str)]) -> u
     figure.filter(|figure| *figure > 0).unwrap_or_else(|| panic!("{function} was not counted: {printed}"))
 }
 
+/// Callgrind's profile of what the child executes from the entry of this function (a pattern of its
+/// path) to its return: every function that runs, with its file and lines. Names are written out and
+/// positions absolute, which the format otherwise abbreviates.
+pub fn profile(test: &str, function: &str, variables: &[(&str, &str)]) -> String {
+    let file = env::temp_dir().join(format!("longwire-callgrind-{}-{test}", process::id()));
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--dump-instr=no", "--compress-strings=no", "--compress-pos=no"]);
+    command.arg(format!("--toggle-collect={function}")).arg(format!("--callgrind-out-file={}", file.display()));
+    run(command, test, variables);
+    let profile = fs::read(&file).expect("the profile");
+    fs::remove_file(&file).expect("remove the profile");
+    String::from_utf8_lossy(&profile).into_owned()
+}
+
 fn run(mut command: Command, test: &str, variables: &[(&str, &str)]) -> Output {
     command.arg(env::current_exe().expect("the path of this program"));
     command.args(["--exact", test]).envs(variables.iter().copied());

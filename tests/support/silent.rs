@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use longwire::transport::Resolve;
+use longwire::transport::{Query, Resolve};
 
 /// How long anything here waits before it gives up.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -189,7 +189,7 @@ struct HangingResolver {
 }
 
 impl Resolve for HangingResolver {
-    fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, _: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let live = self.live.fetch_add(1, Ordering::SeqCst) + 1;
         self.live_max.fetch_max(live, Ordering::SeqCst);

@@ -33,17 +33,17 @@ impl Observer for Trace {
             Event::Resolved { host, .. } => format!("resolved {host}"),
             Event::Connected { .. } => "connected".to_owned(),
             Event::Secured { .. } => "secured".to_owned(),
-            Event::Reused { exchange, .. } => format!("reused for exchange {exchange}"),
-            Event::RequestHead { text } => format!("request {}", first_line(text)),
-            Event::Interim { text } => format!("interim {}", first_line(text)),
-            Event::ResponseHead { text } => format!("response {}", first_line(text)),
-            Event::Redirect { status, from, to } => {
+            Event::Reused { nth, .. } => format!("reused for exchange {nth}"),
+            Event::RequestHead { text, .. } => format!("request {}", first_line(text)),
+            Event::InterimHead { text, .. } => format!("interim {}", first_line(text)),
+            Event::ResponseHead { text, .. } => format!("response {}", first_line(text)),
+            Event::Redirect { status, from, to, .. } => {
                 format!("redirect {status} from {} to {}", from.path(), to.path())
             }
             Event::Retry { .. } => "retry".to_owned(),
             Event::Kept { .. } => "kept".to_owned(),
             Event::Closed { reason, .. } => format!("closed {reason:?}"),
-            _ => "unknown".to_owned(),
+            _ => return, // what the call and the body report
         };
         let mut lines = self.lines.lock().expect("no test panics with the lines");
         lines.push((short, format!("{event:?}")));

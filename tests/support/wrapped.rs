@@ -156,24 +156,12 @@ impl Drop for Wrapped {
     }
 }
 
-/// A connector that is a function.
-pub struct Connector<F>(F);
-
-/// Makes a connector of a function.
-pub fn connector<F>(open: F) -> Connector<F>
+/// A closure as a connector: it is given the type that `ClientBuilder::connector` wants of it.
+pub fn connector<F>(open: F) -> F
 where
     F: Fn(&Target<'_>, Deadline, &CancelToken) -> Result<Box<dyn Stream>> + Send + Sync,
 {
-    Connector(open)
-}
-
-impl<F> Connect for Connector<F>
-where
-    F: Fn(&Target<'_>, Deadline, &CancelToken) -> Result<Box<dyn Stream>> + Send + Sync,
-{
-    fn connect(&self, target: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
-        (self.0)(target, deadline, token)
-    }
+    open
 }
 
 /// Connects as `inner` does, and wraps what comes.

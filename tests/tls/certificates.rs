@@ -11,12 +11,13 @@ use longwire::rustls::{
     ALL_VERSIONS, ClientConfig, Error, RootCertStore, ServerConfig, SignatureAlgorithm, SignatureScheme,
     SupportedProtocolVersion,
 };
+use longwire::{Roots, Tls};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData};
 
 /// The name that certificates are for, unless a test wants another.
 pub(crate) const NAME: &str = "longwire.test";
 
-/// An authority that signs certificates.
+/// A certificate authority, root or intermediate.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its own certificate, and those up to the root, which is not among them.
@@ -86,7 +87,7 @@ impl Authority {
         Identity { chain, pem, key_pem: key.serialize_pem(), key: private(&key) }
     }
 
-    /// A certificate for [`NAME`] with this key, whose private part is unknown.
+    /// A certificate for [`NAME`] with this key, of which there is no private part.
     pub(crate) fn certify(&self, key: &impl PublicKeyData) -> Vec<CertificateDer<'static>> {
         let own = params("a test's server", &[NAME]).signed_by(key, &self.issuer).expect("a certificate");
         let mut chain = vec![own.into()];
@@ -102,6 +103,11 @@ impl Authority {
         &self.root_pem
     }
 
+    /// What trusts this authority and no other.
+    pub(crate) fn tls(&self) -> Tls {
+        Tls::new().roots(Roots::None).add_root(self.root_pem()).expect("a sound root")
+    }
+
     fn roots(&self) -> Arc<RootCertStore> {
         store([self.root.clone()])
     }
@@ -111,7 +117,7 @@ impl Authority {
         trusting([self.root.clone()], versions)
     }
 
-    /// The same, with a certificate of its own.
+    /// The same, with a client certificate.
     pub(crate) fn client_config_with(&self, own: &Identity) -> ClientConfig {
         let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         let builder = builder.expect("known versions").with_root_certificates(self.roots());
@@ -157,14 +163,14 @@ impl Signer for Forger {
     }
 }
 
-/// A server's config with this chain and key, whether they go together or not.
+/// A server's config with this chain and key, which need not match.
 pub(crate) fn showing(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(ALL_VERSIONS);
     let resolver = SingleCertAndKey::from(CertifiedKey::new(chain, key));
     builder.expect("known versions").with_no_client_auth().with_cert_resolver(Arc::new(resolver))
 }
 
-/// A public key for RSA with a modulus of this many bits (a multiple of eight), which cannot sign.
+/// A public RSA key with a modulus of a given size in bits (a multiple of eight), and no private key.
 pub(crate) struct RsaKey(Vec<u8>);
 
 impl RsaKey {
@@ -230,14 +236,32 @@ fn store(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Arc<RootCe
     Arc::new(store)
 }
 
-/// A certificate that is self-signed.
+/// A certificate for [`NAME`] that is signed with its own key.
 pub(crate) fn self_signed(common_name: &str, is_ca: bool) -> Identity {
-    let (mut params, key) = (params(common_name, &[NAME]), KeyPair::generate().expect("a key"));
-    if is_ca {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    }
+    self_signed_for(common_name, &[NAME], |params| {
+        if is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+    })
+}
+
+pub(crate) fn self_signed_for(
+    common_name: &str,
+    names: &[&str],
+    change: impl FnOnce(&mut CertificateParams),
+) -> Identity {
+    let (mut params, key) = (params(common_name, names), KeyPair::generate().expect("a key"));
+    change(&mut params);
     let own = params.self_signed(&key).expect("a certificate");
     Identity { pem: own.pem(), chain: vec![own.into()], key_pem: key.serialize_pem(), key: private(&key) }
+}
+
+/// A certificate as RFC 7468 §5 has it.
+pub(crate) fn pem(certificate: &CertificateDer<'_>) -> String {
+    use base64::Engine;
+
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
 fn private(key: &KeyPair) -> PrivateKeyDer<'static> {

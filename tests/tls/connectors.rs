@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use longwire::rustls::ALL_VERSIONS;
 use longwire::transport::Stream;
-use longwire::{Client, ClientBuilder, CloseReason, Error, ErrorKind};
+use longwire::{Client, ClientBuilder, CloseReason, Error, ErrorKind, Tls};
 
 use crate::certificates::{Authority, NAME};
 use crate::session::{answering, serve};
@@ -29,7 +29,7 @@ impl Tapped {
     fn client(&self, authority: &Authority) -> ClientBuilder {
         let config = Arc::new(authority.client_config(ALL_VERSIONS));
         let (to, written) = (self.to, self.written.clone());
-        Client::builder().tls_config(config).connector(connector(move |target, _, _| {
+        Client::builder().tls(Tls::from_rustls(config)).connector(connector(move |target, _, _| {
             assert!(target.is_https());
             let written = written.clone();
             Ok(Box::new(Wrapped::new(connected(to)?).on_write(move |stream, bytes| {
@@ -99,7 +99,8 @@ fn a_bare_tcp_stream_is_enough_for_https() {
     let authority = Authority::new("root");
     let peer = answering(authority.identity().server_config(ALL_VERSIONS), ok(&"x".repeat(100_000)));
     let (config, to) = (Arc::new(authority.client_config(ALL_VERSIONS)), peer.addr());
-    let client = Client::builder().tls_config(config).connector(connector(move |_, _, _| connected(to))).build();
+    let client =
+        Client::builder().tls(Tls::from_rustls(config)).connector(connector(move |_, _, _| connected(to))).build();
     for _ in 0..2 {
         let response = client.get(format!("https://{NAME}/")).bearer_auth(SECRET).send().expect("a response");
         assert_eq!(response.bytes().expect("a body").len(), 100_000);

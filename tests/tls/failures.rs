@@ -1,5 +1,5 @@
-//! Handshakes that fail: each says what is wrong in words of its own, within its time. (Certificates
-//! that are refused: `refusals.rs`.)
+//! Handshakes that fail: each error says what is wrong, and comes in time. (Refused certificates:
+//! `refusals.rs`.)
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -35,15 +35,15 @@ pub(crate) fn assert_says(error: &Error, words: &str) {
 /// One line for people: no name that only Rust knows (`OtherError(...)`), and the peer named once.
 #[track_caller]
 pub(crate) fn assert_plain(error: &Error) {
-    const NAMES: [&str; 3] = ["subjectAltName", "basicConstraints", "ClientBuilder"]; // what people have to write
+    const NAMES: [&str; 2] = ["subjectAltName", "basicConstraints"]; // what people have to write
 
-    let message = error.to_string();
-    let rest = NAMES.iter().fold(message.clone(), |message, name| message.replace(name, ""));
+    let shown = error.to_string();
+    let rest = NAMES.iter().fold(shown.clone(), |shown, name| shown.replace(name, ""));
     let letters: Vec<char> = rest.chars().collect();
     let is_camel_case = letters.windows(2).any(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
-    assert!(!is_camel_case && !message.contains(['{', '\n']), "{message}");
+    assert!(!is_camel_case && !shown.contains(['{', '\n']), "{shown}");
     if let Some(peer) = error.peer_addr() {
-        assert_eq!(message.matches(&peer.to_string()).count(), 1, "{message}");
+        assert_eq!(shown.matches(&peer.to_string()).count(), 1, "{shown}");
     }
 }
 
@@ -72,18 +72,18 @@ fn garbage_in_the_handshake_is_named_as_such() {
             conn.wait_closed(LIMIT);
         });
         let client = client(&Authority::new("root"), &peer);
-        assert_says(&failed(&client, &url(&peer, "/")), "what the server sent is not sound TLS");
+        assert_says(&failed(&client, &url(&peer, "/")), "what the server sent is not valid TLS");
     }
 }
 
 #[test]
-fn every_alert_is_reported_and_the_common_ones_are_explained() {
+fn every_alert_is_named_and_the_common_ones_are_explained() {
     let explained = [
-        (70, "the server speaks neither TLS 1.2 nor 1.3"),
-        (40, "the server has no cipher suite in common with us, or wants a client certificate"),
-        (112, "the server does not know this name"),
-        (120, "the server speaks none of the protocols that were offered"),
-        (80, "the server broke off"),
+        (70, "the server supports neither TLS 1.2 nor 1.3"),
+        (40, "the server supports none of the cipher suites offered, or requires a client certificate"),
+        (112, "the server has no certificate for this name (SNI)"),
+        (120, "the server supports none of the protocols offered"),
+        (80, "the server aborted the connection"),
     ];
     for (alert, words) in explained {
         let peer = Peer::start(move |mut conn, _| {
@@ -107,7 +107,7 @@ fn a_server_hello_of_tls_1_1_is_named_as_such() {
         conn.wait_closed(LIMIT);
     });
     let client = client(&Authority::new("root"), &peer);
-    assert_says(&failed(&client, &url(&peer, "/")), "the server speaks neither TLS 1.2 nor 1.3");
+    assert_says(&failed(&client, &url(&peer, "/")), "the server supports neither TLS 1.2 nor 1.3");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_server_that_hangs_up_in_the_handshake_is_named_as_such() {
     assert!(error.to_string().contains("reset"), "{error}");
 }
 
-/// In TLS 1.3 the client is done before the server has checked its certificate: the refusal
+/// In TLS 1.3 the client is done before the server has looked at its certificate: the refusal
 /// meets the first read, or a write.
 #[test]
 fn a_server_that_wants_a_client_certificate_is_named_as_such() {
@@ -137,7 +137,7 @@ fn a_server_that_wants_a_client_certificate_is_named_as_such() {
             let request = client(&authority, &peer).post(url(&peer, "/")).body(body);
             let error = request.send().expect_err("there is no certificate");
             assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
-            assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
+            assert!(error.to_string().contains("the server requires a client certificate"), "{error}");
         }
         let with = builder(authority.client_config_with(&authority.identity()), &peer).build();
         assert_eq!(crate::text(&with, &url(&peer, "/")), "welcome");
@@ -154,12 +154,12 @@ fn a_server_that_chooses_another_protocol_is_refused() {
     server.alpn_protocols = vec![b"h2".to_vec()];
     let peer = answering(server, ok("never read"));
     let by_default = failed(&client(&authority, &peer), &url(&peer, "/"));
-    assert_says(&by_default, "the server speaks none of the protocols that were offered");
+    assert_says(&by_default, "the server supports none of the protocols offered");
 
     let mut config = authority.client_config(ALL_VERSIONS);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let by_choice = failed(&builder(config, &peer).build(), &url(&peer, "/"));
-    assert_says(&by_choice, "the server chose to speak h2");
+    assert_says(&by_choice, "the server chose the protocol h2, and only http/1.1 is supported");
 }
 
 #[test]
@@ -171,9 +171,9 @@ fn a_host_that_no_certificate_can_name_is_refused() {
     assert_says(&error, "no certificate can name");
 }
 
-// ── Behind the handshake ────────────────────────────────────────────────────────────────────────
+// ── After the handshake ─────────────────────────────────────────────────────────────────────────
 
-/// A HelloRequest (RFC 5246 §7.4.1.1), to which rustls says that there will be none, and what the
+/// A HelloRequest (RFC 5246 §7.4.1.1), which rustls answers with no_renegotiation, and what the
 /// server does then.
 #[test]
 fn a_renegotiation_that_the_server_asks_for_is_named_as_such() {
@@ -199,21 +199,23 @@ fn a_renegotiation_that_the_server_asks_for_is_named_as_such() {
         let error = failed(&client(&authority, &peer), &url(&peer, "/"));
         assert_plain(&error);
         let (kind, what) = match alerts {
-            true => (ErrorKind::Tls, ", and broke off (alert 40: handshake failure)"),
+            true => (ErrorKind::Tls, ", and aborted the connection (alert 40: handshake failure)"),
             false => (ErrorKind::Truncated, "the connection ended without TLS's close_notify: "),
         };
         assert_eq!((error.kind(), error.stage()), (kind, Stage::Wait), "{error}");
-        for words in ["the server asks for a renegotiation, which is never done", what] {
+        for words in ["the server requests a renegotiation, which is not supported", what] {
             assert!(error.to_string().contains(words), "{error}");
         }
     }
 }
 
 #[test]
-fn what_breaks_a_body_off_is_reported_in_words() {
+fn what_breaks_a_body_off_is_said_in_words() {
     let authority = Authority::new("root");
     let garbage = b"\x17\x03\x03\x00\x20 these are no encrypted bytes    ";
-    for (last, words) in [(&garbage[..], "TLS: what the server sent was damaged on its way"), (b"", "close_notify")] {
+    for (last, words) in
+        [(&garbage[..], "TLS: a record cannot be decrypted: it was damaged in transit"), (b"", "close_notify")]
+    {
         let peer = serve(authority.identity().server_config(ALL_VERSIONS), move |session, _| {
             session.request();
             session.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
@@ -307,10 +309,10 @@ fn a_cancel_between_connecting_and_the_handshake_is_seen() {
     assert!(peer.saw_close(0));
 }
 
-/// A failed handshake costs no slot and leaves no connection behind; the pool's counts say of it
-/// what the events do.
+/// A failed handshake frees its slot and leaves no connection open; the pool's counters agree with
+/// the events.
 #[test]
-fn a_failed_handshake_gives_its_slot_back() {
+fn a_failed_handshake_gives_its_place_back() {
     let peer = Peer::start(|mut conn, _| drop(conn.read_some()));
     let config = Authority::new("root").client_config(ALL_VERSIONS);
     let trace = Trace::default();
@@ -324,12 +326,12 @@ fn a_failed_handshake_gives_its_slot_back() {
     assert_eq!(trace.lines(), ["connected", "closed Failed"].repeat(3));
 }
 
-/// Nothing of TLS happens where no connection is made.
+/// Without a connection there is no handshake.
 #[test]
 fn a_port_that_refuses_is_no_matter_of_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
-    let taken = near.local_addr().expect("bound"); // and nothing listens there
+    let taken = near.local_addr().expect("bound"); // and there is no listener
     let error = failed(&Client::new(), &format!("https://{taken}/"));
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Connect, Stage::Connect), "{error}");
 }

@@ -1,14 +1,9 @@
 //! After `fork()`, over TLS: what a child closes is a copy, and no close_notify goes out for it.
 
-use std::sync::Arc;
-
-use longwire::Client;
-use longwire::rustls::ALL_VERSIONS;
-use longwire::rustls::pki_types::CertificateDer;
-use longwire::rustls::pki_types::pem::PemObject;
 use longwire::rustls::version::{TLS12, TLS13};
+use longwire::{Client, Roots, Tls};
 
-use crate::certificates::{Authority, NAME, trusting};
+use crate::certificates::{Authority, NAME};
 use crate::forked::{self, LARGE_BYTES};
 use crate::session::serve;
 use crate::support::peer::ok;
@@ -18,10 +13,9 @@ const ROOT_VARIABLE: &str = "LONGWIRE_TEST_FORK_ROOT";
 /// The parent's client, which trusts the root of its environment.
 fn client(url: &str) -> Client {
     let root = std::env::var(ROOT_VARIABLE).expect("it was given with the URL");
-    let root = CertificateDer::from_pem_slice(root.as_bytes()).expect("a certificate");
     let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     Client::builder()
-        .tls_config(Arc::new(trusting([root], ALL_VERSIONS)))
+        .tls(Tls::new().roots(Roots::None).add_root(root).expect("a certificate"))
         .resolve_to(NAME, ([127, 0, 0, 1], port).into())
         .build()
 }
@@ -46,7 +40,7 @@ fn a_child_costs_its_parent_no_connection_and_no_byte() {
         forked::start_parent(test, &crate::url(&peer, ""), &[(ROOT_VARIABLE, authority.root_pem())]);
         assert_eq!(peer.connections(), 3, "the parent's, and one of each child that asks");
         for connection in 0..2 {
-            assert!(peer.noted(connection, "goodbye"), "the side that did the handshake ends with a close_notify");
+            assert!(peer.noted(connection, "goodbye"), "whoever did the handshake ends with a close_notify");
         }
     }
 }

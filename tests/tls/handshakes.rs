@@ -1,24 +1,24 @@
-//! Handshakes that succeed: names, addresses, protocols, resumption, and what is reported of them.
+//! Handshakes that succeed: names, addresses, protocols, resumption, and what is reported.
 
 use std::sync::{Arc, Mutex};
 
 use longwire::rustls::ALL_VERSIONS;
 use longwire::rustls::version::{TLS12, TLS13};
-use longwire::{Client, ErrorKind, Event, Observer};
+use longwire::{Client, ErrorKind, Event, Observer, Tls, TlsVersion};
 
 use crate::certificates::{Authority, NAME};
 use crate::session::{answering, serve};
 use crate::support::peer::{Peer, ok};
 use crate::{builder, client, text, url};
 
-/// Writes down what was reported of handshakes: version, and whether it was a resumption.
+/// Records the handshakes that were reported: the version, and whether a session was resumed.
 #[derive(Clone, Default)]
-struct Reported(Arc<Mutex<Vec<(String, bool)>>>);
+struct Handshakes(Arc<Mutex<Vec<(String, bool)>>>);
 
-impl Observer for Reported {
+impl Observer for Handshakes {
     fn event(&self, event: &Event<'_>) {
         if let Event::Secured { version, cipher_suite, resumed, peer, .. } = event {
-            assert!(cipher_suite.starts_with("TLS") && peer.is_some(), "{event:?}");
+            assert!(cipher_suite.starts_with("TLS_") && peer.is_some(), "{event:?}");
             self.0.lock().expect("no test panics with it").push(((*version).to_owned(), *resumed));
         }
     }
@@ -50,7 +50,7 @@ fn a_dot_at_the_end_of_a_name_is_not_sent() {
     let peer = telling(&authority, &[NAME]);
     let dotted = format!("{NAME}.");
     let config = authority.client_config(ALL_VERSIONS);
-    let client = Client::builder().tls_config(Arc::new(config)).resolve_to(&dotted, peer.addr()).build();
+    let client = Client::builder().tls(Tls::from_rustls(Arc::new(config))).resolve_to(&dotted, peer.addr()).build();
     let url = format!("https://{dotted}:{}/", peer.addr().port());
     assert_eq!(text(&client, &url), "longwire.test http/1.1");
 }
@@ -60,7 +60,8 @@ fn an_international_name_is_sent_in_its_ascii_form() {
     let authority = Authority::new("root");
     let peer = telling(&authority, &["xn--bcher-kva.test"]);
     let config = authority.client_config(ALL_VERSIONS);
-    let client = Client::builder().tls_config(Arc::new(config)).resolve_to("xn--bcher-kva.test", peer.addr()).build();
+    let client =
+        Client::builder().tls(Tls::from_rustls(Arc::new(config))).resolve_to("xn--bcher-kva.test", peer.addr()).build();
     let url = format!("https://b\u{fc}cher.test:{}/", peer.addr().port());
     assert_eq!(text(&client, &url), "xn--bcher-kva.test http/1.1");
 }
@@ -81,12 +82,12 @@ fn an_address_is_not_sent_and_must_stand_in_the_certificate() {
 #[test]
 fn both_versions_are_spoken() {
     let authority = Authority::new("root");
-    for (version, name) in [(&TLS12, "TLSv1_2"), (&TLS13, "TLSv1_3")] {
+    for (version, name) in [(&TLS12, "TLSv1.2"), (&TLS13, "TLSv1.3")] {
         let peer = answering(authority.identity().server_config(&[version]), ok("hello"));
-        let reported = Reported::default();
+        let reported = Handshakes::default();
         let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(reported.clone()).build();
         for exchange in 1..=3 {
-            let response = client.get(url(&peer, "/")).send().expect("a response");
+            let response = client.get(url(&peer, "/")).send().expect("an answer");
             assert_eq!(response.connection().nth(), exchange);
             assert_eq!(response.connection().local_addr().map(|address| address.ip()), Some(peer.addr().ip()));
             assert_eq!(response.connection().peer_addr(), Some(peer.addr()));
@@ -103,17 +104,17 @@ fn sessions_are_resumed_across_the_connections_of_a_client() {
     for version in [&TLS12, &TLS13] {
         let peer =
             answering(authority.identity().server_config(&[version]), "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n");
-        let reported = Reported::default();
+        let reported = Handshakes::default();
         let client = builder(authority.client_config(ALL_VERSIONS), &peer).observer(reported.clone()).build();
         for _ in 0..3 {
-            client.get(url(&peer, "/")).send().expect("a response");
+            client.get(url(&peer, "/")).send().expect("an answer");
         }
         let resumed: Vec<bool> = reported.0.lock().expect("unbroken").iter().map(|(_, resumed)| *resumed).collect();
         assert_eq!(resumed, [false, true, true], "{version:?}");
     }
 }
 
-// ── Beside http ─────────────────────────────────────────────────────────────────────────────────
+// ── Together with http ─────────────────────────────────────────────────────────────────────────────
 
 #[test]
 fn a_redirect_leads_from_http_to_https_and_never_back_unasked() {
@@ -149,4 +150,51 @@ fn the_pool_keeps_the_schemes_apart() {
     let plain = url(&peer, "/").replace("https:", "http:");
     client.get(plain).send().expect_err("the server speaks TLS alone");
     assert_eq!((peer.connections(), client.pool_stats().reused), (2, 0));
+}
+
+// ── What a response reports of it ───────────────────────────────────────────────────────────────
+
+#[test]
+fn the_outcome_of_the_handshake_is_on_every_response_of_its_connection() {
+    let authority = Authority::new("root");
+    let identity = authority.intermediate("middle").identity();
+    let sent: Vec<Vec<u8>> = identity.chain.iter().map(|certificate| certificate.to_vec()).collect();
+    for (version, named, suites) in
+        [(&TLS12, TlsVersion::Tls12, "TLS_ECDHE_ECDSA_WITH_"), (&TLS13, TlsVersion::Tls13, "TLS_AES_")]
+    {
+        let mut config = identity.server_config(&[version]);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let peer = answering(config, ok("hello"));
+        let client = builder(authority.client_config(ALL_VERSIONS), &peer).build();
+        for connection in 0..2 {
+            for exchange in 1..=2 {
+                let response = client.get(url(&peer, "/")).send().expect("an answer");
+                let info = response.connection().clone();
+                assert_eq!((info.nth(), response.text().expect("a body").as_str()), (exchange, "hello"));
+                let tls = info.tls().expect("TLS");
+                assert_eq!(
+                    (tls.version(), tls.protocol(), tls.is_resumed()),
+                    (named, Some("http/1.1"), connection > 0)
+                );
+                assert!(tls.cipher_suite().starts_with(suites), "{tls:?}");
+                assert_eq!(tls.peer_certificates(), sent);
+            }
+            client.close_idle();
+        }
+    }
+}
+
+#[test]
+fn a_protocol_that_the_server_did_not_choose_is_not_reported() {
+    let authority = Authority::new("root");
+    let peer = answering(authority.identity().server_config(ALL_VERSIONS), ok("hello"));
+    let response = client(&authority, &peer).get(url(&peer, "/")).send().expect("an answer");
+    assert_eq!(response.connection().tls().expect("TLS").protocol(), None);
+}
+
+#[test]
+fn without_tls_there_is_no_outcome() {
+    let peer = Peer::answering(ok("in the clear"));
+    let response = Client::new().get(peer.url("/")).send().expect("an answer");
+    assert!(response.connection().tls().is_none());
 }

@@ -1,4 +1,4 @@
-//! https and proxies together: through HTTP proxies, in the clear and behind TLS, and through
+//! https and proxies together: through HTTP proxies, plain and with TLS, and through
 //! SOCKS5 proxies. The scripted proxies here relay, so that both ends see the true bytes; what
 //! proxies do badly by themselves is tried in `tests/proxy.rs`, real ones in `tests/proxies.rs`.
 
@@ -12,6 +12,7 @@ use longwire::rustls::ALL_VERSIONS;
 use longwire::rustls::version::{TLS12, TLS13};
 use longwire::{
     CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Event, Fate, Observer, Proxy, PublicOnly, Stage,
+    Tls,
 };
 
 use crate::certificates::{Authority, Identity, NAME};
@@ -33,11 +34,11 @@ const SHORT: Duration = Duration::from_millis(300);
 const SLACK: Duration = Duration::from_secs(5);
 const GAP: Duration = Duration::from_millis(20);
 
-/// A proxy, which a client knows how to reach and is to believe.
+/// A proxy with what a client needs to reach and trust it.
 struct Way {
     authority: Authority,
     scheme: &'static str,
-    /// Does the TLS of an https proxy, for the one behind it.
+    /// Does the TLS of an https proxy, and passes on to it.
     front: Option<Peer>,
     /// Is asked for tunnels and URLs.
     asked: Peer,
@@ -56,7 +57,7 @@ impl Way {
         Way { authority, scheme, front, asked }
     }
 
-    /// Whom the client connects to.
+    /// What the client connects to.
     fn near(&self) -> &Peer {
         self.front.as_ref().unwrap_or(&self.asked)
     }
@@ -69,7 +70,7 @@ impl Way {
 
     fn builder(&self) -> ClientBuilder {
         let config = Arc::new(self.authority.client_config(ALL_VERSIONS));
-        Client::builder().tls_config(config).resolve_to(PROXY, self.near().addr()).proxy(self.proxy())
+        Client::builder().tls(Tls::from_rustls(config)).resolve_to(PROXY, self.near().addr()).proxy(self.proxy())
     }
 
     fn client(&self) -> Client {
@@ -78,7 +79,7 @@ impl Way {
 }
 
 /// An HTTP proxy: a tunnel leads to that port of this machine, whatever the name; other requests
-/// get their own head for a response. All heads are noted.
+/// get their own head for an answer. All heads are noted.
 fn http_proxy() -> Peer {
     Peer::start(|mut conn, _| {
         while let Some(request) = conn.request() {
@@ -120,7 +121,7 @@ fn socks5_request(conn: &mut Conn) -> Option<u16> {
 }
 
 fn relay(conn: &mut Conn, port: u16) {
-    let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the server behind the tunnel");
+    let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the tunnel's destination");
     conn.relay(&far, <[u8]>::to_vec, <[u8]>::to_vec);
 }
 
@@ -146,7 +147,7 @@ fn origin(identity: &Identity) -> Peer {
     })
 }
 
-/// A peer that sends this to whatever comes first, and closes.
+/// A peer that says this to whatever comes first, and closes.
 fn hearing(answer: String) -> Peer {
     Peer::start(move |mut conn, _| {
         conn.read_some();
@@ -181,13 +182,16 @@ fn assert_at_rest(client: &Client, idle: usize) {
 fn a_tunnel_is_asked_for_and_what_goes_through_is_the_servers_alone() {
     for scheme in SCHEMES {
         let way = Way::new(scheme);
-        let [one, two] = [(); 2].map(|()| origin(&way.authority.identity()));
+        let identity = way.authority.identity();
+        let [one, two] = [(); 2].map(|()| origin(&identity));
         let client = way.client();
         for (peer, exchange) in [(&one, 1), (&two, 1), (&one, 2)] {
             let request = client.get(url(peer, "/a?b#c")).header("Proxy-Authorization", "mine");
-            let response = request.basic_auth("you", Some("pw")).send().expect("a response");
+            let response = request.basic_auth("you", Some("pw")).send().expect("an answer");
             let connection = response.connection();
             assert_eq!((connection.nth(), connection.peer_addr()), (exchange, Some(way.near().addr())));
+            let shown = connection.tls().expect("TLS").peer_certificates();
+            assert_eq!(shown, [identity.chain[0].to_vec()], "the server's, not the proxy's");
             let want = format!(
                 "{NAME} GET /a?b HTTP/1.1\r\nHost: {NAME}:{}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\n\
                  Authorization: Basic eW91OnB3\r\n\r\n",
@@ -233,7 +237,7 @@ fn a_wrong_certificate_behind_a_tunnel_is_refused_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_refused_tunnel_shows_the_proxys_response_and_sends_nothing() {
+fn a_refused_tunnel_shows_the_proxys_answer_and_sends_nothing() {
     let refusals = [("407 Who", "it does not take the credentials"), ("403 No", "403 No"), ("502 Gone", "502 Gone")];
     for scheme in ["http", "https"] {
         for (status, words) in refusals {
@@ -267,9 +271,10 @@ fn an_https_proxy_is_asked_for_http_urls_inside_tls() {
     let way = Way::new("https");
     let client = way.client();
     for (host, exchange) in [("one.test", 1), ("two.test:81", 2), ("one.test", 3)] {
-        let response = client.get(format!("http://{host}/a?b")).send().expect("a response");
+        let response = client.get(format!("http://{host}/a?b")).send().expect("an answer");
         assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.timings().tls.is_zero(), exchange > 1);
+        assert!(response.connection().tls().is_none(), "there is none with the server");
         let want = format!(
             "GET http://{host}/a?b HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\n\
              Proxy-Authorization: {BASIC}\r\n\r\n"
@@ -320,17 +325,17 @@ fn an_https_proxy_that_wants_a_client_certificate_says_so() {
         let way = Way { front: Some(serve(demanding, move |session, _| session.relay(to))), ..way };
         let error = failed(&way.client(), &format!("https://{NAME}/"));
         assert_eq!((error.kind(), error.fate()), (ErrorKind::Tls, Fate::NotSent), "{error}");
-        assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
+        assert!(error.to_string().contains("the server requires a client certificate"), "{error}");
         let server = origin(&way.authority.identity());
         let config = Arc::new(way.authority.client_config_with(&way.authority.identity()));
-        let with = way.builder().tls_config(config).build();
+        let with = way.builder().tls(Tls::from_rustls(config)).build();
         assert!(with.get(url(&server, "/")).send().is_ok(), "{version:?}");
     }
 }
 
-/// What is for the proxy is not for the servers behind it, nor the other way round.
+/// The proxy's settings are not used for servers, nor the other way round.
 #[test]
-fn a_proxy_with_a_config_of_its_own_is_spoken_to_by_that_one_alone() {
+fn the_settings_of_a_proxy_apply_to_it_alone() {
     let way = Way::new("https");
     let (world, to) = (Authority::new("the world's"), way.asked.addr());
     let demanding = way.authority.demanding(&way.authority.issue(&[PROXY], |_| {}), &TLS13);
@@ -338,19 +343,19 @@ fn a_proxy_with_a_config_of_its_own_is_spoken_to_by_that_one_alone() {
     let server = origin(&world.identity());
     let through = |proxy| {
         let config = Arc::new(world.client_config(ALL_VERSIONS));
-        Client::builder().tls_config(config).resolve_to(PROXY, way.near().addr()).proxy(proxy).build()
+        Client::builder().tls(Tls::from_rustls(config)).resolve_to(PROXY, way.near().addr()).proxy(proxy).build()
     };
     let error = failed(&through(way.proxy()), &url(&server, "/"));
     assert!(error.kind() == ErrorKind::Tls && error.to_string().contains("no trusted root"), "{error}");
     let own = Arc::new(way.authority.client_config_with(&way.authority.identity()));
-    let client = through(way.proxy().tls_config(own));
+    let client = through(way.proxy().tls(Tls::from_rustls(own)).expect("a sound value"));
     assert!(client.get(url(&server, "/")).send().is_ok());
     let of_the_proxys = origin(&way.authority.identity());
     let error = failed(&client, &url(&of_the_proxys, "/"));
     assert!(error.kind() == ErrorKind::Tls && error.to_string().contains("no trusted root"), "{error}");
 }
 
-/// Also where the proxy's TLS ends without close_notify, which is an error of its own elsewhere.
+/// Also where the proxy's TLS ends without close_notify, which is another error elsewhere.
 #[test]
 fn a_proxy_that_breaks_off_in_the_servers_handshake_is_a_failed_handshake() {
     for scheme in ["http", "https"] {
@@ -383,7 +388,7 @@ fn a_kept_tunnel_that_died_is_replaced_by_another() {
             while session.request().is_some() {
                 session.send(ok(&index.to_string()));
                 if index == 0 {
-                    session.request(); // and no response
+                    session.request(); // and no answer
                     return;
                 }
             }
@@ -420,7 +425,7 @@ fn redirects_out_of_a_tunnel_take_only_harmless_fields_along() {
         assert_eq!((error.kind(), error.fate()), (ErrorKind::Redirect, Fate::ResponseStarted), "{error}");
         assert_eq!(way.asked.notes(), [connect(&first)]);
 
-        let forwarded = ask(way.builder().allow_https_downgrade(true), "/down").expect("a response");
+        let forwarded = ask(way.builder().allow_https_downgrade(true), "/down").expect("an answer");
         let head = |target: &str, host: &str, credentials: &str| {
             format!(
                 "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n{credentials}\
@@ -430,21 +435,21 @@ fn redirects_out_of_a_tunnel_take_only_harmless_fields_along() {
         let credentials = format!("Proxy-Authorization: {BASIC}\r\n");
         assert_eq!(forwarded.text().expect("a body"), head("http://plain.test/b", "plain.test", &credentials));
 
-        let tunnelled = ask(way.builder(), "/across").expect("a response");
+        let tunnelled = ask(way.builder(), "/across").expect("an answer");
         let host = format!("{NAME}:{}", other.addr().port());
         assert_eq!(tunnelled.text().expect("a body"), format!("{NAME} {}", head("/c", &host, "")));
         assert_eq!(way.asked.notes()[3..], [connect(&first), connect(&other)]);
     }
 }
 
-/// In a process of its own, which is started with the variables.
+/// In a child process, which is started with the variables.
 #[test]
 fn the_environment_has_one_proxy_for_https_and_another_for_http() {
     const CHILD: &str = "LONGWIRE_TEST_HTTPS_PROXY";
 
     if std::env::var_os(CHILD).is_some() {
         let client = Client::new();
-        assert_eq!(client.get("http://example.test/").send().expect("a response").text().expect("a body"), "for http");
+        assert_eq!(client.get("http://example.test/").send().expect("an answer").text().expect("a body"), "for http");
         let error = client.get("https://example.test/").send().expect_err("no tunnel");
         assert_eq!((error.kind(), error.proxy_answer().is_some()), (ErrorKind::Proxy, true), "{error}");
         return;
@@ -462,8 +467,8 @@ fn the_environment_has_one_proxy_for_https_and_another_for_http() {
         .env("HTTPS_PROXY", format!("http://{}", for_https.addr()))
         .output()
         .expect("this program runs");
-    let printed = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
-    assert!(child.status.success() && printed.contains("1 passed"), "{printed}");
+    let output = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success() && output.contains("1 passed"), "{output}");
     assert_eq!(for_http.request_lines(), ["GET http://example.test/ HTTP/1.1"]);
     assert_eq!(for_https.request_lines(), ["CONNECT example.test:443 HTTP/1.1"]);
 }
@@ -513,14 +518,14 @@ fn a_name_that_is_looked_up_here_for_socks5_is_filtered_and_still_the_one_in_the
 // ── What can be seen ────────────────────────────────────────────────────────────────────────────
 
 #[test]
-fn events_and_timings_tell_of_every_handshake() {
+fn events_and_timings_report_every_handshake() {
     for scheme in SCHEMES {
         let way = Way::new(scheme);
         let server = origin(&way.authority.identity());
         let trace = Trace::default();
         let client = way.builder().observer(trace.clone()).build();
         let started = Instant::now();
-        let response = client.get(url(&server, "/")).send().expect("a response");
+        let response = client.get(url(&server, "/")).send().expect("an answer");
         let (timings, whole) = (response.timings(), started.elapsed());
         assert!(!timings.tls.is_zero() && !timings.connect.is_zero(), "{timings:?}");
         assert!(timings.resolve + timings.connect + timings.tls + timings.send + timings.wait <= whole, "{timings:?}");
@@ -530,7 +535,7 @@ fn events_and_timings_tell_of_every_handshake() {
             want.insert(0, "secured"); // the proxy; what is connected is the tunnel
         }
         assert_eq!(trace.lines(), want, "{scheme}");
-        let again = client.get(url(&server, "/")).send().expect("a response").timings();
+        let again = client.get(url(&server, "/")).send().expect("an answer").timings();
         assert!(again.tls.is_zero() && again.connect.is_zero() && again.resolve.is_zero(), "{again:?}");
     }
 }
@@ -563,7 +568,7 @@ fn large_bodies_pass_through_both_layers_of_tls() {
     let body: String = pattern(BYTES).into_iter().map(|byte| char::from(b'a' + byte % 26)).collect();
     let client = way.client();
     for exchange in 1..=2 {
-        let response = client.post(url(&server, "/")).body(&body).send().expect("a response");
+        let response = client.post(url(&server, "/")).body(&body).send().expect("an answer");
         assert_eq!(response.connection().nth(), exchange);
         assert!(response.text().expect("a body") == body, "exchange {exchange}");
     }
@@ -571,16 +576,16 @@ fn large_bodies_pass_through_both_layers_of_tls() {
 
 // ── Time and cancels ────────────────────────────────────────────────────────────────────────────
 
-/// A peer that hears something, and then sends nothing.
+/// A peer that reads something, and then sends nothing.
 fn silent() -> Peer {
     Peer::start(|mut conn, _| {
         conn.read_some();
-        conn.note("heard");
+        conn.note("received");
         conn.wait_closed(LIMIT);
     })
 }
 
-/// In which phase a peer on the way to a server stops.
+/// The phase in which a peer on the way to the server stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     ProxysHandshake,
@@ -605,8 +610,8 @@ impl Stop {
     }
 }
 
-/// Every phase in which a client waits for a proxy or for the server behind it; `stopping` makes
-/// the peer that stops in it.
+/// Every phase in which a client waits for a proxy or for the server beyond it; `stopping` makes
+/// the peer that stops.
 fn stops(stopping: impl Fn(Phase, &Authority) -> Peer) -> Vec<Stop> {
     let mut stops: Vec<Stop> = Vec::new();
     for scheme in SCHEMES {
@@ -638,14 +643,14 @@ fn assert_in_time(stop: &Stop) {
 }
 
 #[test]
-fn a_peer_on_the_way_that_stalls_is_not_waited_for_longer_than_allowed() {
+fn a_peer_that_stalls_on_the_way_is_not_waited_for_longer_than_allowed() {
     for stop in stops(|_, _| silent()) {
         assert_in_time(&stop);
     }
 }
 
 #[test]
-fn a_peer_on_the_way_that_drips_is_not_waited_for_longer_than_allowed() {
+fn a_peer_that_drips_on_the_way_is_not_waited_for_longer_than_allowed() {
     let drips = |phase: Phase, authority: &Authority| match phase {
         Phase::Answer => Peer::start(|mut conn, _| {
             conn.head();
@@ -666,7 +671,7 @@ fn a_cancel_ends_every_phase_on_the_way() {
         let started = Instant::now();
         let error = thread::scope(|scope| {
             scope.spawn(|| {
-                assert!(stop.who().noted(0, "heard"));
+                assert!(stop.who().noted(0, "received"));
                 token.cancel();
             });
             client.get(url(&stop.server, "/")).cancel_token(&token).send().expect_err("a cancel")
@@ -686,8 +691,11 @@ struct CancelWhenSecured(CancelToken);
 
 impl Observer for CancelWhenSecured {
     fn event(&self, event: &Event<'_>) {
-        assert!(matches!(event, Event::Secured { .. }), "what comes after the cancel: {event:?}");
-        self.0.cancel();
+        match event {
+            Event::CallStarted { .. } | Event::Failed { .. } => {}
+            Event::Secured { .. } => self.0.cancel(),
+            _ => panic!("what comes after the cancel: {event:?}"),
+        }
     }
 }
 

@@ -1,21 +1,22 @@
 //! Certificates that are refused: each for its own reason, in words for people, and with what to do
-//! about it where that is not plain. A program's own config (`tls_config`) gives the verifier's error
-//! alone; the default one has the certificates at hand, too, and says more.
+//! about it where that is not plain. A configuration of rustls (`Tls::from_rustls`) gives the verifier's
+//! error alone; other `Tls` values have the certificates at hand, too, and say more.
 
 use std::sync::Arc;
 
 use longwire::rustls::pki_types::CertificateDer;
 use longwire::rustls::{ALL_VERSIONS, ServerConfig, SignatureScheme};
+use longwire::{Client, Roots, Tls};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
     NameConstraints, date_time_ymd,
 };
 
-use crate::certificates::{Authority, Forger, Identity, NAME, RsaKey, by_hand, self_signed, showing, trusting};
+use crate::certificates::{Authority, Forger, Identity, NAME, RsaKey, by_hand, pem, self_signed, showing, trusting};
 use crate::failures::assert_says;
 use crate::session::answering;
 use crate::support::peer::ok;
-use crate::{builder, url};
+use crate::url;
 
 /// The content of object identifiers (RFC 3279 §2.2.3, RFC 5758 §3.2, RFC 8410 §3).
 const ECDSA_WITH_SHA1: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x01";
@@ -27,10 +28,10 @@ const REMAKE: &str = "make another with `openssl req -x509 -newkey rsa:2048 -add
                       -addext basicConstraints=critical,CA:FALSE`";
 const WRONG_SIGNATURE: &str = "a signature in its chain, or one made with its key, is wrong";
 
-/// A server, and what the error must say of its certificate.
+/// A server, and the words with which its certificate must be refused.
 struct Refused {
     server: ServerConfig,
-    /// By the error alone; the first of them by a program's own config, both by the default one.
+    /// By the error of rustls alone, and by that of a [`Tls`] value.
     words: [String; 2],
 }
 
@@ -39,7 +40,7 @@ fn refused(server: ServerConfig, words: &str) -> Refused {
 }
 
 impl Refused {
-    /// What the default config says instead of that.
+    /// The words of a `Tls` value in place of that.
     fn explained(mut self, words: &str) -> Refused {
         self.words[1] = words.to_owned();
         self
@@ -76,8 +77,11 @@ fn of_the_certificate_itself(root: &Authority) -> Vec<Refused> {
             server(&root.issue(&many, |_| {})),
             "is for another name: for 1.test, 2.test, 3.test, 4.test and 2 more, not for longwire.test",
         ),
-        refused(server(&root.issue(&[], |_| {})), "names no host, as a common name alone does not count"),
-        refused(server(&root.issue(&[], |_| {})), "it needs `-addext subjectAltName=DNS:longwire.test`"),
+        refused(server(&root.issue(&[], |_| {})), "names no host (a common name is ignored)"),
+        refused(
+            server(&root.issue(&[], |_| {})),
+            "make it with `openssl req -addext subjectAltName=DNS:longwire.test`",
+        ),
         refused(
             changed(root, |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
             "it is not for servers (extended key usage), but for client authentication",
@@ -109,14 +113,15 @@ fn of_the_chain(root: &Authority) -> Vec<Refused> {
             .explained("its issuer is not trusted here (middle), and the server sent no intermediate certificate"),
         refused(server(&stranger.intermediate("strange middle").identity()), NO_ROOT)
             .explained("the chain that the server sent ends at an unknown issuer (stranger)"),
-        refused(server(&self_signed("itself", false)), NO_ROOT).explained("it is self-signed (itself)"),
-        refused(server(&narrow.identity()), "a CA in its chain must not issue for its names (name constraints)"),
+        refused(server(&self_signed("itself", false)), NO_ROOT)
+            .explained("it is self-signed (itself); if it is the right one, trust it with Tls::pin"),
+        refused(server(&narrow.identity()), "a CA in its chain may not issue for its names (name constraints)"),
         refused(
             server(&last.intermediate("one too many").identity()),
             "a CA in its chain allows fewer intermediate certificates below it (pathlen)",
         ),
         refused(server(&long.identity()), "its chain has too many intermediate certificates"),
-        refused(server(&no_ca.identity()), "it was issued by one that is not a CA's (CA:FALSE)"),
+        refused(server(&no_ca.identity()), "its issuer is not a CA (CA:FALSE)"),
     ]
 }
 
@@ -130,15 +135,18 @@ fn of_a_kind_that_cannot_be_used(root: &Authority, roots: &mut Vec<CertificateDe
     let appliance = self_signed("appliance", true);
     let old = by_hand(1, "by hand", ECDSA_WITH_SHA256);
     roots.extend([appliance.chain[0].clone(), old.clone()]);
-    let ca = |what: &str| format!("it is {what} (CA:TRUE), which cannot be a server's too, trusted or not: {REMAKE}");
+    let ca = |what: &str| {
+        let why = "which cannot be used as a server's, even if it is a trusted root";
+        format!("it is {what} (CA:TRUE), {why}: if it is the right one, trust it with Tls::pin, or {REMAKE}")
+    };
     vec![
         refused(
             showing(vec![by_hand(3, "root", ECDSA_WITH_SHA1)], key()),
-            "a signature in its chain is made with SHA-1, which is too weak to prove anything",
+            "a signature in its chain uses SHA-1, which is too weak",
         ),
         refused(
             showing(vec![by_hand(3, "root", ED448)], key()),
-            "a signature in its chain is made with an unknown algorithm (1.3.101.113)",
+            "a signature in its chain uses an unknown algorithm (1.3.101.113)",
         ),
         refused(
             showing(root.certify(&RsaKey::of_bits(1024)), Arc::new(Forger(SignatureScheme::RSA_PSS_SHA256))),
@@ -173,15 +181,20 @@ fn every_refusal_of_a_certificate_says_why() {
     let (cases, roots) = cases(&root);
     for Refused { server, words } in cases {
         let peer = answering(server, ok("never read"));
-        let client = builder(trusting(roots.clone(), ALL_VERSIONS), &peer).build();
-        let error = client.get(url(&peer, "/")).send().expect_err(&words[0]);
-        assert_says(&error, &words[0]);
+        let own = Tls::from_rustls(Arc::new(trusting(roots.clone(), ALL_VERSIONS)));
+        let roots: String = roots.iter().map(pem).collect();
+        let explaining = Tls::new().roots(Roots::None).add_root(roots).expect("sound roots");
+        for (tls, words) in [(own, &words[0]), (explaining, &words[1])] {
+            let client = Client::builder().tls(tls).resolve_to(NAME, peer.addr()).build();
+            let error = client.get(url(&peer, "/")).send().expect_err(words);
+            assert_says(&error, words);
+        }
         assert!(peer.request_lines().is_empty());
     }
 }
 
-/// With the default configuration, which only a process of its own can be given roots for: the
-/// program runs itself once more as a child, with another trust store.
+/// With the default configuration, whose trust store is chosen for a whole process: so the test runs
+/// in a child.
 #[cfg(all(target_os = "linux", feature = "tls"))]
 #[test]
 fn the_platforms_trust_store_decides_and_every_refusal_says_why() {
@@ -214,27 +227,7 @@ fn the_platforms_trust_store_decides_and_every_refusal_says_why() {
     let store = std::env::temp_dir().join(format!("longwire-roots-{}", std::process::id()));
     std::fs::write(&store, roots.iter().map(pem).collect::<String>()).expect("a file");
     let test = "refusals::the_platforms_trust_store_decides_and_every_refusal_says_why";
-    let child = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", test])
-        .env(CASES_VARIABLE, lines)
-        .env("SSL_CERT_FILE", &store)
-        .env_remove("SSL_CERT_DIR")
-        .output()
-        .expect("this program runs");
+    let store_path = store.to_str().expect("a plain path");
+    crate::run_child(test, &[(CASES_VARIABLE, &lines), ("SSL_CERT_FILE", store_path)]);
     std::fs::remove_file(&store).expect("our own file");
-    let printed = String::from_utf8_lossy(&child.stdout);
-    assert!(
-        child.status.success() && printed.contains("1 passed"),
-        "{printed}{}",
-        String::from_utf8_lossy(&child.stderr)
-    );
-}
-
-/// RFC 7468 §5.
-#[cfg(all(target_os = "linux", feature = "tls"))]
-fn pem(certificate: &CertificateDer<'static>) -> String {
-    use base64::Engine;
-
-    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
-    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }

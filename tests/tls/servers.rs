@@ -5,7 +5,7 @@
 //! failure. A server ends with its value, and when this process dies, however that comes.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use longwire::rustls::pki_types::CertificateDer;
 use longwire::rustls::pki_types::pem::PemObject;
 use longwire::rustls::{ALL_VERSIONS, ClientConfig};
-use longwire::{BodyEnd, Client, CloseReason, ErrorKind, SendBody};
+use longwire::{BodyEnd, Client, CloseReason, ErrorKind, SendBody, Tls};
 
 use crate::certificates::{Authority, NAME, trusting};
 use crate::failures::assert_says;
@@ -128,7 +128,7 @@ impl Server {
         panic!("{program} does not start: {:?}", fs::read_to_string(folder.join("log")));
     }
 
-    /// Returns whether it listens; false if it has ended instead.
+    /// Waits until it listens; false if it has ended instead.
     fn is_ready(&mut self) -> bool {
         let started = Instant::now();
         while started.elapsed() < START_LIMIT {
@@ -140,11 +140,11 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        panic!("no response within {START_LIMIT:?}");
+        panic!("no answer within {START_LIMIT:?}");
     }
 
     fn client(&self, config: ClientConfig) -> Client {
-        Client::builder().tls_config(Arc::new(config)).resolve_to(NAME, self.address).build()
+        Client::builder().tls(Tls::from_rustls(Arc::new(config))).resolve_to(NAME, self.address).build()
     }
 
     fn url(&self, path: &str) -> String {
@@ -152,7 +152,7 @@ impl Server {
     }
 
     fn text(&self, client: &Client, path: &str) -> String {
-        let response = client.get(self.url(path)).send().expect("a response");
+        let response = client.get(self.url(path)).send().expect("an answer");
         assert_eq!(response.status(), 200);
         response.text().expect("a body")
     }
@@ -186,7 +186,7 @@ fn nginx_keeps_a_connection_and_resumes_sessions() {
         let server = Server::nginx(&authority, version);
         let client = server.client(authority.client_config(ALL_VERSIONS));
         for exchange in 1..=20 {
-            let response = client.get(server.url("/session")).send().expect("a response");
+            let response = client.get(server.url("/session")).send().expect("an answer");
             assert_eq!(response.connection().nth(), exchange);
             assert_eq!(response.text().expect("a body"), format!("{version} {NAME} ."));
             if exchange % 5 == 0 {
@@ -210,11 +210,11 @@ fn nginx_sends_a_hundred_megabytes_byte_for_byte() {
         let server = Server::nginx(&authority, version);
         fs::write(server.folder.join("www/large.bin"), pattern(LARGE_BYTES)).expect("a large file");
         let client = server.client(authority.client_config(ALL_VERSIONS));
-        let response = client.get(server.url("/large.bin")).send().expect("a response").limit(LARGE_BYTES as u64);
+        let response = client.get(server.url("/large.bin")).send().expect("an answer").limit(LARGE_BYTES as u64);
         assert!(response.bytes().expect("a body") == pattern(LARGE_BYTES));
 
         // A body that is left unread costs the connection and nothing else.
-        let mut response = client.get(server.url("/large.bin")).send().expect("a response");
+        let mut response = client.get(server.url("/large.bin")).send().expect("an answer");
         response.read_exact(&mut [0; 1000]).expect("its beginning");
         drop(response);
         assert_eq!(server.text(&client, "/small.txt"), "small");
@@ -231,7 +231,7 @@ fn nginx_refuses_an_upload_with_its_413() {
     let body = vec![b'x'; 64 << 20];
     for _ in 0..3 {
         for body in [SendBody::from(&body), SendBody::sized_reader(&body[..], body.len() as u64)] {
-            let response = client.post(server.url("/small.txt")).body(body).send().expect("a response");
+            let response = client.post(server.url("/small.txt")).body(body).send().expect("an answer");
             assert_eq!(response.status(), 413);
         }
     }
@@ -255,7 +255,7 @@ fn nginx_asked_for_http_on_its_https_port_says_so() {
     let server = Server::nginx(&authority, "TLSv1.3");
     let client = server.client(authority.client_config(ALL_VERSIONS));
     let url = server.url("/").replace("https:", "http:");
-    assert_eq!(client.get(url).send().expect("a response").status(), 400);
+    assert_eq!(client.get(url).send().expect("an answer").status(), 400);
 }
 
 #[test]
@@ -267,12 +267,12 @@ fn openssl_serves_bodies_that_end_with_the_connection() {
         fs::write(server.folder.join("www/large.bin"), pattern(LARGE_BYTES)).expect("a large file");
         let client = server.client(authority.client_config(ALL_VERSIONS));
         for _ in 0..3 {
-            let mut response = client.get(server.url("/small.txt")).send().expect("a response");
+            let mut response = client.get(server.url("/small.txt")).send().expect("an answer");
             let mut text = String::new();
             response.read_to_string(&mut text).expect("a body");
             assert_eq!((text.as_str(), response.body().ended()), ("small", Some(BodyEnd::Closed)));
         }
-        let response = client.get(server.url("/large.bin")).send().expect("a response").limit(LARGE_BYTES as u64);
+        let response = client.get(server.url("/large.bin")).send().expect("an answer").limit(LARGE_BYTES as u64);
         assert!(response.bytes().expect("a body") == pattern(LARGE_BYTES));
     }
 }
@@ -282,10 +282,10 @@ fn openssl_serves_bodies_that_end_with_the_connection() {
 fn openssl_without_a_cipher_or_a_version_in_common_is_named_as_such() {
     let authority = Authority::new("root");
     let refused: [(&[&str], &str); 4] = [
-        (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"], "the server speaks neither TLS 1.2 nor 1.3"),
-        (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "the server speaks neither TLS 1.2 nor 1.3"),
-        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"], "the server has no cipher suite in common with us"),
-        (&["-tls1_3", "-groups", "X448"], "the server has no cipher suite in common with us"),
+        (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"], "the server supports neither TLS 1.2 nor 1.3"),
+        (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "the server supports neither TLS 1.2 nor 1.3"),
+        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"], "the server supports none of the cipher suites offered"),
+        (&["-tls1_3", "-groups", "X448"], "the server supports none of the cipher suites offered"),
     ];
     for (arguments, words) in refused {
         let server = Server::openssl(&authority, arguments);
@@ -304,7 +304,7 @@ fn openssl_that_wants_a_client_certificate_is_named_as_such() {
         let without = server.client(authority.client_config(ALL_VERSIONS));
         let error = without.get(server.url("/small.txt")).send().expect_err("there is none");
         assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
-        assert!(error.to_string().contains("wants a client certificate"), "{error}");
+        assert!(error.to_string().contains("requires a client certificate"), "{error}");
         let with = server.client(authority.client_config_with(&authority.identity()));
         assert_eq!(server.text(&with, "/small.txt"), "small");
     }
@@ -314,7 +314,7 @@ fn openssl_that_wants_a_client_certificate_is_named_as_such() {
 /// made as the refusal says.
 #[test]
 #[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
-fn certificates_made_by_openssl_are_usable_or_the_error_says_how_to_make_them() {
+fn certificates_made_by_openssl_are_usable_or_it_is_said_how_to_make_them() {
     let name = format!("subjectAltName=DNS:{NAME}");
     let advised = ["-addext", &name, "-addext", "basicConstraints=critical,CA:FALSE"];
     let made = |arguments: &[&str]| Files::by_openssl(&[arguments, &advised].concat()).expect("a certificate");
@@ -325,7 +325,7 @@ fn certificates_made_by_openssl_are_usable_or_the_error_says_how_to_make_them() 
         (by_default.expect("a certificate"), Some("it is the certificate of a CA (CA:TRUE)")),
         (without_name.expect("a certificate"), Some("the server's certificate names no host")),
         (made(&["-newkey", "rsa:1024"]), Some("an RSA key is shorter than 2048 bits")),
-        (made(&["-newkey", "rsa:2048", "-sha1"]), Some("made with SHA-1, which is too weak")),
+        (made(&["-newkey", "rsa:2048", "-sha1"]), Some("uses SHA-1, which is too weak")),
     ];
     for (files, words) in cases {
         let server = Server::openssl_with(&files, &["-WWW", "-cipher", "DEFAULT:@SECLEVEL=0"]);
@@ -336,6 +336,65 @@ fn certificates_made_by_openssl_are_usable_or_the_error_says_how_to_make_them() 
             Some(words) => assert_says(&client.get(server.url("/")).send().expect_err(words), words),
         }
     }
+}
+
+/// What `openssl req -x509` makes when it is asked for nothing else: CA:TRUE, and a common name alone.
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn a_certificate_made_by_openssl_can_be_pinned_as_it_is() {
+    for kind in ["rsa:2048", "ed25519"] {
+        let files = Files::by_openssl(&["-newkey", kind]).expect("a certificate");
+        for (_, argument) in VERSIONS {
+            let server = Server::openssl_with(&files, &["-WWW", argument]);
+            let tls = Tls::new().pin(&files.certificate).expect("a pin");
+            let client = Client::builder().tls(tls).resolve_to(NAME, server.address).build();
+            assert_eq!(server.text(&client, "/small.txt"), "small");
+        }
+    }
+}
+
+/// The files that a key can come in, from one that OpenSSL has made.
+#[test]
+#[ignore = "needs openssl: run with --include-ignored (.ci/run does)"]
+fn keys_made_by_openssl_are_taken_in_every_form_or_it_is_said_how_to_decrypt_them() {
+    let encrypted = ["-aes128", "-passout", "pass:secret"];
+    let plain: [(&[&str], &[&str], &str); 5] = [
+        (&["-newkey", "rsa:2048"], &["pkey"], "-----BEGIN PRIVATE KEY-----"),
+        (&["-newkey", "rsa:2048"], &["rsa", "-traditional"], "-----BEGIN RSA PRIVATE KEY-----"),
+        (&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], &["ec"], "-----BEGIN EC PRIVATE KEY-----"),
+        (&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"], &["pkey"], "-----BEGIN PRIVATE KEY-----"),
+        (&["-newkey", "ed25519"], &["pkey"], "-----BEGIN PRIVATE KEY-----"),
+    ];
+    for (new, convert, label) in plain {
+        let files = Files::by_openssl(new).expect("a certificate");
+        let key = converted(&files.key, convert);
+        assert!(key.starts_with(label), "{key}");
+        let server = Server::openssl_with(&files, &["-WWW", "-Verify", "1", "-CAfile", "../root.pem"]);
+        let tls = Tls::new().pin(&files.certificate).and_then(|tls| tls.identity(&files.certificate, key));
+        let client = Client::builder().tls(tls.expect("an identity")).resolve_to(NAME, server.address).build();
+        assert_eq!(server.text(&client, "/small.txt"), "small");
+
+        for arguments in [convert, &["pkey"]] {
+            let key = converted(&files.key, &[arguments, &encrypted].concat());
+            let error = Tls::new().identity(&files.certificate, key).expect_err("there is no password");
+            let words = "Tls::identity: the private key is encrypted: decrypt it with `openssl pkey -in ";
+            assert!(error.to_string().starts_with(words), "{error}");
+        }
+    }
+    let large = Files::by_openssl(&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"]).expect("a certificate");
+    let error = Tls::new().identity(&large.certificate, &large.key).expect_err("ring has no P-521");
+    assert!(error.to_string().contains("the private key cannot be used; what can be is RSA "), "{error}");
+}
+
+/// A key as OpenSSL writes it with these arguments.
+fn converted(key: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new("openssl");
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = command.spawn().expect("openssl must be installed");
+    process.stdin.take().expect("it is piped").write_all(key.as_bytes()).expect("openssl reads");
+    let output = process.wait_with_output().expect("our own child");
+    assert!(output.status.success(), "openssl {arguments:?}");
+    String::from_utf8(output.stdout).expect("PEM")
 }
 
 /// By default s_server sends two tickets after the handshake; here it sends many, and none.
@@ -359,7 +418,7 @@ fn a_server_that_is_killed_in_mid_body_is_an_error() {
     let mut server = Server::openssl(&authority, &["-WWW"]);
     fs::write(server.folder.join("www/large.bin"), pattern(LARGE_BYTES)).expect("a large file");
     let client = server.client(authority.client_config(ALL_VERSIONS));
-    let mut response = client.get(server.url("/large.bin")).send().expect("a response");
+    let mut response = client.get(server.url("/large.bin")).send().expect("an answer");
     response.read_exact(&mut [0; 1000]).expect("its beginning");
     server.process.kill().expect("our own child");
     let error = response.limit(LARGE_BYTES as u64).bytes().expect_err("it was cut");

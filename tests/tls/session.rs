@@ -21,7 +21,7 @@ pub(crate) struct Session {
 }
 
 /// A peer that does the handshake on each connection and then runs `script`. A handshake that
-/// fails is reported to the client by its alert, and noted with what was wrong.
+/// fails is reported to the client by its alert, and noted with its error.
 pub(crate) fn serve(config: ServerConfig, script: impl Fn(&mut Session, usize) + Send + Sync + 'static) -> Peer {
     let config = Arc::new(config);
     Peer::start(move |conn, index| {
@@ -65,7 +65,7 @@ impl Session {
         Session { tls, conn, received: Vec::new() }
     }
 
-    /// The handshake; gives what the server sends right after it (the tickets), unsent.
+    /// The handshake; returns what the server sends right after it (the tickets), unsent.
     pub(crate) fn shake_hands(&mut self) -> Result<Vec<u8>, String> {
         loop {
             let out = self.outgoing();
@@ -174,7 +174,7 @@ impl Session {
         Some(String::from_utf8(request).expect("the tests send text"))
     }
 
-    /// Reads until this many bytes have come that no request was made of. False at the end.
+    /// Reads until this many bytes have arrived beyond the requests taken. False at the end.
     pub(crate) fn read_more(&mut self, bytes: usize) -> bool {
         let enough = self.received.len() + bytes;
         while self.received.len() < enough {
@@ -240,19 +240,19 @@ impl Session {
         self.conn.relay(&far, inward, outward);
     }
 
-    /// Returns whether the client's close_notify has come.
+    /// Returns whether the client's close_notify has arrived.
     fn has_client_closed(&mut self) -> bool {
         matches!(self.tls.reader().read(&mut [0; 1]), Ok(0))
     }
 
     /// Notes how a client that has closed did so.
     pub(crate) fn note_end(&mut self) {
-        let said_goodbye = self.has_client_closed();
-        self.conn.note(if said_goodbye { "goodbye" } else { "cut" });
+        let is_orderly = self.has_client_closed();
+        self.conn.note(if is_orderly { "goodbye" } else { "cut" });
     }
 
-    /// Returns whether the client ends its side with close_notify, and not without.
-    pub(crate) fn client_sends_goodbye(&mut self) -> bool {
+    /// Returns whether the client ends its side with close_notify.
+    pub(crate) fn client_says_goodbye(&mut self) -> bool {
         loop {
             if self.receive().is_err() {
                 return false;

@@ -64,7 +64,7 @@ enum End {
     Garbage,
 }
 
-/// What comes of a body with this end after it: how it ended, or the error, which is final.
+/// The outcome of a body with this end after it: how it ended, or the error, which is final.
 fn outcome(answer: &'static str, end: End) -> Result<(String, Option<BodyEnd>), ErrorKind> {
     let (peer, client) = pair(move |session, _| {
         if session.request().is_none() {
@@ -157,14 +157,14 @@ fn ticks_in_the_middle_of_records_lose_nothing() {
     let client = builder(config, &peer).timeout(LIMIT).build();
     for exchange in 1..=2 {
         // A deadline makes the tick: half of it, and so on.
-        let response = client.get(url(&peer, "/")).timeout(ms(3000)).send().expect("a response");
+        let response = client.get(url(&peer, "/")).timeout(ms(3000)).send().expect("an answer");
         assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.text().expect("a body"), "all of it");
     }
 }
 
 #[test]
-fn a_response_in_single_bytes_arrives() {
+fn an_answer_in_single_bytes_arrives() {
     let (peer, client) = pair(|session, _| {
         while session.request().is_some() {
             for byte in CHUNKED.as_bytes().chunks(1) {
@@ -174,7 +174,7 @@ fn a_response_in_single_bytes_arrives() {
         }
     });
     for exchange in 1..=2 {
-        let response = client.get(url(&peer, "/")).send().expect("a response");
+        let response = client.get(url(&peer, "/")).send().expect("an answer");
         assert_eq!((response.connection().nth(), response.text().expect("a body").as_str()), (exchange, "all of it"));
     }
 }
@@ -200,7 +200,7 @@ fn a_record_that_drips_ends_in_time() {
     }
 }
 
-/// Records without a byte for us: a peer that sends them for ever does not keep us for as long.
+/// Records without a byte of content: a peer that sends them for ever is not read from for ever.
 #[test]
 fn messages_of_tls_alone_are_silence() {
     let authority = Authority::new("root");
@@ -216,7 +216,7 @@ fn messages_of_tls_alone_are_silence() {
     });
     let client = builder(authority.client_config(ALL_VERSIONS), &peer).read_timeout(ms(300)).build();
     let started = Instant::now();
-    let error = client.get(url(&peer, "/")).send().expect_err("no response comes");
+    let error = client.get(url(&peer, "/")).send().expect_err("no answer comes");
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Wait), "{error}");
     assert!(started.elapsed() >= ms(300) && started.elapsed() < SLACK, "{:?}", started.elapsed());
 }
@@ -317,7 +317,7 @@ fn a_connection_that_was_ended_or_spoilt_while_idle_is_replaced() {
     assert_replaced(|session| session.records("stray"), CloseReason::StrayBytes);
 }
 
-/// A part of a record is nothing to read, and yet the beginning of a response that was not asked for.
+/// A part of a record is nothing to read, and yet the beginning of an unsolicited response.
 #[test]
 fn a_record_that_has_half_arrived_is_no_silence() {
     for cut in [1, 5, 30] {
@@ -339,10 +339,10 @@ fn a_record_that_has_half_arrived_is_no_silence() {
     }
 }
 
-/// A second response that was not asked for, in a record after the third. The first of the two fills
-/// just this many bytes, headers of records and all, that reads of that size end with it.
+/// An unsolicited second response, in a record after the third. The first of the two fills exactly as
+/// many bytes, headers of records included, that reads of that size end with it.
 #[test]
-fn a_response_that_was_not_asked_for_is_never_taken_for_the_next_one() {
+fn an_unsolicited_response_is_never_taken_for_the_next_one() {
     const RECORD_BYTES: usize = 16 * 1024;
     const RECORD_OVERHEAD: usize = 22; // RFC 8446 §5.2, with the suites there are
 
@@ -365,7 +365,7 @@ fn a_response_that_was_not_asked_for_is_never_taken_for_the_next_one() {
         });
         let mut buffer = vec![0; 256 * 1024];
         for _ in 0..5 {
-            let mut response = client.get(url(&peer, "/")).send().expect("a response");
+            let mut response = client.get(url(&peer, "/")).send().expect("an answer");
             while let count @ 1.. = response.read(&mut buffer).expect("a body") {
                 assert!(buffer[..count].iter().all(|byte| *byte == b'x'), "{:?}", buffer[..count].escape_ascii());
             }
@@ -376,7 +376,7 @@ fn a_response_that_was_not_asked_for_is_never_taken_for_the_next_one() {
 }
 
 #[test]
-fn a_connection_with_damaged_bytes_after_a_body_is_not_used_again() {
+fn a_connection_with_damaged_bytes_behind_a_body_is_not_used_again() {
     let (peer, client) = pair(|session, index| {
         for exchange in 1.. {
             if session.request().is_none() {
@@ -423,12 +423,12 @@ fn a_get_on_a_connection_that_died_unseen_is_sent_again_and_a_post_is_not() {
 // ── Drops ───────────────────────────────────────────────────────────────────────────────────────
 
 fn goodbye_noted(session: &mut Session) {
-    let is_clean = session.client_sends_goodbye();
-    session.conn.note(if is_clean { "goodbye" } else { "cut" });
+    let is_orderly = session.client_says_goodbye();
+    session.conn.note(if is_orderly { "goodbye" } else { "cut" });
 }
 
 #[test]
-fn whatever_is_dropped_says_goodbye() {
+fn every_dropped_connection_sends_close_notify() {
     let (peer, client) = pair(|session, _| {
         session.request();
         session.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
@@ -503,7 +503,7 @@ fn a_hundred_megabytes_arrive_byte_for_byte() {
             while !piece.is_empty() {
                 let rest = &block[at % block.len()..];
                 let length = rest.len().min(piece.len());
-                assert!(piece[..length] == rest[..length], "after byte {at}");
+                assert!(piece[..length] == rest[..length], "behind byte {at}");
                 (piece, at) = (&piece[length..], at + length);
             }
         }
@@ -532,7 +532,7 @@ fn an_upload_to_a_server_that_pauses_arrives_byte_for_byte() {
     });
     let body = text_of(UPLOAD_BYTES);
     for body in [SendBody::from(body.as_str()), SendBody::sized_reader(body.as_bytes(), body.len() as u64)] {
-        let response = client.post(url(&peer, "/")).body(body).send().expect("a response");
+        let response = client.post(url(&peer, "/")).body(body).send().expect("an answer");
         assert_eq!(response.text().expect("a body"), "same");
         client.close_idle();
     }
@@ -543,7 +543,7 @@ fn text_of(bytes: usize) -> String {
 }
 
 #[test]
-fn an_early_response_stops_an_upload() {
+fn an_early_answer_stops_an_upload() {
     for says_goodbye in [false, true] {
         let (peer, client) = pair(move |session, _| {
             assert!(session.read_more(1));
@@ -575,15 +575,15 @@ fn an_echo_does_not_deadlock() {
         session.conn.send(goodbye);
     });
     let body = SendBody::reader(std::io::repeat(b'x').take(LARGE_BYTES as u64 * 4));
-    let response = client.post(url(&peer, "/")).body(body).timeout(LIMIT).send().expect("a response");
+    let response = client.post(url(&peer, "/")).body(body).timeout(LIMIT).send().expect("an answer");
     let echoed = response.bytes().expect("an echo");
     assert!(!echoed.is_empty());
 }
 
-/// The server takes no more of the upload, and says one thing after the other, each when the one
+/// The server takes no more of the upload, and sends one byte after the other, each when the one
 /// before has been read. It is not the upload that is waited for then.
 #[test]
-fn what_the_server_says_is_heard_while_an_upload_stalls() {
+fn what_the_server_sends_is_read_while_an_upload_stalls() {
     const PIECES: u32 = 40;
     const TICK: Duration = ms(250); // of a write that stalls
 
@@ -598,7 +598,7 @@ fn what_the_server_says_is_heard_while_an_upload_stalls() {
         }
     });
     let body = SendBody::reader(std::io::repeat(b'x').take(LARGE_BYTES as u64 * 4));
-    let mut response = client.post(url(&peer, "/")).body(body).send().expect("a response");
+    let mut response = client.post(url(&peer, "/")).body(body).send().expect("an answer");
     let (started, next) = (Instant::now(), next); // the server's script ends with it, so it goes first
     for _ in 0..PIECES {
         next.send(()).expect("the server listens");
@@ -658,7 +658,7 @@ impl ProxyServer {
     }
 
     fn client(&self, authority: &Authority) -> ClientBuilder {
-        Client::builder().tls_config(Arc::new(authority.client_config(ALL_VERSIONS))).unix_socket(&self.path)
+        Client::builder().tls(authority.tls()).unix_socket(&self.path)
     }
 
     /// Waits for the end of the connection.
@@ -668,7 +668,7 @@ impl ProxyServer {
     }
 }
 
-/// Passes on this many bytes at a time, with this between.
+/// Passes on this many bytes at a time, with a gap between.
 #[cfg(unix)]
 fn slowly(bytes: usize, gap: Duration) -> impl FnOnce(&UnixStream, &TcpStream) + Send {
     move |mut near, mut far| {
@@ -683,7 +683,7 @@ fn slowly(bytes: usize, gap: Duration) -> impl FnOnce(&UnixStream, &TcpStream) +
 }
 
 /// What rustls holds back takes longer than a write may be silent, and than one that stalls is
-/// waited for when a response is there; but it never stands still.
+/// waited for when an answer is there; but it never stands still.
 #[cfg(unix)]
 #[test]
 fn an_upload_that_goes_slowly_is_neither_late_nor_stalled() {
@@ -699,7 +699,7 @@ fn an_upload_that_goes_slowly_is_neither_late_nor_stalled() {
     });
     let relay = ProxyServer::start("slow", &peer, slowly(4 << 10, ms(80)));
     let client = relay.client(&authority).write_timeout(ms(1000)).build();
-    let response = client.post(format!("https://{NAME}/")).body(text_of(SLOW_BYTES)).send().expect("a response");
+    let response = client.post(format!("https://{NAME}/")).body(text_of(SLOW_BYTES)).send().expect("an answer");
     assert_eq!(response.text().expect("a body"), "same");
     drop(client);
     relay.join();
@@ -739,7 +739,7 @@ fn https_goes_over_a_unix_socket_too() {
     let relay = ProxyServer::start("unix", &peer, |mut near, mut far| drop(std::io::copy(&mut near, &mut far)));
     let client = relay.client(&authority).build();
     for exchange in 1..=3 {
-        let response = client.get(format!("https://{NAME}/")).send().expect("a response");
+        let response = client.get(format!("https://{NAME}/")).send().expect("an answer");
         assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.bytes().expect("a body").len(), 100_000);
     }

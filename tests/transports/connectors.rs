@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use longwire::transport::{Connect, Deadline, Resolve};
+use longwire::transport::{Connect, Deadline, Query, Resolve};
 use longwire::{CancelToken, Client, ClientBuilder, Error, ErrorKind, Fate, Proxy, PublicOnly, SendBody, Stage};
 
 use super::{URL, wrapped};
@@ -129,7 +129,7 @@ fn https_through_a_unix_socket_is_refused_before_it_is_connected_to() {
 struct NoNames;
 
 impl Resolve for NoNames {
-    fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, _: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
         Ok(Vec::new())
     }
 }

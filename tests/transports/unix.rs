@@ -128,7 +128,7 @@ fn connects_that_hang_are_four_at_most_and_there_is_room_again_when_they_end() {
     for _ in 0..CONNECTS_MAX + OTHERS + 4 {
         let error = client.get(URL).send().expect_err("nothing accepts");
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Connect), "{error}");
-        let behind = "waiting in line to connect, behind 4 attempts without an answer";
+        let behind = "queued to connect, with 4 unanswered attempts under way";
         in_line += usize::from(error.to_string().contains(behind));
     }
     assert_eq!(in_line, OTHERS + 4, "the error says what they waited for");

@@ -42,7 +42,7 @@ fn main() -> io::Result<()> {
     let counts = if arguments.is_empty() { &THREADS } else { &arguments[..] };
     let server = Server::start("plain", None)?;
     let url = format!("http://127.0.0.1:{}/small", server.port);
-    println!("| threads | CPU time of a request, µs | times the first | by the clock, µs |");
+    println!("| threads | CPU time per request, µs | relative to the first row | wall-clock time, µs |");
     println!("|--:|--:|--:|--:|");
     let mut least = None;
     for threads in counts.iter().map(|count| count.parse().expect("a number of threads")) {

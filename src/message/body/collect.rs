@@ -1,11 +1,9 @@
 //! A whole body in memory: how much of it, and how memory is taken for it. No Content-Length is
-//! trusted for that.
+//! trusted for that. Its mistakes are plain sentences.
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::message::body::framed::Framed;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
 
-/// What `bytes` and `text` collect unless `Body::limit` says otherwise.
+/// What `bytes` and `text` collect unless `Body::limit` is set.
 pub(super) const COLLECT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Memory that is reserved at a time, on the word of a Content-Length alone.
@@ -18,48 +16,54 @@ const RESERVE_BYTES_MIN: usize = 8 * 1024;
 /// the system writes into them.
 const COLLECT_STEP_BYTES: usize = 256 * 1024;
 
-/// Reads all that is left of a body.
-pub(super) fn collect(framed: &mut Framed, limit: u64) -> Result<Vec<u8>> {
-    let fits = |left| left <= limit && isize::try_from(left).is_ok();
-    if framed.remaining().is_some_and(|left| !fits(left)) {
-        return Err(too_large(limit));
-    }
-    let mut collected = Vec::new();
-    let mut filled = 0; // what is behind is room, zeroed once
-    while !framed.is_complete() {
-        if filled == collected.len() {
-            reserve(&mut collected, framed.remaining())?;
-            collected.resize(collected.capacity().min(filled + COLLECT_STEP_BYTES), 0);
-        }
-        match framed.read_into(&mut collected[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
-        if filled as u64 > limit {
-            return Err(too_large(limit));
-        }
-    }
-    collected.truncate(filled);
-    Ok(collected)
+/// The bytes of a body as they come.
+pub(super) struct Collected {
+    /// Those that came, and after them room that was zeroed once.
+    bytes: Vec<u8>,
+    filled: usize,
+    limit: u64,
 }
 
-/// Makes room: for all that is left, if that is known and not too much; else for as much again
-/// as has come.
-fn reserve(collected: &mut Vec<u8>, left: Option<u64>) -> Result<()> {
-    if collected.capacity() > collected.len() {
-        return Ok(());
+impl Collected {
+    /// Nothing yet of a body with that many bytes, where that is known.
+    pub(super) fn new(limit: u64, remaining: Option<u64>) -> Result<Collected, String> {
+        let fits = |left| left <= limit && isize::try_from(left).is_ok();
+        match remaining.is_none_or(fits) {
+            true => Ok(Collected { bytes: Vec::new(), filled: 0, limit }),
+            false => Err(too_large(limit)),
+        }
     }
-    let more = match left {
-        Some(left) => at_most(left, collected.len().max(RESERVE_BYTES_MAX)),
-        None => collected.len().max(RESERVE_BYTES_MIN),
-    };
-    collected.try_reserve_exact(more).map_err(|_| {
-        let bytes = collected.len().saturating_add(more);
-        Error::new(ErrorKind::BodyTooLarge, format!("there is no memory for a body of {bytes} bytes"))
-    })
+
+    /// Room for the next read: for all that is left, if that is known and not too much; else for as
+    /// much again as has come.
+    pub(super) fn room(&mut self, remaining: Option<u64>) -> Result<&mut [u8], String> {
+        if self.filled == self.bytes.len() {
+            if self.bytes.capacity() == self.filled {
+                let more = match remaining {
+                    Some(left) => at_most(left, self.filled.max(RESERVE_BYTES_MAX)),
+                    None => self.filled.max(RESERVE_BYTES_MIN),
+                };
+                let total = self.filled.saturating_add(more);
+                let reserved = self.bytes.try_reserve_exact(more);
+                reserved.map_err(|_| format!("there is no memory for a body of {total} bytes"))?;
+            }
+            self.bytes.resize(self.bytes.capacity().min(self.filled + COLLECT_STEP_BYTES), 0);
+        }
+        Ok(&mut self.bytes[self.filled..])
+    }
+
+    /// `count` bytes were read into the room.
+    pub(super) fn add(&mut self, count: usize) -> Result<(), String> {
+        self.filled += count;
+        if self.filled as u64 > self.limit { Err(too_large(self.limit)) } else { Ok(()) }
+    }
+
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.filled);
+        self.bytes
+    }
 }
 
-fn too_large(limit: u64) -> Error {
-    let limit = limit.min(isize::MAX as u64);
-    Error::new(ErrorKind::BodyTooLarge, format!("the body is over {limit} bytes (limit)"))
+fn too_large(limit: u64) -> String {
+    format!("the body is over {} bytes (limit)", limit.min(isize::MAX as u64))
 }

@@ -1,7 +1,7 @@
-//! A response body as the caller holds it: what its framing delimits, and which request it answers.
+//! A response body as the caller holds it: reads, its end, and errors that name its exchange.
 //!
-//! `framed` reads it and knows when it ends; `collect` and `text` make memory and text of it. Here
-//! its errors are given their words about the exchange.
+//! The call stack is the state machine of everything else; only the body outlives a call, and its
+//! state is here. `framed` moves the bytes, `collect` and `text` make memory and text of them.
 
 pub(crate) mod framed;
 
@@ -11,23 +11,25 @@ mod text;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
+use std::mem;
 use std::time::{Duration, Instant};
 
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
-use crate::message::body::collect::{COLLECT_BYTES_MAX, collect};
-use crate::message::body::framed::Framed;
+use crate::message::body::collect::{COLLECT_BYTES_MAX, Collected};
+use crate::message::body::framed::{Found, Framed};
 use crate::message::body::text::ContentLabels;
 use crate::message::connection_info::ConnectionInfo;
 use crate::method::Method;
-use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
+use crate::net::pool::lease::Lease;
 use crate::net::transport::Stream;
-use crate::observe::BodyEnd;
+use crate::observe::{BodyEnd, Event};
+use crate::reuse::CloseReason;
 use crate::status::StatusCode;
-use crate::wire::step::at_most;
+use crate::wire::framing::at_most;
 
 /// A response body, read from the connection as you ask for it.
 ///
@@ -58,15 +60,26 @@ use crate::wire::step::at_most;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Body {
-    framed: Framed,
+    state: State,
     about: About,
     /// Bytes that may be collected.
     limit: u64,
-    /// What the head said of the content, for a body that has left its response.
+    /// What the head announced of the content, for a body that has left its response.
     labels: Option<Box<ContentLabels>>,
 }
 
-/// A stream after a 101, and what had arrived on it.
+enum State {
+    Open(Framed),
+    /// After 101: the connection waits to be taken over.
+    Switched(Lease),
+    Ended(BodyEnd, Headers),
+    Failed(Error),
+}
+
+/// The trailers of a body that has none, or has not ended.
+static NO_TRAILERS: Headers = Headers::new();
+
+/// A stream after a 101, and the bytes that had arrived on it.
 pub(crate) type Switched = (Box<dyn Stream>, Vec<u8>);
 
 /// The exchange that a body belongs to.
@@ -78,56 +91,85 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// That error, with what is known of the exchange.
+    /// Returns an error of this exchange.
     #[cold]
-    fn tell(&self, error: Error) -> Error {
+    fn error(&self, error: Error) -> Error {
+        let error = error.at(Stage::Body).with_fate(Fate::ResponseStarted);
         error.with_request(&self.method, &self.url).with_status(self.status).with_peer(self.connection.peer_addr())
     }
 }
 
 impl Body {
+    /// The body after a head. Without one the connection is released at once; after a 101 it waits
+    /// for [`take_switched`](Body::take_switched).
     #[inline]
     pub(crate) fn new(framed: Framed, about: About) -> Body {
-        Body { framed, about, limit: COLLECT_BYTES_MAX, labels: None }
+        let state = if about.status == StatusCode::SWITCHING_PROTOCOLS {
+            State::Switched(framed.lease)
+        } else {
+            State::Open(framed)
+        };
+        let mut body = Body { state, about, limit: COLLECT_BYTES_MAX, labels: None };
+        if matches!(&body.state, State::Open(framed) if framed.decoder.remaining() == Some(0)) {
+            body.finish();
+        }
+        body
     }
 
     pub(crate) fn about(&self) -> &About {
         &self.about
     }
 
-    /// Keeps what the head said of the content, before that goes.
+    /// Keeps what the head announced of the content, before the head goes.
     pub(crate) fn note_content(&mut self, headers: &Headers) {
         self.labels = ContentLabels::of(headers).map(Box::new).or(self.labels.take());
     }
 
-    /// The stream after a 101, and what had arrived on it; `None` for any other body, which is
-    /// dropped.
-    pub(crate) fn take_switched(self) -> Option<Result<Switched>> {
-        let Body { framed, about, .. } = self;
-        let taken = framed.take_switched().map(Conn::into_parts)?;
-        Some(taken.map_err(|error| about.tell(error.at(Stage::Body).with_fate(Fate::ResponseStarted))))
+    /// Takes the stream after a 101; any other body is dropped, and gives `None`.
+    pub(crate) fn take_switched(mut self) -> Option<Result<Switched>> {
+        match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new())) {
+            State::Switched(lease) => {
+                let taken = lease.into_conn()?.into_parts();
+                Some(taken.map_err(|error| self.about.error(error)))
+            }
+            state => {
+                self.state = state;
+                None
+            }
+        }
     }
 
     /// Returns the trailer fields (RFC 9112 §7.1.2): empty until a chunked body has ended, and for
     /// all others. Fields that would frame or route a message are not among them. A server may send
     /// trailers only to a request with `TE: trailers`.
     pub fn trailers(&self) -> &Headers {
-        self.framed.trailers()
+        match &self.state {
+            State::Ended(_, trailers) => trailers,
+            State::Open(_) | State::Switched(_) | State::Failed(_) => &NO_TRAILERS,
+        }
     }
 
     /// Returns whether all of the body was read.
     pub fn is_complete(&self) -> bool {
-        self.framed.is_complete()
+        matches!(self.state, State::Ended(..) | State::Switched(_))
     }
 
     /// Returns how the body's end was known, once it was reached.
     pub fn ended(&self) -> Option<BodyEnd> {
-        self.framed.ended()
+        match self.state {
+            State::Ended(end, _) => Some(end),
+            State::Switched(_) => Some(BodyEnd::Empty),
+            State::Open(_) | State::Failed(_) => None,
+        }
     }
 
     /// Returns how many bytes are still to be read, where that is known.
     pub fn remaining(&self) -> Option<u64> {
-        self.framed.remaining()
+        match &self.state {
+            State::Open(framed) => framed.decoder.remaining(),
+            State::Ended(..) | State::Switched(_) => Some(0),
+            State::Failed(_) => None,
+        }
     }
 
     /// Sets how many bytes [`bytes`](Body::bytes), [`text`](Body::text) and
@@ -149,6 +191,18 @@ impl Body {
     /// where the length is known; and whatever reading meets.
     pub fn bytes(mut self) -> Result<Vec<u8>> {
         self.collect()
+    }
+
+    fn collect(&mut self) -> Result<Vec<u8>> {
+        let too_large = |about: &About, what: String| about.error(Error::new(ErrorKind::BodyTooLarge, what));
+        let collected = Collected::new(self.limit, self.remaining());
+        let mut collected = collected.map_err(|what| too_large(&self.about, what))?;
+        while !self.is_complete() {
+            let room = collected.room(self.remaining()).map_err(|what| too_large(&self.about, what))?;
+            let count = self.read_into(room)?;
+            collected.add(count).map_err(|what| too_large(&self.about, what))?;
+        }
+        Ok(collected.into_bytes())
     }
 
     /// Reads the body as UTF-8 text. A byte order mark at its beginning is left out.
@@ -175,8 +229,8 @@ impl Body {
     ///
     /// # Errors
     /// As [`bytes`](Body::bytes).
-    pub fn text_lossy(mut self) -> Result<String> {
-        self.collect().map(text::decode_lossy)
+    pub fn text_lossy(self) -> Result<String> {
+        self.bytes().map(text::decode_lossy)
     }
 
     /// Copies the body to `writer`, to its end, and returns how many bytes that were.
@@ -186,16 +240,15 @@ impl Body {
     pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<u64> {
         let mut copied = 0;
         loop {
-            let ready = self.framed.fill().map_err(|error| self.about.tell(error))?;
-            let count = ready.len();
+            let arrived = self.fill(&Deadline::NONE)?;
+            let count = arrived.len();
             if count == 0 {
                 return Ok(copied);
             }
-            let written = writer.write_all(ready);
-            self.framed.consume(count);
+            let written = writer.write_all(arrived);
+            self.consume(count);
             written.map_err(|error| {
-                let error = Error::from_io(ErrorKind::Io, "writing the body to its copy", error);
-                self.about.tell(error.at(Stage::Body).with_fate(Fate::ResponseStarted))
+                self.about.error(Error::from_io(ErrorKind::Io, "writing the body to its copy", error))
             })?;
             copied += count as u64;
         }
@@ -204,37 +257,146 @@ impl Body {
     /// Creates an error about this body: with the method, the URL, the status and the peer's address
     /// of its exchange.
     pub fn error(&self, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
-        self.about.tell(Error::new(kind, message).at(Stage::Body).with_fate(Fate::ResponseStarted))
+        self.about.error(Error::new(kind, message))
     }
 
-    fn collect(&mut self) -> Result<Vec<u8>> {
-        let collected = collect(&mut self.framed, self.limit);
-        collected.map_err(|error| self.about.tell(error.at(Stage::Body).with_fate(Fate::ResponseStarted)))
-    }
-
-    /// Reads, with the error as longwire's own.
-    #[inline]
-    fn read_into(&mut self, into: &mut [u8]) -> Result<usize> {
-        self.framed.read_into(into).map_err(|error| self.about.tell(error))
-    }
-
-    /// Reads what comes within that time, up to `bytes_max` bytes or the limit; an error ends it, as the
-    /// end does, but for a cancel.
+    /// Reads what arrives within that time, up to `bytes_max` bytes or the limit. An error ends it, as
+    /// the end does, but for a cancel.
     pub(crate) fn read_within(&mut self, bytes_max: usize, time: Duration) -> Result<Vec<u8>> {
         let bytes_max = at_most(self.limit, bytes_max);
         let until = Deadline::of("the wait for an error's page", Some(time), Instant::now());
         let mut page = Vec::new();
         while page.len() < bytes_max {
-            let ready = match self.framed.fill_until(&until) {
-                Ok(ready) if !ready.is_empty() => ready,
-                Err(error) if error.is_cancelled() => return Err(self.about.tell(error)),
+            let arrived = match self.fill(&until) {
+                Ok(arrived) if !arrived.is_empty() => arrived,
+                Err(error) if error.is_cancelled() => return Err(error),
                 Ok(_) | Err(_) => break,
             };
-            let count = ready.len().min(bytes_max - page.len());
-            page.extend_from_slice(&ready[..count]);
-            self.framed.consume(count);
+            let count = arrived.len().min(bytes_max - page.len());
+            page.extend_from_slice(&arrived[..count]);
+            self.consume(count);
         }
         Ok(page)
+    }
+
+    /// Reads; 0 into a buffer that is not empty is the end.
+    fn read_into(&mut self, into: &mut [u8]) -> Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        while let State::Open(framed) = &mut self.state {
+            if !framed.lease.buffer.bytes().is_empty() || into.len() < framed.lease.buffer.size() {
+                break;
+            }
+            if let Some(count) = self.read_direct(into)? {
+                return Ok(count);
+            }
+        }
+        let arrived = self.fill(&Deadline::NONE)?;
+        let count = arrived.len().min(into.len());
+        into[..count].copy_from_slice(&arrived[..count]);
+        self.take(count);
+        Ok(count)
+    }
+
+    /// Returns the content at the front of the buffer, waited for until then if there is none; no
+    /// bytes are the end.
+    fn fill(&mut self, until: &Deadline) -> Result<&[u8]> {
+        let count = loop {
+            let framed = match &mut self.state {
+                State::Open(framed) => framed,
+                State::Ended(..) | State::Switched(_) => break 0,
+                State::Failed(error) => return Err(error.clone()),
+            };
+            let found = match framed.lease.check_cancelled().and_then(|()| framed.next()) {
+                Ok(Found::Nothing) => {
+                    framed.fill(until).map(|count| if count > 0 { Found::Nothing } else { Found::End })
+                }
+                found => found,
+            };
+            match found {
+                Ok(Found::Data(count)) => break count,
+                Ok(Found::End) => self.finish(),
+                Ok(Found::Nothing) => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        };
+        match &self.state {
+            State::Open(framed) => Ok(&framed.lease.buffer.bytes()[..count]),
+            _ => Ok(&[]),
+        }
+    }
+
+    /// Takes `count` bytes that `fill` has found. Finishes the body if its end has arrived already, so
+    /// that the connection is released with the last byte; an error that shows up is for the next read.
+    fn take(&mut self, count: usize) {
+        let State::Open(framed) = &mut self.state else { return };
+        framed.lease.buffer.consume(count);
+        framed.advance(count);
+        let found = match framed.decoder.remaining() {
+            Some(0) => Ok(Found::End),
+            Some(_) => return, // there is no more to see
+            None => framed.next(),
+        };
+        match found {
+            Ok(Found::End) => self.finish(),
+            Ok(Found::Data(_) | Found::Nothing) => {}
+            Err(error) => drop(self.fail(error)),
+        }
+    }
+
+    /// Reads from the socket into the caller's buffer, and takes the framing out there: how many
+    /// bytes of content that gave, 0 at the end, or `None` if it was framing alone.
+    fn read_direct(&mut self, into: &mut [u8]) -> Result<Option<usize>> {
+        let State::Open(framed) = &mut self.state else { return Ok(None) };
+        // The read of the last byte has room for one more, so that stray bytes are seen.
+        let is_last = framed.decoder.remaining() == Some(into.len() as u64);
+        let room = into.len() - usize::from(is_last);
+        let arrived = match framed.read_unbuffered(&mut into[..room]) {
+            Ok(0) => {
+                self.finish();
+                return Ok(Some(0));
+            }
+            Ok(count) => count,
+            Err(error) => return Err(self.fail(error)),
+        };
+        match framed.unframe(&mut into[..arrived]) {
+            (0, Ok(false)) => Ok(None),
+            (count, Ok(false)) => Ok(Some(count)),
+            (count, Ok(true)) => {
+                self.finish();
+                Ok(Some(count))
+            }
+            (0, Err(error)) => Err(self.fail(error)),
+            (count, Err(error)) => {
+                drop(self.fail(error)); // the next read gives it
+                Ok(Some(count))
+            }
+        }
+    }
+
+    /// The body is complete: the connection is released, or closed for the reason known.
+    fn finish(&mut self) {
+        let State::Open(framed) = &self.state else { return };
+        let end = framed.decoder.end();
+        let ended = State::Ended(end, framed.decoder.trailers());
+        if let State::Open(framed) = mem::replace(&mut self.state, ended) {
+            if framed.lease.is_observed() {
+                framed.lease.report(|ids| Event::BodyEnded { bytes: framed.bytes, end, ids });
+            }
+            framed.release_or_close();
+        }
+    }
+
+    /// Closes the connection; from here on every read gives this error.
+    #[cold]
+    fn fail(&mut self, error: Error) -> Error {
+        let error = self.about.error(error);
+        if let State::Open(framed) = &self.state {
+            framed.lease.report(|ids| Event::Failed { error: &error, ids });
+        }
+        self.state = State::Failed(error.clone());
+        error
     }
 }
 
@@ -247,17 +409,36 @@ impl Read for Body {
 
 impl BufRead for Body {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(self.framed.fill().map_err(|error| self.about.tell(error))?)
+        Ok(self.fill(&Deadline::NONE)?)
     }
 
-    /// Uses up bytes that `fill_buf` has given; more than those are not used.
+    /// Takes bytes that `fill_buf` has given; more than those are not taken.
     fn consume(&mut self, count: usize) {
-        self.framed.consume(count);
+        if let State::Open(framed) = &mut self.state {
+            if let Ok(Found::Data(arrived)) = framed.next() {
+                self.take(count.min(arrived));
+            }
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new())) {
+            State::Open(framed) => framed.drain_or_close(),
+            State::Switched(lease) => lease.close(CloseReason::Upgraded),
+            State::Ended(..) | State::Failed(_) => {}
+        }
     }
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Body({:?})", self.framed)
+        match &self.state {
+            State::Open(framed) => write!(f, "Body(open, remaining: {:?})", framed.decoder.remaining()),
+            State::Switched(_) => f.write_str("Body(switched protocols)"),
+            State::Ended(end, _) => write!(f, "Body(ended: {end:?})"),
+            State::Failed(error) => write!(f, "Body(failed: {error})"),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A body as text: UTF-8, and what is said of one that is not.
+//! A body as text: UTF-8, and the error for one that is not.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use crate::headers::Headers;
 use crate::media_type;
 use crate::redact::excerpt;
 
-/// The byte order mark, which says nothing of UTF-8.
+/// The byte order mark, which is no part of the text.
 const MARK: char = '\u{feff}';
 
-/// What a head says of its content, in the words of an error.
+/// What a head announces of its content, for an error.
 #[derive(Default)]
 pub(crate) struct ContentLabels {
     charset: Option<String>,
@@ -17,7 +17,7 @@ pub(crate) struct ContentLabels {
 }
 
 impl ContentLabels {
-    /// `None` if it says nothing.
+    /// `None` if it announces nothing.
     pub(crate) fn of(headers: &Headers) -> Option<ContentLabels> {
         let charset = headers.get_bytes("content-type").and_then(media_type::charset);
         let coding = headers.get_bytes("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case(b"identity"));

@@ -1,11 +1,24 @@
-//! Which attempts to connect may have a helper thread now, who is next, and which addresses are
-//! tried last. How many there may be, and why, is in `net::helper`.
+//! Permits to connect: which attempts may have a worker thread now, which request is next, and which
+//! addresses are tried last. How many there may be, and why, is in `net::worker`. Knows no sockets: an
+//! address is whatever can be compared.
 //!
-//! An address has few permits until it answers one of them, and few again once an attempt has been
-//! given up: so a crowd that calls a dead address finds out at the cost of a handful of threads, and
-//! one that calls a live address waits for the first answer and no longer.
+//! # How it works
 //!
-//! Knows nothing of sockets: an address is whatever can be compared.
+//! A semaphore with two limits: one for the client, one for each address. An address's limit depends on
+//! whether it answers: it is low until an attempt has succeeded, and low again once a request has
+//! abandoned one. So many threads that connect to a dead address find that out at the cost of four
+//! workers, and many that connect to a live one wait for its first answer and no longer.
+//!
+//! A request without a permit is queued, with all the addresses that it would take. The invariant is
+//! that no queued request could be granted a permit now: every change that may allow one (a permit that
+//! is dropped, an address that has answered, a new waiter) ends in `grant_queued`, which goes through
+//! the queue from its head. So `try_acquire` need not check the queue, and overtakes no one. (A waiter
+//! that wants a saturated address is overtaken by one that wants another, or one dead host would block
+//! all hosts.)
+//!
+//! A granted permit is counted under the lock and sent after it. The waiter may have left meanwhile:
+//! then the permit is dropped with its inbox, which takes the lock again and grants it to the next. So
+//! none is lost, which the model checker tries below.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,8 +27,8 @@ use std::time::{Duration, Instant};
 use crate::error::Result;
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
-use crate::net::helper::{ADDRESS_CONNECTS_MAX, CONNECTS_MAX, Mailbox, Slot, UNANSWERED_MAX};
 use crate::net::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::net::worker::{ADDRESS_CONNECTS_MAX, CONNECTS_MAX, Inbox, Sender, UNANSWERED_MAX};
 
 /// How long an address that lost a race is tried after those that did not.
 const LOST_FOR: Duration = Duration::from_secs(10 * 60);
@@ -23,7 +36,7 @@ const LOST_FOR: Duration = Duration::from_secs(10 * 60);
 /// Addresses that are remembered for that; beyond, the one that lost longest ago is forgotten.
 const LOST_MAX: usize = 256;
 
-/// Where a connect may lead.
+/// What is connected to.
 pub(crate) trait Address: Clone + Eq + Send + 'static {}
 
 impl<A: Clone + Eq + Send + 'static> Address for A {}
@@ -36,56 +49,56 @@ struct State<A: Address> {
     /// Permits that are out.
     count: usize,
     /// The addresses that have any.
-    busy: Vec<Busy<A>>,
-    /// Requests that have none and wait for one, first come first served. None of them could have one
-    /// now: whatever changes that hands them out (`settle`), so a newcomer overtakes nobody.
-    queue: VecDeque<Waiting<A>>,
-    /// The one that lost last is last.
+    active: Vec<Active<A>>,
+    /// First come, first served; none of them could be granted a permit now.
+    queue: VecDeque<Waiter<A>>,
+    /// The address that lost last is last.
     lost: VecDeque<(A, Instant)>,
 }
 
-struct Busy<A> {
+/// An address with attempts under way.
+struct Active<A> {
     address: A,
     count: usize,
-    /// An attempt has succeeded since the last one was given up.
+    /// An attempt has succeeded since the last one was abandoned.
     answers: bool,
 }
 
-struct Waiting<A: Address> {
+struct Waiter<A: Address> {
     /// Any of them will do, the first one best.
     addresses: Vec<A>,
-    slot: Slot<Permit<A>>,
+    sender: Sender<Permit<A>>,
 }
 
-/// Leave for one attempt at one address, until it is dropped.
+/// Permission for one attempt at one address, until it is dropped.
 pub(crate) struct Permit<A: Address> {
     permits: Permits<A>,
     pub(crate) address: A,
-    succeeded: bool,
+    has_succeeded: bool,
 }
 
-/// What a request waits behind that gets no permit: so many attempts that are under way.
+/// The limit that kept a request in the queue, and the number of attempts that it allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Behind {
-    /// To the addresses that it wants, which have not answered.
-    SameAddress(usize),
-    /// To any address: there are no helpers left.
-    Any(usize),
+pub(crate) enum Saturated {
+    /// The addresses that the request wants, which have not answered.
+    Address(usize),
+    /// The whole client.
+    Client(usize),
 }
 
-impl fmt::Display for Behind {
+impl fmt::Display for Saturated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Behind::SameAddress(count) => {
-                write!(f, "waiting in line to connect, behind {count} attempts without an answer")
+            Saturated::Address(count) => write!(f, "queued to connect, with {count} unanswered attempts under way"),
+            Saturated::Client(count) => {
+                write!(f, "queued to connect, with {count} attempts of other requests under way")
             }
-            Behind::Any(count) => write!(f, "waiting in line to connect, behind {count} attempts of other requests"),
         }
     }
 }
 
 impl<A: Address> Permits<A> {
-    /// A permit for that address, if one is free.
+    /// Returns a permit for that address, if one is free.
     pub(crate) fn try_acquire(&self, address: &A) -> Option<Permit<A>> {
         let mut state = self.state();
         let is_free = state.has_room(address);
@@ -95,44 +108,35 @@ impl<A: Address> Permits<A> {
         })
     }
 
-    /// Waits in line for a permit for one of these addresses. `Err`: there was none until `deadline`
-    /// passed; and a cancel is an error in it.
+    /// Queues for a permit for one of these addresses. The inner error: there was none until `deadline`
+    /// passed. The outer one: `token` was cancelled.
     pub(crate) fn acquire(
         &self,
         addresses: &[A],
         deadline: Deadline,
         token: Option<&CancelToken>,
-    ) -> Result<Result<Permit<A>, Behind>> {
-        let mailbox = Mailbox::new();
+    ) -> Result<Result<Permit<A>, Saturated>> {
+        let inbox = Inbox::new();
         let mut state = self.state();
-        state.queue.push_back(Waiting { addresses: addresses.to_vec(), slot: mailbox.slot() });
-        self.settle(state); // one may have become free meanwhile
-        let waited = mailbox.wait(deadline, token);
+        state.queue.push_back(Waiter { addresses: addresses.to_vec(), sender: inbox.sender() });
+        self.grant_queued(state); // one may have become free since it was tried
+        let received = inbox.recv(deadline, token);
         let mut state = self.state();
-        let behind = state.behind(addresses);
-        state.queue.retain(|waiting| !waiting.slot.is_of(&mailbox));
+        let saturated = state.saturated(addresses);
+        state.queue.retain(|waiter| !waiter.sender.sends_to(&inbox));
         drop(state);
-        Ok(waited?.ok_or(behind)) // a permit that came too late is dropped with the mailbox
+        Ok(received?.ok_or(saturated)) // a permit that came too late is dropped with the inbox
     }
 
-    /// An attempt at this address goes on, and nobody waits for it any more.
-    pub(crate) fn give_up(&self, address: &A) {
-        if let Some(busy) = self.state().find(address) {
-            busy.answers = false;
+    /// Records that a request has left an attempt at this address, which goes on.
+    pub(crate) fn record_abandoned(&self, address: &A) {
+        if let Some(active) = self.state().find(address) {
+            active.answers = false;
         }
     }
 
-    /// Puts those last that lost lately, in their order as the others in theirs.
-    pub(crate) fn put_losers_last(&self, addresses: &mut [A]) {
-        let mut state = self.state();
-        state.forget_old(Instant::now());
-        if !state.lost.is_empty() {
-            addresses.sort_by_key(|address| state.lost.iter().any(|(lost, _)| lost == address));
-        }
-    }
-
-    /// This address won a race against those.
-    pub(crate) fn record(&self, winner: &A, losers: &[A]) {
+    /// Records the winner of a race, and the addresses that lost it.
+    pub(crate) fn record_winner(&self, winner: &A, losers: &[A]) {
         let mut state = self.state();
         state.lost.retain(|(address, _)| address != winner && !losers.contains(address));
         let now = Instant::now();
@@ -140,17 +144,25 @@ impl<A: Address> Permits<A> {
         state.forget_old(now);
     }
 
-    fn permit(&self, address: A) -> Permit<A> {
-        Permit { permits: self.clone(), address, succeeded: false }
+    /// Sorts the addresses that lost lately after the others; the sort is stable.
+    pub(crate) fn sort_losers_last(&self, addresses: &mut [A]) {
+        let mut state = self.state();
+        state.forget_old(Instant::now());
+        if !state.lost.is_empty() {
+            addresses.sort_by_key(|address| state.lost.iter().any(|(lost, _)| lost == address));
+        }
     }
 
-    /// Gives permits to those in line that can have one. They are sent without the lock: who has left
-    /// meanwhile drops them, which takes it again.
-    fn settle(&self, mut state: MutexGuard<'_, State<A>>) {
+    fn permit(&self, address: A) -> Permit<A> {
+        Permit { permits: self.clone(), address, has_succeeded: false }
+    }
+
+    /// Grants permits to the queued requests that can have one now.
+    fn grant_queued(&self, mut state: MutexGuard<'_, State<A>>) {
         let granted = state.grant();
-        drop(state);
-        for (slot, address) in granted {
-            slot.put(self.permit(address));
+        drop(state); // a waiter that has left drops its permit at once, which takes the lock
+        for (sender, address) in granted {
+            sender.send(self.permit(address));
         }
     }
 
@@ -160,34 +172,33 @@ impl<A: Address> Permits<A> {
 }
 
 impl<A: Address> State<A> {
-    fn find(&mut self, address: &A) -> Option<&mut Busy<A>> {
-        self.busy.iter_mut().find(|busy| busy.address == *address)
+    fn find(&mut self, address: &A) -> Option<&mut Active<A>> {
+        self.active.iter_mut().find(|active| active.address == *address)
     }
 
     fn has_room(&self, address: &A) -> bool {
-        let busy = self.busy.iter().find(|busy| busy.address == *address);
-        self.count < CONNECTS_MAX && busy.is_none_or(|busy| busy.count < busy.most())
+        let active = self.active.iter().find(|active| active.address == *address);
+        self.count < CONNECTS_MAX && active.is_none_or(|active| active.count < active.limit())
     }
 
     fn add(&mut self, address: &A) {
         self.count += 1;
         match self.find(address) {
-            Some(busy) => busy.count += 1,
-            None => self.busy.push(Busy { address: address.clone(), count: 1, answers: false }),
+            Some(active) => active.count += 1,
+            None => self.active.push(Active { address: address.clone(), count: 1, answers: false }),
         }
     }
 
-    fn remove(&mut self, address: &A, succeeded: bool) {
+    fn remove(&mut self, address: &A) {
         self.count -= 1;
-        if let Some(busy) = self.find(address) {
-            busy.count -= 1;
-            busy.answers |= succeeded;
+        if let Some(active) = self.find(address) {
+            active.count -= 1;
         }
-        self.busy.retain(|busy| busy.count > 0);
+        self.active.retain(|active| active.count > 0);
     }
 
-    /// Takes those out of the queue that can have a permit, and counts it.
-    fn grant(&mut self) -> Vec<(Slot<Permit<A>>, A)> {
+    /// Takes the waiters that can have a permit out of the queue, and counts their permits.
+    fn grant(&mut self) -> Vec<(Sender<Permit<A>>, A)> {
         let mut granted = Vec::new();
         let mut at = 0;
         while self.count < CONNECTS_MAX && at < self.queue.len() {
@@ -195,7 +206,7 @@ impl<A: Address> State<A> {
             match free {
                 Some(address) => {
                     self.add(&address);
-                    granted.extend(self.queue.remove(at).map(|waiting| (waiting.slot, address)));
+                    granted.extend(self.queue.remove(at).map(|waiter| (waiter.sender, address)));
                 }
                 None => at += 1,
             }
@@ -203,10 +214,11 @@ impl<A: Address> State<A> {
         granted
     }
 
-    fn behind(&self, addresses: &[A]) -> Behind {
-        let held_by = |busy: &&Busy<A>| addresses.contains(&busy.address);
-        let same: usize = self.busy.iter().filter(held_by).map(|busy| busy.count).sum();
-        if self.count < CONNECTS_MAX { Behind::SameAddress(same) } else { Behind::Any(self.count) }
+    /// Returns the limit that keeps a request for these addresses waiting.
+    fn saturated(&self, addresses: &[A]) -> Saturated {
+        let is_wanted = |active: &&Active<A>| addresses.contains(&active.address);
+        let count: usize = self.active.iter().filter(is_wanted).map(|active| active.count).sum();
+        if self.count < CONNECTS_MAX { Saturated::Address(count) } else { Saturated::Client(self.count) }
     }
 
     fn forget_old(&mut self, now: Instant) {
@@ -217,25 +229,27 @@ impl<A: Address> State<A> {
     }
 }
 
-impl<A> Busy<A> {
-    fn most(&self) -> usize {
+impl<A> Active<A> {
+    fn limit(&self) -> usize {
         if self.answers { ADDRESS_CONNECTS_MAX } else { UNANSWERED_MAX }
     }
 }
 
 impl<A: Address> Permit<A> {
-    /// The attempt is over.
-    pub(crate) fn end(mut self, succeeded: bool) -> A {
-        self.succeeded = succeeded;
-        self.address.clone()
+    /// Returns the permit after an attempt that has connected; a drop stands for one that has failed.
+    pub(crate) fn succeed(mut self) {
+        self.has_succeeded = true;
     }
 }
 
 impl<A: Address> Drop for Permit<A> {
     fn drop(&mut self) {
         let mut state = self.permits.state();
-        state.remove(&self.address, self.succeeded);
-        self.permits.settle(state);
+        if let (true, Some(active)) = (self.has_succeeded, state.find(&self.address)) {
+            active.answers = true;
+        }
+        state.remove(&self.address);
+        self.permits.grant_queued(state);
     }
 }
 
@@ -247,7 +261,7 @@ impl<A: Address> Default for Permits<A> {
 
 impl<A: Address> Default for State<A> {
     fn default() -> State<A> {
-        State { count: 0, busy: Vec::new(), queue: VecDeque::new(), lost: VecDeque::new() }
+        State { count: 0, active: Vec::new(), queue: VecDeque::new(), lost: VecDeque::new() }
     }
 }
 
@@ -255,30 +269,30 @@ impl<A: Address> Default for State<A> {
 mod tests {
     use super::*;
 
-    /// That many permits.
+    /// Acquires that many permits.
     fn take(permits: &Permits<usize>, address: usize, count: usize) -> Vec<Permit<usize>> {
         let taken: Vec<_> = (0..count).map_while(|_| permits.try_acquire(&address)).collect();
         assert_eq!(taken.len(), count, "for {address}");
         taken
     }
 
-    /// Who stands in line, by the first address that they want.
-    fn in_line(permits: &Permits<usize>) -> Vec<usize> {
-        permits.state().queue.iter().map(|waiting| waiting.addresses[0]).collect()
+    /// The waiters in the queue, by the first address that they want.
+    fn queued(permits: &Permits<usize>) -> Vec<usize> {
+        permits.state().queue.iter().map(|waiter| waiter.addresses[0]).collect()
     }
 
-    /// Puts somebody in line, who never gives up.
-    fn queue_up(permits: &Permits<usize>, addresses: &[usize]) -> Mailbox<Permit<usize>> {
-        let mailbox = Mailbox::new();
+    /// Queues a waiter, which never leaves.
+    fn enqueue(permits: &Permits<usize>, addresses: &[usize]) -> Inbox<Permit<usize>> {
+        let inbox = Inbox::new();
         let mut state = permits.state();
-        state.queue.push_back(Waiting { addresses: addresses.to_vec(), slot: mailbox.slot() });
-        permits.settle(state);
-        mailbox
+        state.queue.push_back(Waiter { addresses: addresses.to_vec(), sender: inbox.sender() });
+        permits.grant_queued(state);
+        inbox
     }
 
-    /// The address of the permit that was sent there, if one was; and keeps it.
-    fn sent(mailbox: &Mailbox<Permit<usize>>) -> Option<Permit<usize>> {
-        mailbox.wait(Deadline::after(Duration::ZERO), None).expect("no token")
+    /// The permit that was sent to the waiter, if one was.
+    fn granted(inbox: &Inbox<Permit<usize>>) -> Option<Permit<usize>> {
+        inbox.recv(Deadline::after(Duration::ZERO), None).expect("no token")
     }
 
     #[test]
@@ -286,24 +300,24 @@ mod tests {
         let permits = Permits::default();
         let mut taken = take(&permits, 1, UNANSWERED_MAX);
         assert!(permits.try_acquire(&1).is_none());
-        assert_eq!(taken.pop().map(|permit| permit.end(false)), Some(1));
+        drop(taken.pop());
         taken.extend(take(&permits, 1, 1));
         assert!(permits.try_acquire(&1).is_none(), "a failure is no answer");
-        taken.pop().map(|permit| permit.end(true));
+        taken.pop().unwrap().succeed();
         taken.extend(take(&permits, 1, ADDRESS_CONNECTS_MAX - taken.len()));
         assert!(permits.try_acquire(&1).is_none());
         drop(taken);
         let _again = take(&permits, 1, UNANSWERED_MAX);
-        assert!(permits.try_acquire(&1).is_none(), "what it answered is long over");
+        assert!(permits.try_acquire(&1).is_none(), "what it answered is over");
     }
 
     #[test]
-    fn an_address_whose_attempts_are_given_up_has_not_answered() {
+    fn an_address_whose_attempts_are_abandoned_has_not_answered() {
         let permits = Permits::default();
         let mut taken = take(&permits, 1, 2);
-        taken.pop().map(|permit| permit.end(true));
-        permits.give_up(&1);
-        permits.give_up(&2); // which has none
+        taken.pop().unwrap().succeed();
+        permits.record_abandoned(&1);
+        permits.record_abandoned(&2); // which has none
         taken.extend(take(&permits, 1, UNANSWERED_MAX - 1));
         assert!(permits.try_acquire(&1).is_none());
     }
@@ -318,61 +332,61 @@ mod tests {
     }
 
     #[test]
-    fn the_first_in_line_that_can_have_it_gets_what_becomes_free() {
+    fn the_first_in_the_queue_that_can_have_it_gets_what_becomes_free() {
         let permits = Permits::default();
         let mut others: Vec<_> = (100..160).flat_map(|address| take(&permits, address, 1)).collect();
         let mut silent = take(&permits, 1, UNANSWERED_MAX);
-        let [first, second, third] = [&[1][..], &[2, 3], &[1, 3]].map(|wants| queue_up(&permits, wants));
-        assert_eq!(in_line(&permits), [1, 2, 1]);
+        let [first, second, third] = [&[1][..], &[2, 3], &[1, 3]].map(|wants| enqueue(&permits, wants));
+        assert_eq!(queued(&permits), [1, 2, 1]);
         others.pop();
-        let two = sent(&second).expect("the first one's address has too many, and this one's has none");
-        assert_eq!((two.address, in_line(&permits)), (2, vec![1, 1]));
+        let two = granted(&second).expect("the first one's address has too many, and this one's has none");
+        assert_eq!((two.address, queued(&permits)), (2, vec![1, 1]));
         silent.pop();
-        let one = sent(&first).expect("its turn");
-        assert_eq!((one.address, in_line(&permits)), (1, vec![1]));
+        let one = granted(&first).expect("its turn");
+        assert_eq!((one.address, queued(&permits)), (1, vec![1]));
         drop(two);
-        assert_eq!(sent(&third).map(|permit| permit.address), Some(3), "the first of its addresses that is free");
-        assert!(in_line(&permits).is_empty());
+        assert_eq!(granted(&third).map(|permit| permit.address), Some(3), "the first of its addresses that is free");
+        assert!(queued(&permits).is_empty());
     }
 
     #[test]
-    fn the_first_answer_lets_those_in_line_through() {
+    fn the_first_answer_lets_the_queue_through() {
         let permits = Permits::default();
         let mut taken = take(&permits, 1, UNANSWERED_MAX);
-        let waiting = [(); 6].map(|()| queue_up(&permits, &[1]));
-        taken.pop().map(|permit| permit.end(true));
-        let all = waiting.each_ref().map(sent);
-        assert!(all.iter().all(Option::is_some) && in_line(&permits).is_empty());
+        let waiting = [(); 6].map(|()| enqueue(&permits, &[1]));
+        taken.pop().unwrap().succeed();
+        let all = waiting.each_ref().map(granted);
+        assert!(all.iter().all(Option::is_some) && queued(&permits).is_empty());
     }
 
     #[test]
-    fn a_permit_for_somebody_who_has_left_goes_to_the_next() {
+    fn a_permit_for_a_waiter_that_has_left_goes_to_the_next() {
         let permits = Permits::default();
         let mut taken = take(&permits, 1, UNANSWERED_MAX);
-        let [gone, also_gone, next] = [(); 3].map(|()| queue_up(&permits, &[1]));
-        drop(gone); // in between time running out and leaving the line
+        let [gone, also_gone, next] = [(); 3].map(|()| enqueue(&permits, &[1]));
+        drop(gone); // between its timeout and its leaving the queue
         taken.pop();
-        drop(also_gone); // with a permit in its mailbox
-        assert!(sent(&next).is_some());
+        drop(also_gone); // with a permit in its inbox
+        assert!(granted(&next).is_some());
         drop(next);
         drop(taken);
         assert_eq!(permits.state().count, 0);
     }
 
     #[test]
-    fn whoever_runs_out_of_time_or_is_cancelled_in_line_leaves_it_and_says_what_was_before() {
+    fn a_waiter_that_times_out_or_is_cancelled_leaves_the_queue_and_reports_the_limit() {
         let permits = Permits::default();
         let soon = || Deadline::after(Duration::from_millis(1));
         let mut taken = take(&permits, 1, UNANSWERED_MAX);
         let late = permits.acquire(&[1], soon(), None).unwrap().err();
-        assert_eq!(late, Some(Behind::SameAddress(UNANSWERED_MAX)));
+        assert_eq!(late, Some(Saturated::Address(UNANSWERED_MAX)));
         let token = CancelToken::new();
         token.cancel();
         assert!(permits.acquire(&[1], Deadline::none(), Some(&token)).is_err_and(|error| error.is_cancelled()));
         taken.extend((0..CONNECTS_MAX - UNANSWERED_MAX).flat_map(|address| take(&permits, 10 + address, 1)));
         let late = permits.acquire(&[5], soon(), None).unwrap().err();
-        assert_eq!(late, Some(Behind::Any(CONNECTS_MAX)));
-        assert!(in_line(&permits).is_empty());
+        assert_eq!(late, Some(Saturated::Client(CONNECTS_MAX)));
+        assert!(queued(&permits).is_empty());
     }
 
     #[test]
@@ -380,12 +394,12 @@ mod tests {
         let permits = Permits::default();
         let sorted = |permits: &Permits<usize>| {
             let mut addresses = [1, 2, 3, 4];
-            permits.put_losers_last(&mut addresses);
+            permits.sort_losers_last(&mut addresses);
             addresses
         };
-        permits.record(&3, &[2, 1]);
+        permits.record_winner(&3, &[2, 1]);
         assert_eq!(sorted(&permits), [3, 4, 1, 2]);
-        permits.record(&1, &[]);
+        permits.record_winner(&1, &[]);
         assert_eq!(sorted(&permits), [1, 3, 4, 2]);
         let later = Instant::now() + LOST_FOR;
         permits.state().forget_old(later - Duration::from_secs(1));
@@ -398,10 +412,10 @@ mod tests {
     fn of_the_losers_256_are_remembered_each_once() {
         let permits = Permits::default();
         let losers: Vec<usize> = (1..=LOST_MAX).collect();
-        permits.record(&0, &losers);
-        permits.record(&0, &[1]);
+        permits.record_winner(&0, &losers);
+        permits.record_winner(&0, &[1]);
         assert_eq!(permits.state().lost.len(), LOST_MAX);
-        permits.record(&0, &[1000]);
+        permits.record_winner(&0, &[1000]);
         let state = permits.state();
         let remembered: Vec<usize> = state.lost.iter().map(|(address, _)| *address).collect();
         assert_eq!((remembered.len(), remembered[0]), (LOST_MAX, 3), "2 lost longest ago");
@@ -410,7 +424,7 @@ mod tests {
 }
 
 /// What only threads can show, under the model checker of `net::pool::model`: no permit is lost on the
-/// way to somebody who leaves the line, and nobody stands in it for ever.
+/// way to a waiter that leaves the queue, and no waiter stays in it for ever.
 #[cfg(all(test, longwire_model))]
 mod model {
     use super::*;
@@ -424,7 +438,7 @@ mod model {
     }
 
     #[test]
-    fn those_in_line_get_what_becomes_free_whoever_leaves_it_meanwhile() {
+    fn waiters_get_what_becomes_free_though_others_leave_the_queue_meanwhile() {
         explore(|| {
             let permits = Permits::default();
             let held: Vec<_> = (0..UNANSWERED_MAX).map_while(|_| permits.try_acquire(&1)).collect();
@@ -441,14 +455,18 @@ mod model {
             let patient = [(); 2].map(|()| waiter(Deadline::none(), None));
             let cancel = thread::spawn(move || token.cancel());
             for (index, permit) in held.into_iter().enumerate() {
-                permit.end(index == 1);
-                permits.give_up(&1);
+                if index == 1 {
+                    permit.succeed();
+                } else {
+                    drop(permit);
+                }
+                permits.record_abandoned(&1);
             }
-            assert!(patient.into_iter().all(|waiter| waiter.join().unwrap()), "no permit, and nobody before it");
+            assert!(patient.into_iter().all(|waiter| waiter.join().unwrap()), "no permit, with an empty queue");
             let _ = [impatient, cancelled].map(|waiter| waiter.join().unwrap());
             cancel.join().unwrap();
             let state = permits.state();
-            assert_eq!((state.count, state.busy.len(), state.queue.len()), (0, 0, 0));
+            assert_eq!((state.count, state.active.len(), state.queue.len()), (0, 0, 0));
         });
     }
 }

@@ -1,23 +1,24 @@
-//! Which addresses belong to the public internet: the IANA special-purpose address registries
-//! (RFC 6890), read by whoever wants no request to end inside the own network.
+//! Which addresses belong to the public internet, by the IANA special-purpose address registries
+//! (RFC 6890): the protection against SSRF.
 //!
-//! Pure: an address in, a verdict out. An IPv6 address with an IPv4 address inside is judged by
-//! that, too, because some gateway will take it out and connect to it.
+//! Pure: an address in, a verdict out. An IPv6 address that embeds an IPv4 address is judged by that one,
+//! too, because a gateway may take it out and connect to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A filter for [`ClientBuilder::address_filter`](crate::ClientBuilder::address_filter) that lets
-/// only public addresses through: for programs that fetch URLs which somebody else has chosen.
+/// Allows connections to public addresses only: the SSRF protection for programs that fetch untrusted
+/// URLs. Give it to [`ClientBuilder::address_filter`](crate::ClientBuilder::address_filter).
 ///
-/// Blocked are, of IPv4 and IPv6: unspecified, loopback, private and unique local, shared
-/// (100.64.0.0/10, carriers' NAT), link-local with the clouds' metadata at 169.254.169.254,
-/// site-local, multicast, broadcast, benchmarking, documentation, what the IETF keeps for
-/// protocols or has reserved, and Azure's 168.63.129.16. IPv4 inside IPv6 (mapped, compatible,
-/// NAT64, 6to4, Teredo, ISATAP) counts as what it is. IPv6 must be global unicast (2000::/3) besides.
+/// Blocked, in IPv4 and IPv6, are unspecified, loopback, private and unique local, shared
+/// (100.64.0.0/10, carrier-grade NAT), link-local (which has the clouds' metadata service at
+/// 169.254.169.254), site-local, multicast, broadcast, benchmarking and documentation addresses, those
+/// that the IETF keeps for protocols or has reserved, and Azure's 168.63.129.16. An IPv4 address that is
+/// embedded in an IPv6 address (mapped, compatible, NAT64, 6to4, Teredo, ISATAP) is checked itself. An
+/// IPv6 address must also be global unicast (2000::/3).
 ///
-/// It judges addresses, not ports, and not names: those are looked up first, and the connection
-/// goes to the very address that was judged. A prefix that the own network uses for NAT64 is one
-/// that it cannot know.
+/// It checks addresses, not ports and not names. Names are resolved first, and the connection is made to
+/// the very address that was checked, so a name that resolves to another address the next time (DNS
+/// rebinding) gains nothing. It cannot know a NAT64 prefix that only the local network uses.
 ///
 /// ```
 /// use longwire::{Client, ErrorKind, PublicOnly};
@@ -31,7 +32,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub struct PublicOnly;
 
 impl PublicOnly {
-    /// Whether the address is a public one.
+    /// Returns whether the address is a public one.
     pub fn allows(address: &SocketAddr) -> bool {
         match address.ip() {
             IpAddr::V4(ip) => is_public_v4(ip),
@@ -40,18 +41,18 @@ impl PublicOnly {
     }
 }
 
-/// What is not public of IPv4: address and bits of each prefix.
+/// The prefixes of IPv4 that are not public: address and length.
 const BLOCKED_V4: [([u8; 4], u32); 18] = [
     ([0, 0, 0, 0], 8),          // "this network", and unspecified: RFC 791 §3.2
     ([10, 0, 0, 0], 8),         // private: RFC 1918
     ([100, 64, 0, 0], 10),      // shared by carriers: RFC 6598; Alibaba's metadata
     ([127, 0, 0, 0], 8),        // loopback: RFC 1122 §3.2.1.3
-    ([168, 63, 129, 16], 32),   // Azure's platform, though the number is a public one
+    ([168, 63, 129, 16], 32),   // Azure's platform, in a public block
     ([169, 254, 0, 0], 16),     // link-local: RFC 3927; the clouds' metadata
     ([172, 16, 0, 0], 12),      // private: RFC 1918
     ([192, 0, 0, 0], 24),       // IETF protocols: RFC 6890; Oracle's metadata
     ([192, 0, 2, 0], 24),       // documentation: RFC 5737
-    ([192, 88, 99, 0], 24),     // relays of 6to4, given up: RFC 7526
+    ([192, 88, 99, 0], 24),     // 6to4 relays, deprecated: RFC 7526
     ([192, 168, 0, 0], 16),     // private: RFC 1918
     ([198, 18, 0, 0], 15),      // benchmarking: RFC 2544
     ([198, 51, 100, 0], 24),    // documentation: RFC 5737
@@ -68,7 +69,7 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
     !BLOCKED_V4.iter().any(is_in)
 }
 
-/// What is not public inside global unicast: the first two words and bits of each prefix.
+/// The prefixes inside global unicast that are not public: the first two segments, and the length.
 const BLOCKED_V6: [([u16; 2], u32); 3] = [
     ([0x2001, 0], 23),     // IETF protocols: RFC 2928 (ORCHID, benchmarking, …)
     ([0x2001, 0xdb8], 32), // documentation: RFC 3849
@@ -76,19 +77,19 @@ const BLOCKED_V6: [([u16; 2], u32); 3] = [
 ];
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
-    if let Some(inside) = v4_inside(ip) {
-        return inside.into_iter().flatten().all(is_public_v4);
+    if let Some(embedded) = embedded_v4(ip) {
+        return embedded.into_iter().flatten().all(is_public_v4);
     }
     let [first, second, ..] = ip.segments();
     let bits = u32::from(first) << 16 | u32::from(second);
     let is_in = |([one, two], length): &([u16; 2], u32)| {
         (bits ^ (u32::from(*one) << 16 | u32::from(*two))) >> (32 - length) == 0
     };
-    // RFC 4291 §2.4: the rest is loopback, link-local, unique local, multicast, or nobody's.
+    // RFC 4291 §2.4: all else is loopback, link-local, unique local, multicast, or unassigned.
     first & 0xe000 == 0x2000 && !BLOCKED_V6.iter().any(is_in) && isatap(ip).is_none_or(is_public_v4)
 }
 
-/// The IPv4 address to which ISATAP routers send what is for this one (RFC 5214 §6.1).
+/// Returns the IPv4 address to which ISATAP routers send what is for this one (RFC 5214 §6.1).
 fn isatap(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     match ip.segments() {
         [.., 0 | 0x200, 0x5efe, a, b] => Some(Ipv4Addr::from(u32::from(a) << 16 | u32::from(b))),
@@ -96,11 +97,11 @@ fn isatap(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// The IPv4 addresses that stand in an IPv6 address for somebody to connect to.
-fn v4_inside(ip: Ipv6Addr) -> Option<[Option<Ipv4Addr>; 2]> {
+/// Returns the IPv4 addresses in an IPv6 address that gateways may connect to.
+fn embedded_v4(ip: Ipv6Addr) -> Option<[Option<Ipv4Addr>; 2]> {
     let v4 = |high: u16, low: u16| Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
     match ip.segments() {
-        // Compatible, which has loopback and unspecified in it; mapped; translated
+        // Compatible, which includes loopback and unspecified; mapped; translated
         // (RFC 4291 §2.5.5, RFC 2765).
         [0, 0, 0, 0, 0, 0, a, b] | [0, 0, 0, 0, 0, 0xffff, a, b] | [0, 0, 0, 0, 0xffff, 0, a, b] => {
             Some([v4(a, b), None])
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_meaning_of_its_own_is_blocked() {
+    fn addresses_with_a_special_purpose_are_blocked() {
         let table = [
             ("169.254.169.254", "metadata: AWS, Azure, Google, OpenStack"),
             ("169.254.170.2", "metadata: ECS tasks"),
@@ -170,10 +171,10 @@ mod tests {
             ("::ffff:0:10.0.0.1", "translated"),
             ("64:ff9b::10.0.0.1", "NAT64"),
             ("64:ff9b::a9fe:a9fe", "NAT64"),
-            ("64:ff9b:1::1", "NAT64 of the own network (RFC 8215)"),
+            ("64:ff9b:1::1", "NAT64 of the local network (RFC 8215)"),
             ("64:ff9b:0:0:1::808:808", "not quite NAT64"),
             ("100::1", "discard (RFC 6666)"),
-            ("2001::1", "Teredo of nobody"),
+            ("2001::1", "Teredo of 0.0.0.0"),
             ("2001:0:808:808:0:0:f5ff:fffe", "Teredo to 10.0.0.1"),
             ("2001:0:7f00:1:0:0:f7f7:f7f7", "Teredo by 127.0.0.1"),
             ("2001:2::1", "benchmarking (RFC 5180)"),
@@ -189,7 +190,7 @@ mod tests {
             ("2002:a9fe:a9fe::", "6to4 of 169.254.169.254"),
             ("3fff::1", "documentation"),
             ("3fff:fff:ffff::1", "documentation"),
-            ("4000::1", "nobody's"),
+            ("4000::1", "unassigned"),
             ("5f00::1", "segment routing (RFC 9602)"),
             ("fc00::1", "unique local"),
             ("fd00:ec2::254", "unique local, metadata: AWS"),
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn public_addresses_pass_in_every_dress() {
+    fn public_addresses_are_allowed_in_every_form() {
         let table = [
             "8.8.8.8",
             "1.1.1.1",

@@ -1,12 +1,21 @@
-//! A race among the addresses of one name (RFC 8305 §5): one after the other, the next one as soon as
-//! one fails or has not answered for a while; the first that connects wins.
+//! Connecting to one of a name's addresses (RFC 8305 §5, "Happy Eyeballs"). Knows no sockets: how an
+//! attempt is made, and the error of a race that fails, are the caller's.
 //!
-//! Each attempt runs on a helper thread, which is left alone once the race is over. What may have one
-//! now is decided by the permits: an address that gets none is passed over for the next, and comes
-//! again later; where none at all gets one and nothing is under way, the race waits in line. A race of
-//! one address is how a connect is made that can be left alone.
+//! # How it works
 //!
-//! Knows no sockets: how an attempt is made, and who it was that did not answer, is the caller's.
+//! The addresses are tried in their order. The next attempt starts as soon as one fails, or when those
+//! under way have had [`ATTEMPT_DELAY`], or their share of a time that is shorter; the first attempt
+//! that connects wins. Each attempt runs on a worker and sends its result to the race's inbox. A race
+//! that is over abandons the attempts that are still under way: their results find no inbox, and a
+//! socket among them is closed on its worker.
+//!
+//! An attempt needs a permit (`permits`). An address that gets none is passed over for the next one and
+//! tried again later, at the latest when the attempts under way have had their time. Only a race that
+//! has no attempt under way queues, for all its untried addresses at once. So a race never waits in the
+//! queue while something could come of an attempt, and never holds a permit while it is queued.
+//!
+//! An address that lost is tried last for some minutes; one that was abandoned counts as one that has
+//! not answered. A race of one address is how a connect is made that can be abandoned.
 
 use std::fmt;
 use std::io;
@@ -15,109 +24,120 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
-use crate::net::dial::permits::{Address, Behind, Permit, Permits};
-use crate::net::helper::{self, Mailbox, Slot};
+use crate::net::dial::permits::{Address, Permit, Permits, Saturated};
+use crate::net::worker::{self, Inbox, Sender};
 
 /// RFC 8305 §5: the Connection Attempt Delay.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Why nobody won.
-pub(crate) enum Defeat<A> {
+/// Why there is no winner.
+pub(crate) enum RaceError<A> {
     Cancelled(Error),
     /// Every attempt failed.
-    Failed(Vec<(A, io::Error)>),
-    /// Time ran out. These had failed, and the race waited in line, if it did.
-    Late(Vec<(A, io::Error)>, Option<Behind>),
+    AllFailed(Vec<(A, io::Error)>),
+    /// The deadline passed. These attempts had failed, and this kept the race in the queue, if it was
+    /// there.
+    TimedOut(Vec<(A, io::Error)>, Option<Saturated>),
 }
 
-/// One address and what came of it.
-type Attempt<A, S> = (A, io::Result<S>);
+/// An address, and the result of the attempt.
+type Attempted<A, S> = (A, io::Result<S>);
 
-/// Connects to one of `addresses`, the first one best. `connect` makes one attempt, and need not give
-/// it up before its deadline.
+/// Connects to one of `addresses`, the first one best. `connect` makes one attempt, and may return
+/// after its deadline.
 pub(crate) fn run<A: Address, S: Send + 'static>(
     permits: &Permits<A>,
     addresses: &[A],
     connect: impl Fn(&A, Deadline) -> io::Result<S> + Clone + Send + 'static,
     deadline: Deadline,
     token: Option<&CancelToken>,
-) -> Result<(A, S), Defeat<A>> {
-    let mut race = Race { permits, untried: addresses.to_vec(), under_way: Vec::new(), failed: Vec::new() };
-    permits.put_losers_last(&mut race.untried);
-    let attempts = Mailbox::new();
+) -> Result<(A, S), RaceError<A>> {
+    let mut race = Race { permits, untried: addresses.to_vec(), pending: Vec::new(), failed: Vec::new() };
+    permits.sort_losers_last(&mut race.untried);
+    let inbox = Inbox::new();
     while !race.is_lost() {
-        let permit = race.next(deadline, token)?;
-        let has_started = permit.is_some();
-        if let Some(permit) = permit {
-            race.under_way.push(permit.address.clone());
-            start(permit, connect.clone(), deadline, attempts.slot());
+        let mut limit = deadline;
+        if let Some(permit) = race.next_permit(deadline, token)? {
+            race.pending.push(permit.address.clone());
+            limit = deadline.share(race.untried.len() as u32 + 1);
+            start(permit, connect.clone(), deadline, inbox.sender());
         }
-        let patience = race.patience(has_started, deadline);
-        match attempts.wait(patience, token).map_err(Defeat::Cancelled)? {
+        match inbox.recv(race.next_attempt(limit), token).map_err(RaceError::Cancelled)? {
             Some((address, Ok(stream))) => {
                 race.win(&address);
                 return Ok((address, stream));
             }
             Some((address, Err(error))) => race.fail(address, error),
-            None if deadline.has_passed() => return Err(Defeat::Late(race.take_failed(), None)),
+            None if deadline.has_passed() => return Err(RaceError::TimedOut(race.take_failed(), None)),
             None => {}
         }
     }
-    Err(Defeat::Failed(race.take_failed()))
+    Err(RaceError::AllFailed(race.take_failed()))
 }
 
-/// Starts an attempt, which puts what comes of it into the slot.
+/// Starts an attempt on a worker, which sends the result.
 fn start<A: Address, S: Send + 'static>(
     permit: Permit<A>,
     connect: impl Fn(&A, Deadline) -> io::Result<S> + Send + 'static,
     deadline: Deadline,
-    slot: Slot<Attempt<A, S>>,
+    sender: Sender<Attempted<A, S>>,
 ) {
-    let (address, answer) = (permit.address.clone(), slot.clone());
+    let (address, of_worker) = (permit.address.clone(), sender.clone());
     let attempt = move || {
-        let connected = connect(&permit.address, deadline);
-        answer.put((permit.end(connected.is_ok()), connected));
+        let address = permit.address.clone();
+        let connected = connect(&address, deadline);
+        // Returned before the result is sent: a waiter for it goes on first.
+        match &connected {
+            Ok(_) => permit.succeed(),
+            Err(_) => drop(permit),
+        }
+        of_worker.send((address, connected));
     };
-    if let Err(error) = helper::start("longwire-connect", Box::new(attempt)) {
+    if let Err(error) = worker::spawn("longwire-connect", Box::new(attempt)) {
         let error = io::Error::new(error.kind(), format!("no thread for the attempt: {error}"));
-        slot.put((address, Err(error))); // as good as an attempt that failed
+        sender.send((address, Err(error))); // as an attempt that failed
     }
 }
 
-/// What is said of a race that came too late: what it was doing, and what had failed before.
-pub(crate) fn late<A: fmt::Display>(failed: &[(A, io::Error)], behind: Option<Behind>) -> String {
-    let doing = behind.map_or_else(|| "connecting".to_owned(), |behind| behind.to_string());
-    let failed = failed.iter().filter(|(_, error)| !is_out_of_time(error));
+/// Describes a race that timed out: what it was doing, and the attempts that had failed.
+pub(crate) fn describe_timeout<A: fmt::Display>(failed: &[(A, io::Error)], queued: Option<Saturated>) -> String {
+    let doing = queued.map_or_else(|| "connecting".to_owned(), |saturated| saturated.to_string());
+    let failed = failed.iter().filter(|(_, error)| !is_timeout(error));
     let failed: Vec<String> = failed.map(|(address, error)| format!("{address}: {error}")).collect();
     if failed.is_empty() { doing } else { format!("{doing} ({})", failed.join("; ")) }
 }
 
-/// Whether the time that an attempt was given is over. What the system says of an address that has not
-/// answered for minutes (ETIMEDOUT) is no different from a refusal.
-pub(crate) fn is_out_of_time(error: &io::Error) -> bool {
+/// Returns whether the time that an attempt was given is over. The system's own ETIMEDOUT, for an
+/// address that has not answered for minutes, is a failure like a refusal.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
 }
 
 struct Race<'p, A: Address> {
     permits: &'p Permits<A>,
-    /// In the order in which they will be.
+    /// In the order in which they will be tried.
     untried: Vec<A>,
-    under_way: Vec<A>,
+    /// With an attempt under way.
+    pending: Vec<A>,
     failed: Vec<(A, io::Error)>,
 }
 
 impl<A: Address> Race<'_, A> {
     fn is_lost(&self) -> bool {
-        self.untried.is_empty() && self.under_way.is_empty()
+        self.untried.is_empty() && self.pending.is_empty()
     }
 
-    /// The permit for the next attempt; `None` if there is none now, and the race can wait for what is
-    /// under way.
-    fn next(&mut self, deadline: Deadline, token: Option<&CancelToken>) -> Result<Option<Permit<A>>, Defeat<A>> {
+    /// Returns the permit for the next attempt; `None` if there is none now, and the race can wait for
+    /// the attempts under way.
+    fn next_permit(
+        &mut self,
+        deadline: Deadline,
+        token: Option<&CancelToken>,
+    ) -> Result<Option<Permit<A>>, RaceError<A>> {
         let mut permit = self.untried.iter().find_map(|address| self.permits.try_acquire(address));
-        if permit.is_none() && self.under_way.is_empty() {
-            let waited = self.permits.acquire(&self.untried, deadline, token).map_err(Defeat::Cancelled)?;
-            permit = Some(waited.map_err(|behind| Defeat::Late(self.take_failed(), Some(behind)))?);
+        if permit.is_none() && self.pending.is_empty() {
+            let waited = self.permits.acquire(&self.untried, deadline, token).map_err(RaceError::Cancelled)?;
+            permit = Some(waited.map_err(|saturated| RaceError::TimedOut(self.take_failed(), Some(saturated)))?);
         }
         if let Some(permit) = &permit {
             self.untried.retain(|address| *address != permit.address);
@@ -125,28 +145,21 @@ impl<A: Address> Race<'_, A> {
         Ok(permit)
     }
 
-    /// How long the attempts under way are waited for before there is another: for their share of a
-    /// time that is short.
-    fn patience(&self, has_started: bool, deadline: Deadline) -> Deadline {
-        match self.untried.len() {
-            0 => deadline,
-            untried => {
-                let share = if has_started { deadline.share(untried as u32 + 1) } else { deadline };
-                share.or_sooner(Deadline::after(ATTEMPT_DELAY))
-            }
-        }
+    /// When the next attempt starts, if none of those under way ends before; `limit` if there is no next.
+    fn next_attempt(&self, limit: Deadline) -> Deadline {
+        if self.untried.is_empty() { limit } else { limit.or_sooner(Deadline::after(ATTEMPT_DELAY)) }
     }
 
     fn fail(&mut self, address: A, error: io::Error) {
-        self.under_way.retain(|other| *other != address);
+        self.pending.retain(|other| *other != address);
         self.failed.push((address, error));
     }
 
     fn win(&mut self, winner: &A) {
-        self.under_way.retain(|other| other != winner);
+        self.pending.retain(|other| other != winner);
         let failed = self.failed.iter().map(|(address, _)| address);
-        let losers: Vec<A> = self.under_way.iter().chain(failed).cloned().collect();
-        self.permits.record(winner, &losers);
+        let losers: Vec<A> = self.pending.iter().chain(failed).cloned().collect();
+        self.permits.record_winner(winner, &losers);
     }
 
     fn take_failed(&mut self) -> Vec<(A, io::Error)> {
@@ -156,18 +169,18 @@ impl<A: Address> Race<'_, A> {
 
 impl<A: Address> Drop for Race<'_, A> {
     fn drop(&mut self) {
-        self.under_way.iter().for_each(|address| self.permits.give_up(address));
+        self.pending.iter().for_each(|address| self.permits.record_abandoned(address));
     }
 }
 
 #[cfg(all(test, not(longwire_model)))]
 mod tests {
     use super::*;
-    use crate::net::helper::UNANSWERED_MAX;
+    use crate::net::worker::UNANSWERED_MAX;
     use std::sync::{Arc, Condvar, Mutex};
     use std::thread;
 
-    /// Where a test decides when a silent address answers, and sees what was tried.
+    /// A network in which the test decides when a silent address answers, and sees what was tried.
     #[derive(Clone, Default)]
     struct Network(Arc<(Mutex<State>, Condvar)>);
 
@@ -207,7 +220,7 @@ mod tests {
             }
         }
 
-        fn run(&self, permits: &Permits<u32>, addresses: &[u32], deadline: Deadline) -> Result<u32, Defeat<u32>> {
+        fn run(&self, permits: &Permits<u32>, addresses: &[u32], deadline: Deadline) -> Result<u32, RaceError<u32>> {
             run(permits, addresses, self.connect(), deadline, None).map(|(address, _)| address)
         }
 
@@ -232,7 +245,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn won(outcome: Result<u32, Defeat<u32>>, by: u32) {
+    fn won(outcome: Result<u32, RaceError<u32>>, by: u32) {
         assert_eq!(outcome.ok(), Some(by));
     }
 
@@ -243,28 +256,32 @@ mod tests {
         assert_eq!(network.tried(), [1, 3, 2]);
         won(network.run(&permits, &[1, 3, 2, 4], Deadline::none()), 2);
         assert_eq!(network.tried(), [2], "the others lost");
-        let Err(Defeat::Failed(failed)) = network.run(&permits, &[5, 7, 5], Deadline::none()) else {
-            panic!("nobody answers")
+        let Err(RaceError::AllFailed(failed)) = network.run(&permits, &[5, 7, 5], Deadline::none()) else {
+            panic!("no address answers")
         };
         assert_eq!(failed.iter().map(|(address, _)| *address).collect::<Vec<_>>(), [5, 7]);
-        assert!(matches!(network.run(&permits, &[], Deadline::none()), Err(Defeat::Failed(none)) if none.is_empty()));
+        assert!(
+            matches!(network.run(&permits, &[], Deadline::none()), Err(RaceError::AllFailed(none)) if none.is_empty())
+        );
     }
 
     #[test]
-    fn what_had_failed_is_told_when_time_runs_out() {
+    fn what_had_failed_is_reported_when_time_runs_out() {
         let (network, permits) = (Network::default(), Permits::default());
         let soon = || Deadline::after(Duration::from_millis(20));
-        let Err(defeat) = network.run(&permits, &[1, SILENT], soon()) else { panic!("nobody answers") };
-        let (Defeat::Late(failed, None) | Defeat::Failed(failed)) = defeat else { panic!("it did not wait in line") };
+        let Err(lost) = network.run(&permits, &[1, SILENT], soon()) else { panic!("no address answers") };
+        let (RaceError::TimedOut(failed, None) | RaceError::AllFailed(failed)) = lost else {
+            panic!("it was not queued")
+        };
         let errno = io::Error::from_raw_os_error(OUT_OF_FILES);
-        assert_eq!(late(&failed, None), format!("connecting (1: {errno})"));
-        assert_eq!(late(&failed[..0], None), "connecting");
+        assert_eq!(describe_timeout(&failed, None), format!("connecting (1: {errno})"));
+        assert_eq!(describe_timeout(&failed[..0], None), "connecting");
         let _others = all_of(&permits, 2);
-        let Err(Defeat::Late(failed, behind)) = network.run(&permits, &[1, 2], soon()) else {
+        let Err(RaceError::TimedOut(failed, queued)) = network.run(&permits, &[1, 2], soon()) else {
             panic!("one fails, and the other has no permit")
         };
-        let told = format!("waiting in line to connect, behind 4 attempts without an answer (1: {errno})");
-        assert_eq!(late(&failed, behind), told);
+        let expected = format!("queued to connect, with 4 unanswered attempts under way (1: {errno})");
+        assert_eq!(describe_timeout(&failed, queued), expected);
     }
 
     #[test]
@@ -281,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_race_that_has_something_under_way_waits_for_that_though_the_rest_gets_no_permit() {
+    fn a_race_with_an_attempt_under_way_waits_for_that_though_the_rest_gets_no_permit() {
         let (network, permits) = (Network::default(), Permits::default());
         let _others = all_of(&permits, 2);
         thread::scope(|scope| {
@@ -294,19 +311,19 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_is_given_up_makes_its_address_one_that_has_not_answered() {
+    fn an_abandoned_attempt_makes_its_address_one_that_has_not_answered() {
         let (network, permits) = (Network::default(), Permits::default());
         let _held = permits.try_acquire(&SILENT);
-        permits.try_acquire(&SILENT).map(|permit| permit.end(true));
+        permits.try_acquire(&SILENT).unwrap().succeed();
         let token = CancelToken::new();
         token.cancel();
         let outcome = run(&permits, &[SILENT], network.connect(), Deadline::none(), Some(&token));
-        assert!(matches!(outcome, Err(Defeat::Cancelled(_))));
+        assert!(matches!(outcome, Err(RaceError::Cancelled(_))));
         assert_eq!(all_of(&permits, SILENT).len(), UNANSWERED_MAX - 2);
     }
 
     #[test]
-    fn a_crowd_keeps_four_helpers_at_a_silent_address_whoever_gives_up() {
+    fn many_threads_keep_four_workers_at_a_silent_address_when_they_leave() {
         let (network, permits) = (Network::default(), Permits::default());
         thread::scope(|scope| {
             for _ in 0..40 {
@@ -318,7 +335,7 @@ mod tests {
             for _ in 0..40 {
                 scope.spawn(|| {
                     let outcome = run(&permits, &[SILENT], network.connect(), Deadline::none(), Some(&token));
-                    assert!(matches!(outcome, Err(Defeat::Cancelled(error)) if error.is_cancelled()));
+                    assert!(matches!(outcome, Err(RaceError::Cancelled(error)) if error.is_cancelled()));
                 });
             }
             network.wait_for_live(UNANSWERED_MAX);

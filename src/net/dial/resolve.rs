@@ -1,10 +1,12 @@
-//! From a host's name to addresses, without letting the system's look-up outlive a deadline.
+//! From a host's name to addresses, in a time that a deadline limits.
 //!
-//! `getaddrinfo` cannot be interrupted. So a look-up runs on a helper thread, and whoever waits
-//! for it leaves when time is up; the helper ends by itself. Look-ups of one name that are under
-//! way are shared, and there are at most [`LOOK_UPS_MAX`] helpers: further names wait in line. A
-//! look-up that hangs keeps its helper until the system gives up on it.
+//! `getaddrinfo` cannot be interrupted. So a look-up runs on a worker (`net::worker`), and a request
+//! that runs out of time leaves it. Requests for one name share a look-up: all of them wait in its list
+//! of waiters. At most [`LOOK_UPS_MAX`] workers run at once; further names are queued, and a worker that
+//! has finished one takes the next. A name whose last waiter leaves is taken out of the queue; a look-up
+//! that runs already is left to its end, for the next request that wants the name. Nothing is cached.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::panic::{self, AssertUnwindSafe};
@@ -13,25 +15,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
-use crate::net::helper::{self, LOOK_UPS_MAX, Mailbox, Slot};
+use crate::net::worker::{self, Inbox, LOOK_UPS_MAX, Sender};
 
-/// Turns a name into addresses.
+/// Resolves host names to addresses, in place of the system.
 ///
-/// It is called on a helper thread, so it may block; when the request's time is up it is left
-/// alone and its answer is thrown away. Not looked up are IP addresses, names given to
-/// [`resolve_to`](crate::ClientBuilder::resolve_to), and `localhost` with all names below it, which
-/// are this machine (RFC 6761 §6.3). Nothing is cached.
+/// Closures of this form are resolvers, and so are `Arc<T>` and `Box<dyn Resolve>` of resolvers. Give
+/// one to [`ClientBuilder::resolver`](crate::ClientBuilder::resolver).
+///
+/// A resolver is called on a worker thread, at most 64 at once per client, so it may block. When the
+/// request's time is up the call is left to its end and its result is dropped. It is not called for IP
+/// addresses, for names given to [`resolve_to`](crate::ClientBuilder::resolve_to), and for `localhost`
+/// and the names below it, which are this machine (RFC 6761 §6.3). Results are not cached, but
+/// requests that want the same name at the same time share one call.
 ///
 /// ```
-/// use longwire::transport::Resolve;
+/// use longwire::transport::{Query, Resolve};
 /// use longwire::Client;
 /// use std::{io, net::SocketAddr};
 ///
 /// struct Hosts;
 /// impl Resolve for Hosts {
-///     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-///         match host {
-///             "db" => Ok(vec![([10, 0, 0, 7], port).into()]),
+///     fn resolve(&self, query: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
+///         match query.host() {
+///             "db" => Ok(vec![([10, 0, 0, 7], query.port()).into()]),
 ///             _ => Err(io::ErrorKind::NotFound.into()),
 ///         }
 ///     }
@@ -39,53 +45,125 @@ use crate::net::helper::{self, LOOK_UPS_MAX, Mailbox, Slot};
 /// let client = Client::builder().resolver(Hosts).build();
 /// # drop(client);
 /// ```
+///
+/// A closure, around the system's resolver:
+///
+/// ```
+/// use longwire::Client;
+/// use longwire::transport::Query;
+/// use std::net::{SocketAddr, ToSocketAddrs};
+///
+/// let client = Client::builder().resolver(|query: &Query<'_>| {
+///     let addresses = (query.host(), query.port()).to_socket_addrs()?;
+///     Ok(addresses.filter(SocketAddr::is_ipv4).collect())
+/// });
+/// # drop(client.build());
+/// ```
 pub trait Resolve: Send + Sync {
-    /// The addresses of `host`, best first. None at all counts as an error.
+    /// Returns the addresses of the query's host, with its port, in the order in which they are to be
+    /// tried. An empty list counts as an error.
     ///
     /// # Errors
-    /// Shown to the caller as [`ErrorKind::Resolve`](crate::ErrorKind::Resolve).
-    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+    /// Whatever prevents the look-up. The request fails with
+    /// [`ErrorKind::Resolve`](crate::ErrorKind::Resolve), and the error is its
+    /// [inner one](crate::Error::get_ref). A panic is such a failure, too.
+    fn resolve(&self, query: &Query<'_>) -> io::Result<Vec<SocketAddr>>;
 }
 
-/// The system's own look-up.
-pub(crate) struct System;
-
-impl Resolve for System {
-    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok((host, port).to_socket_addrs()?.collect())
+impl<F> Resolve for F
+where
+    F: Fn(&Query<'_>) -> io::Result<Vec<SocketAddr>> + Send + Sync,
+{
+    fn resolve(&self, query: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
+        self(query)
     }
 }
 
-type Answer = Result<Vec<SocketAddr>>;
+impl<T: Resolve + ?Sized> Resolve for Arc<T> {
+    fn resolve(&self, query: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
+        (**self).resolve(query)
+    }
+}
+
+impl Resolve for Box<dyn Resolve> {
+    fn resolve(&self, query: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
+        (**self).resolve(query)
+    }
+}
+
+/// A name to be resolved: what a [`Resolve`] is given. It may have more to say in later versions.
+///
+/// ```
+/// use longwire::transport::Query;
+///
+/// fn describe(query: &Query<'_>) -> String {
+///     format!("{}:{}", query.host(), query.port())
+/// }
+/// ```
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    host: &'a str,
+    port: u16,
+}
+
+impl<'a> Query<'a> {
+    /// Returns the host name: of the URL, or of a proxy; as URLs have it, in ASCII (RFC 5891).
+    pub fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// Returns the port, which the addresses are to have.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Debug for Query<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// The system's resolver.
+pub(crate) struct System;
+
+impl Resolve for System {
+    fn resolve(&self, query: &Query<'_>) -> io::Result<Vec<SocketAddr>> {
+        Ok((query.host, query.port).to_socket_addrs()?.collect())
+    }
+}
+
+type Resolved = Result<Vec<SocketAddr>>;
 type Name = (String, u16);
 
 pub(crate) struct Resolver {
-    by: Arc<dyn Resolve>,
+    resolve: Arc<dyn Resolve>,
+    /// Addresses of hosts that are not looked up.
     fixed: Vec<(String, SocketAddr)>,
     lookups: Arc<Mutex<Lookups>>,
 }
 
 #[derive(Default)]
 struct Lookups {
-    helpers: usize,
-    /// Those under way and those in line for a helper, first come first.
+    workers: usize,
+    /// Those under way and those queued for a worker, first come, first served.
     list: Vec<Lookup>,
 }
 
-/// It stays in the list until it is answered, though all who waited may have left.
+/// It stays in the list until it has ended, even if all its waiters have left.
 struct Lookup {
     name: Name,
     is_under_way: bool,
-    waiting: Vec<Slot<Answer>>,
+    waiters: Vec<Sender<Resolved>>,
 }
 
 impl Resolver {
-    pub(crate) fn new(by: Arc<dyn Resolve>, fixed: Vec<(String, SocketAddr)>) -> Resolver {
-        Resolver { by, fixed, lookups: Arc::default() }
+    pub(crate) fn new(resolve: Arc<dyn Resolve>, fixed: Vec<(String, SocketAddr)>) -> Resolver {
+        Resolver { resolve, fixed, lookups: Arc::default() }
     }
 
-    /// The addresses of a host that needs no look-up: those given beforehand, a literal's, or the
-    /// loopback addresses, of which RFC 6724 §2.1 puts IPv6 first.
+    /// Returns the addresses of a host that needs no look-up: those that were given for it, a literal's,
+    /// or the loopback addresses, of which RFC 6724 §2.1 puts IPv6 first.
     pub(crate) fn known(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         let fixed = self.fixed.iter().filter(|(name, _)| name.eq_ignore_ascii_case(host));
         let fixed: Vec<SocketAddr> = fixed.map(|(_, address)| with_port(*address, port)).collect();
@@ -99,7 +177,7 @@ impl Resolver {
         is_localhost(host).then(|| loopback.map(|ip| SocketAddr::new(ip, port)).to_vec())
     }
 
-    /// Looks `host` up on a helper thread.
+    /// Looks `host` up on a worker.
     pub(crate) fn look_up(
         &self,
         host: &str,
@@ -107,58 +185,53 @@ impl Resolver {
         deadline: Deadline,
         token: Option<&CancelToken>,
     ) -> Result<Vec<SocketAddr>> {
-        let mailbox = Mailbox::new();
-        let ticket = self.ask((host.to_owned(), port), &mailbox)?;
-        let answer = mailbox.wait(deadline, token);
-        match answer {
+        let inbox = Inbox::new();
+        let waiter = self.enqueue((host.to_owned(), port), &inbox)?;
+        match inbox.recv(deadline, token) {
             Ok(Some(Ok(addresses))) if addresses.is_empty() => {
                 Err(Error::new(ErrorKind::Resolve, format!("{host} has no address")))
             }
-            Ok(Some(answer)) => answer,
-            Ok(None) => Err(match ticket.in_line_behind() {
-                None => deadline.error("looking up the name"),
-                Some(count) => {
-                    deadline.error(&format!("waiting in line to look up the name, behind {count} look-ups under way"))
-                }
-            }),
+            Ok(Some(resolved)) => resolved,
+            Ok(None) => Err(deadline.error(&waiter.describe())),
             Err(cancelled) => Err(cancelled),
         }
         .map_err(|error| error.at(Stage::Resolve))
     }
 
-    /// Joins the look-up of that name, or begins it.
-    fn ask<'m>(&self, name: Name, mailbox: &'m Mailbox<Answer>) -> Result<Ticket<'m>> {
-        let ticket = Ticket { lookups: self.lookups.clone(), name: name.clone(), mailbox };
+    /// Joins the look-up of that name, or starts or queues it.
+    fn enqueue<'i>(&self, name: Name, inbox: &'i Inbox<Resolved>) -> Result<Waiter<'i>> {
+        let waiter = Waiter { lookups: self.lookups.clone(), name: name.clone(), inbox };
         let mut lookups = lock(&self.lookups);
         if let Some(at) = lookups.find(&name) {
-            lookups.list[at].waiting.push(mailbox.slot());
-            return Ok(ticket);
+            lookups.list[at].waiters.push(inbox.sender());
+            return Ok(waiter);
         }
-        lookups.list.push(Lookup { name, is_under_way: false, waiting: vec![mailbox.slot()] });
-        if lookups.helpers < LOOK_UPS_MAX {
-            lookups.helpers += 1;
+        lookups.list.push(Lookup { name, is_under_way: false, waiters: vec![inbox.sender()] });
+        if lookups.workers < LOOK_UPS_MAX {
+            lookups.workers += 1;
             drop(lookups);
-            self.start_helper()?;
+            self.start_worker()?;
         }
-        Ok(ticket)
+        Ok(waiter)
     }
 
-    fn start_helper(&self) -> Result<()> {
-        let (lookups, by) = (self.lookups.clone(), self.by.clone());
-        let started = helper::start("longwire-resolve", Box::new(move || work_off(&lookups, &*by)));
+    fn start_worker(&self) -> Result<()> {
+        let (lookups, resolve) = (self.lookups.clone(), self.resolve.clone());
+        let started = worker::spawn("longwire-resolve", Box::new(move || run_worker(&lookups, &*resolve)));
         let Err(error) = started else { return Ok(()) };
         let error = Error::from_io(ErrorKind::Resolve, "no thread for the look-up", error).at(Stage::Resolve);
         let mut lookups = lock(&self.lookups);
-        lookups.helpers -= 1;
-        while lookups.helpers == 0 {
-            let Some(name) = lookups.next() else { break };
-            lookups.answer(&name, &Err(error.clone()));
+        lookups.workers -= 1;
+        // Without any worker the queued names would wait for their timeouts.
+        while lookups.workers == 0 {
+            let Some(name) = lookups.start_next() else { break };
+            lookups.finish(&name, &Err(error.clone()));
         }
         Err(error)
     }
 }
 
-/// The address with that port, unless it has one of its own. Zone and flow label stay.
+/// Returns the address with that port, unless it has one of its own. Zone and flow label stay.
 fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     if address.port() == 0 {
         address.set_port(port);
@@ -178,38 +251,38 @@ impl Lookups {
         self.list.iter().position(|lookup| lookup.name == *name)
     }
 
-    /// The first name in line, whose look-up begins.
-    fn next(&mut self) -> Option<Name> {
+    /// Returns the first name in the queue, whose look-up is under way from now on.
+    fn start_next(&mut self) -> Option<Name> {
         let lookup = self.list.iter_mut().find(|lookup| !lookup.is_under_way)?;
         lookup.is_under_way = true;
         Some(lookup.name.clone())
     }
 
-    /// Tells all who wait for that name.
-    fn answer(&mut self, name: &Name, answer: &Answer) {
+    /// Sends the result to all waiters of that name.
+    fn finish(&mut self, name: &Name, resolved: &Resolved) {
         let Some(at) = self.find(name) else { return };
-        for slot in self.list.remove(at).waiting {
-            slot.put(answer.clone());
+        for waiter in self.list.remove(at).waiters {
+            waiter.send(resolved.clone());
         }
     }
 }
 
-/// A helper's work: look names up until there are no more in line.
-fn work_off(lookups: &Mutex<Lookups>, by: &dyn Resolve) {
+/// Looks names up until the queue is empty.
+fn run_worker(lookups: &Mutex<Lookups>, resolve: &dyn Resolve) {
     loop {
         let mut shared = lock(lookups);
-        let Some(name) = shared.next() else {
-            shared.helpers -= 1;
+        let Some(name) = shared.start_next() else {
+            shared.workers -= 1;
             return;
         };
         drop(shared);
-        let answer = match panic::catch_unwind(AssertUnwindSafe(|| by.resolve(&name.0, name.1))) {
-            Ok(answer) => {
-                answer.map_err(|error| Error::from_io(ErrorKind::Resolve, format!("looking up {}", name.0), error))
-            }
+        let query = Query { host: &name.0, port: name.1 };
+        let resolved = match panic::catch_unwind(AssertUnwindSafe(|| resolve.resolve(&query))) {
+            Ok(resolved) => resolved
+                .map_err(|error| Error::from_io(ErrorKind::Resolve, format!("looking up {}", query.host), error)),
             Err(_) => Err(Error::new(ErrorKind::Resolve, "the resolver panicked")),
         };
-        lock(lookups).answer(&name, &answer);
+        lock(lookups).finish(&name, &resolved);
     }
 }
 
@@ -217,30 +290,34 @@ fn lock(lookups: &Mutex<Lookups>) -> MutexGuard<'_, Lookups> {
     lookups.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Somebody's place among those who wait for a name; whoever leaves last takes the name out of
-/// the line. A look-up that runs already is left to its end, for the next one who asks.
-struct Ticket<'m> {
+/// A request that waits for a name, and leaves when this is dropped.
+struct Waiter<'i> {
     lookups: Arc<Mutex<Lookups>>,
     name: Name,
-    mailbox: &'m Mailbox<Answer>,
+    inbox: &'i Inbox<Resolved>,
 }
 
-impl Ticket<'_> {
-    /// The number of look-ups under way, if this one is not.
-    fn in_line_behind(&self) -> Option<usize> {
+impl Waiter<'_> {
+    /// Describes what the request waits for: the look-up, or a worker for it.
+    fn describe(&self) -> String {
         let lookups = lock(&self.lookups);
-        let is_in_line = lookups.find(&self.name).is_some_and(|at| !lookups.list[at].is_under_way);
-        is_in_line.then(|| lookups.list.iter().filter(|lookup| lookup.is_under_way).count())
+        match lookups.find(&self.name) {
+            Some(at) if !lookups.list[at].is_under_way => {
+                let count = lookups.list.iter().filter(|lookup| lookup.is_under_way).count();
+                format!("queued to look up the name, with {count} look-ups under way")
+            }
+            _ => "looking up the name".to_owned(),
+        }
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let mut lookups = lock(&self.lookups);
         let Some(at) = lookups.find(&self.name) else { return };
         let lookup = &mut lookups.list[at];
-        lookup.waiting.retain(|slot| !slot.is_of(self.mailbox));
-        if lookup.waiting.is_empty() && !lookup.is_under_way {
+        lookup.waiters.retain(|waiter| !waiter.sends_to(self.inbox));
+        if lookup.waiters.is_empty() && !lookup.is_under_way {
             lookups.list.remove(at);
         }
     }
@@ -290,5 +367,16 @@ mod tests {
             panic!("one address of IPv6")
         };
         assert_eq!((address.scope_id(), address.port()), (7, 80));
+    }
+
+    fn accepts(_: impl Resolve + 'static) {}
+
+    #[test]
+    fn closures_and_what_holds_a_resolver_are_resolvers() {
+        let none = |_: &Query<'_>| -> io::Result<Vec<SocketAddr>> { unreachable!() };
+        accepts(none);
+        accepts(Arc::new(none));
+        accepts(Arc::new(none) as Arc<dyn Resolve>);
+        accepts(Box::new(none) as Box<dyn Resolve>);
     }
 }

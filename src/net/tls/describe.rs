@@ -1,6 +1,6 @@
-//! rustls's errors in words: what is wrong and, where that is not plain, what to do about it. One line
-//! each, and no name that only Rust knows. What could only be told with the certificate at hand
-//! comes from `trust`, inside an [`Explanation`].
+//! rustls's errors in words: what is wrong and, where that is not obvious, what to do about it. One line
+//! each, without the names of Rust's types. What can only be found with the certificate at hand
+//! is added by `verify`, inside an [`Explanation`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +21,7 @@ const REFUSED: &str = "the server's certificate is refused";
 const ADVICE: &str = "make another with `openssl req -x509 -newkey rsa:2048 -addext subjectAltName=DNS:NAME \
                       -addext basicConstraints=critical,CA:FALSE`";
 
-/// What two verifiers each have an error of their own for.
+/// What the platform's verifier and webpki have different errors for.
 const NOT_FOR_SERVERS: &str = "it is not for servers (extended key usage)";
 const CRITICAL_EXTENSION: &str = "it has a critical extension that is not known here";
 
@@ -30,38 +30,38 @@ const NAMES_MAX: usize = 4;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
-/// What the platform's verifier has instead of `InvalidPurpose`.
+/// The text of the platform's verifier in place of `InvalidPurpose`.
 const PLATFORMS_INVALID_PURPOSE: &str = "certificate had invalid extensions";
 
-/// Why a server of TLS 1.2 breaks off that has sent a HelloRequest (RFC 5246 §7.4.1.1).
-pub(crate) const RENEGOTIATION: &str = "the server asks for a renegotiation, which is never done (if it wants a \
-                                        client certificate, it must ask in the first handshake)";
+/// Why a TLS 1.2 server that has sent a HelloRequest closes the connection (RFC 5246 §7.4.1.1).
+pub(crate) const RENEGOTIATION: &str = "the server requests a renegotiation, which is not supported (a client \
+                                        certificate must be requested in the first handshake)";
 
-/// rustls's error as ours; `doing` says what was being done.
+/// Returns rustls's error as ours; `doing` names what was being done.
 pub(crate) fn failure(doing: impl Into<Cow<'static, str>>, error: rustls::Error) -> Error {
     let words = describe(&error);
     let cause = match Explanation::of(&error) {
         Some(explanation) => explanation.cause.clone(),
         None => error,
     };
-    in_own_words(doing, words, cause)
+    described(doing, words, cause)
 }
 
-/// The same, where the server had asked for a renegotiation before: its alert alone would mislead.
+/// The same after the server has asked for a renegotiation: its alert alone would mislead.
 pub(crate) fn failure_after_hello_request(doing: impl Into<Cow<'static, str>>, error: rustls::Error) -> Error {
     match error {
         rustls::Error::AlertReceived(alert) => {
-            in_own_words(doing, format!("{RENEGOTIATION}, and broke off ({})", alert_name(alert)), error)
+            described(doing, format!("{RENEGOTIATION}, and aborted the connection ({})", alert_name(alert)), error)
         }
         _ => failure(doing, error),
     }
 }
 
-fn in_own_words(doing: impl Into<Cow<'static, str>>, words: String, cause: rustls::Error) -> Error {
+fn described(doing: impl Into<Cow<'static, str>>, words: String, cause: rustls::Error) -> Error {
     Error::from_io(ErrorKind::Tls, doing, io::Error::other(Described { words, cause }))
 }
 
-/// rustls's error, shown in our words.
+/// rustls's error, with our words as its `Display`.
 #[derive(Debug)]
 struct Described {
     words: String,
@@ -84,7 +84,7 @@ impl std::error::Error for Described {
 #[derive(Debug)]
 pub(crate) struct Explanation {
     pub(crate) why: String,
-    /// What the verifier said.
+    /// The verifier's error.
     pub(crate) cause: rustls::Error,
 }
 
@@ -111,9 +111,10 @@ impl fmt::Display for Explanation {
 
 impl std::error::Error for Explanation {}
 
+/// Returns what the error says, on one line.
 fn describe(error: &rustls::Error) -> String {
     use rustls::Error::*;
-    const UNSOUND: &str = "what the server sent is not sound TLS";
+    const UNSOUND: &str = "what the server sent is not valid TLS";
 
     match error {
         InvalidCertificate(error) => certificate(error),
@@ -130,7 +131,7 @@ fn describe(error: &rustls::Error) -> String {
         PeerSentOversizedRecord => format!("{UNSOUND}: oversized record"),
         PeerIncompatible(why) => incompatible(why),
         NoCertificatesPresented => "the server sent no certificate".to_owned(),
-        DecryptError => "what the server sent was damaged on its way".to_owned(),
+        DecryptError => "a record cannot be decrypted: it was damaged in transit".to_owned(),
         InconsistentKeys(why) => format!("a key and its certificate may not match: {}", variant(why)),
         InvalidCertRevocationList(why) => format!("the revocation list is unusable: {}", variant(why)),
         InvalidEncryptedClientHello(why) => format!("encrypted hello: {}", variant(why)),
@@ -143,32 +144,32 @@ fn describe(error: &rustls::Error) -> String {
 fn incompatible(why: &PeerIncompatible) -> String {
     use PeerIncompatible::*;
     match why {
-        ServerDoesNotSupportTls12Or13 => "the server speaks neither TLS 1.2 nor 1.3".to_owned(),
+        ServerDoesNotSupportTls12Or13 => "the server supports neither TLS 1.2 nor 1.3".to_owned(),
         ServerTlsVersionIsDisabledByOurConfig => {
-            "the server chose a version of TLS that our configuration leaves out".to_owned()
+            "the server chose a version of TLS that is disabled here (Tls::min_version)".to_owned()
         }
-        _ => format!("the server and this client have no TLS in common: {}", variant(why)),
+        _ => format!("the server and this client have no TLS parameters in common: {}", variant(why)),
     }
 }
 
-/// What the server means, as far as its alert tells.
+/// What an alert of the server means.
 fn alert_meaning(alert: AlertDescription) -> &'static str {
     use AlertDescription::*;
     match alert {
-        ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3",
-        HandshakeFailure => "the server has no cipher suite in common with us, or wants a client certificate",
-        InsufficientSecurity => "the server wants stronger cryptography than was offered",
-        CertificateRequired => "the server wants a client certificate (ClientBuilder::tls_config)",
+        ProtocolVersion => "the server supports neither TLS 1.2 nor 1.3, or none that Tls::min_version allows",
+        HandshakeFailure => "the server supports none of the cipher suites offered, or requires a client certificate",
+        InsufficientSecurity => "the server requires stronger cryptography than was offered",
+        CertificateRequired => "the server requires a client certificate (Tls::identity)",
         BadCertificate
         | UnsupportedCertificate
         | CertificateRevoked
         | CertificateExpired
         | CertificateUnknown
         | UnknownCA
-        | AccessDenied => "the server refuses our client certificate, or that there is none",
-        UnrecognisedName => "the server does not know this name",
-        NoApplicationProtocol => "the server speaks none of the protocols that were offered (ALPN)",
-        _ => "the server broke off",
+        | AccessDenied => "the server rejected the client certificate, or requires one (Tls::identity)",
+        UnrecognisedName => "the server has no certificate for this name (SNI)",
+        NoApplicationProtocol => "the server supports none of the protocols offered (ALPN)",
+        _ => "the server aborted the connection",
     }
 }
 
@@ -200,18 +201,26 @@ fn certificate(error: &CertificateError) -> String {
                           known here, or the server left out an intermediate certificate"
             .to_owned(),
         Revoked => "the server's certificate was revoked".to_owned(),
-        Other(OtherError(inner)) => match inner.downcast_ref::<Explanation>() {
-            Some(explanation) => format!("{REFUSED}: {}", explanation.why),
-            None => format!("{REFUSED}: {}", webpki_error(&inner.to_string())),
-        },
         _ => format!("{REFUSED}: {}", certificate_defect(error)),
     }
 }
 
-/// What is wrong with a certificate, or with one that vouches for it.
+/// What is wrong with a certificate that is not a server's, but was given to a setting.
+pub(crate) fn defect(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(error) => certificate_defect(error),
+        _ => describe(error),
+    }
+}
+
+/// What is wrong with a certificate, or with one in its chain.
 fn certificate_defect(error: &CertificateError) -> String {
     use CertificateError::*;
     match error {
+        Other(OtherError(inner)) => match inner.downcast_ref::<Explanation>() {
+            Some(explanation) => explanation.why.clone(),
+            None => webpki_error(&inner.to_string()),
+        },
         BadSignature => "a signature in its chain, or one made with its key, is wrong: it was damaged, the trusted \
                          root of that name has another key, or an RSA key is shorter than 2048 bits"
             .to_owned(),
@@ -233,18 +242,18 @@ fn certificate_defect(error: &CertificateError) -> String {
     }
 }
 
-/// What webpki has no variant for in rustls comes as text that is the name of an enum's variant; what
-/// a platform's verifier says is prose.
+/// webpki's errors without a variant in rustls are text, which is the name of an enum's variant; a
+/// platform verifier's are prose.
 fn webpki_error(text: &str) -> String {
     match text {
         "CaUsedAsEndEntity" => ca_as_server("the certificate of a CA"),
         "UnsupportedCertVersion" => format!("it is of X.509 version 1, which cannot be used: {ADVICE}"),
-        "EndEntityUsedAsCa" => "it was issued by one that is not a CA's (CA:FALSE)".to_owned(),
+        "EndEntityUsedAsCa" => "its issuer is not a CA (CA:FALSE)".to_owned(),
         "PathLenConstraintViolated" => {
             "a CA in its chain allows fewer intermediate certificates below it (pathlen)".to_owned()
         }
         "MaximumPathDepthExceeded" => "its chain has too many intermediate certificates".to_owned(),
-        "NameConstraintViolation" => "a CA in its chain must not issue for its names (name constraints)".to_owned(),
+        "NameConstraintViolation" => "a CA in its chain may not issue for its names (name constraints)".to_owned(),
         "UnsupportedCriticalExtension" => CRITICAL_EXTENSION.to_owned(),
         PLATFORMS_INVALID_PURPOSE => NOT_FOR_SERVERS.to_owned(),
         _ => in_words(text),
@@ -253,33 +262,62 @@ fn webpki_error(text: &str) -> String {
 
 /// `what` it is: a certificate with CA:TRUE.
 pub(crate) fn ca_as_server(what: &str) -> String {
-    format!("it is {what} (CA:TRUE), which cannot be a server's too, trusted or not: {ADVICE}")
+    format!(
+        "it is {what} (CA:TRUE), which cannot be used as a server's, even if it is a trusted root: if it is the right one, \
+         trust it with Tls::pin, or {ADVICE}"
+    )
+}
+
+pub(crate) fn self_signed(subject: &str) -> String {
+    format!("it is self-signed ({subject}); if it is the right one, trust it with Tls::pin")
 }
 
 pub(crate) fn short_rsa_key(bits: usize) -> String {
     format!("an RSA key of {bits} bits is too short, 2048 are needed: {ADVICE}")
 }
 
+/// The certificate of that subject is none of the pinned ones.
+pub(crate) fn not_pinned(subject: Option<&str>) -> String {
+    let subject = subject.unwrap_or("malformed");
+    format!("it is not a pinned one ({subject}); if the server has a new one, trust that with Tls::pin")
+}
+
+/// A pinned certificate is for these names, or for none.
+pub(crate) fn pinned_for_other_name(expected: &ServerName<'_>, names: Vec<String>) -> String {
+    let names = if names.is_empty() { "no name".to_owned() } else { listed(&names) };
+    let expected = expected.to_str();
+    format!("it is pinned, but for {names}, not for {expected} (Tls::any_name switches this check off)")
+}
+
 fn other_name(expected: &ServerName<'_>, presented: &[String]) -> String {
     let expected = expected.to_str();
-    let names: Vec<String> = presented.iter().filter_map(|name| host_name(name)).collect();
+    let names = host_names(presented);
     if names.is_empty() {
         let kind = if expected.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
         return format!(
-            "the server's certificate names no host, as a common name alone does not count: \
-             it needs `-addext subjectAltName={kind}:{expected}` of `openssl req`"
+            "the server's certificate names no host (a common name is ignored): \
+             make it with `openssl req -addext subjectAltName={kind}:{expected}`"
         );
     }
-    let shown = names[..names.len().min(NAMES_MAX)].join(", ");
-    let more = match names.len().saturating_sub(NAMES_MAX) {
-        0 => String::new(),
-        count => format!(" and {count} more"),
-    };
-    format!("the server's certificate is for another name: for {shown}{more}, not for {expected}")
+    format!("the server's certificate is for another name: for {}, not for {expected}", listed(&names))
 }
 
-/// The host in a name as webpki shows it: `DnsName("a.test")` or `IpAddress(127.0.0.1)`. Names of other
-/// kinds are no host's.
+/// The first of the names, and how many more there are.
+fn listed(names: &[String]) -> String {
+    let shown = names[..names.len().min(NAMES_MAX)].join(", ");
+    match names.len().saturating_sub(NAMES_MAX) {
+        0 => shown,
+        count => format!("{shown} and {count} more"),
+    }
+}
+
+/// The hosts among a certificate's names as webpki shows them.
+pub(crate) fn host_names(presented: &[String]) -> Vec<String> {
+    presented.iter().filter_map(|name| host_name(name)).collect()
+}
+
+/// The host in a name as webpki shows it: `DnsName("a.test")` or `IpAddress(127.0.0.1)`; `None` for
+/// names of other kinds.
 fn host_name(shown: &str) -> Option<String> {
     const NAME_LENGTH_MAX: usize = 253; // RFC 1035 §2.3.4, without the outer dots
 
@@ -296,7 +334,7 @@ fn days(seconds: u64) -> String {
     }
 }
 
-/// The algorithm comes as the content of an AlgorithmIdentifier (RFC 5280 §4.1.1.2).
+/// `algorithm` is the content of an AlgorithmIdentifier (RFC 5280 §4.1.1.2).
 fn unsupported_signature(algorithm: &[u8]) -> String {
     /// RFC 3279 §2.2.
     const WEAK: [(&str, &str); 5] = [
@@ -308,8 +346,8 @@ fn unsupported_signature(algorithm: &[u8]) -> String {
     ];
     let oids = oids(algorithm);
     match WEAK.iter().find(|(weak, _)| *weak == oids) {
-        Some((_, hash)) => format!("a signature in its chain is made with {hash}, which is too weak to prove anything"),
-        None => format!("a signature in its chain is made with an unknown algorithm ({oids})"),
+        Some((_, hash)) => format!("a signature in its chain uses {hash}, which is too weak"),
+        None => format!("a signature in its chain uses an unknown algorithm ({oids})"),
     }
 }
 
@@ -416,7 +454,7 @@ mod tests {
         errors.extend(certificates.map(rustls::Error::InvalidCertificate));
         for error in errors {
             let said = failure("TLS", error.clone()).to_string();
-            let letters: Vec<char> = said.replace("ClientBuilder", "").chars().collect();
+            let letters: Vec<char> = said.replace("Tls::", "").chars().collect();
             let is_plain = |two: &[char]| !(two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
             assert!(letters.windows(2).all(is_plain) && !said.contains(['\n', '{', '"']), "{error:?}: {said}");
         }
@@ -447,7 +485,7 @@ mod tests {
             other_name(&ServerName::try_from("127.0.0.1").unwrap(), &presented)
         };
         assert!(names(&["IpAddress(127.0.0.2)", "Unsupported(0x81)"]).ends_with("for 127.0.0.2, not for 127.0.0.1"));
-        assert!(names(&["DirectoryName"]).contains("`-addext subjectAltName=IP:127.0.0.1`"));
+        assert!(names(&["DirectoryName"]).contains("`openssl req -addext subjectAltName=IP:127.0.0.1`"));
         assert_eq!(oids(b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05\x00"), "1.2.840.10045.4.3.2");
         assert_eq!(oids(b"\x06\x01\x29\x06\x03\x88\x37\x03"), "1.1 2.999.3");
     }

@@ -1,4 +1,4 @@
-//! A unix socket in the place of TCP: one path, whatever the URL's host.
+//! A unix socket in place of TCP: one path, whatever the URL's host. Knows no proxies and no TLS.
 
 #[cfg(unix)]
 use std::io;
@@ -16,10 +16,10 @@ use crate::net::deadline::Deadline;
 #[cfg(unix)]
 use crate::net::dial::{
     permits::Permits,
-    race::{self, Defeat},
+    race::{self, RaceError},
 };
 #[cfg(unix)]
-use crate::net::transport::without_sigpipe;
+use crate::net::transport::socket::without_sigpipe;
 use crate::net::transport::{Connect, Stream, Target};
 
 pub(crate) struct UnixSocket {
@@ -39,16 +39,16 @@ impl UnixSocket {
 }
 
 impl Connect for UnixSocket {
-    /// A connect waits where the listener's queue is full, until the listener accepts or goes, and
-    /// cannot be told for how long: so a helper does it, as in a race with one address.
+    /// Where the listener's backlog is full, a connect blocks until the listener accepts or closes, and
+    /// takes no timeout. So it runs on a worker, as in a race of one address.
     #[cfg(unix)]
     fn connect(&self, _: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
         let open = |path: &PathBuf, _| open(path);
         match race::run(&self.permits, slice::from_ref(&self.path), open, deadline, Some(token)) {
             Ok((_, stream)) => Ok(Box::new(stream)),
-            Err(Defeat::Cancelled(error)) => Err(error),
-            Err(Defeat::Late(_, behind)) => Err(deadline.error(&race::late::<&str>(&[], behind))),
-            Err(Defeat::Failed(mut failed)) => {
+            Err(RaceError::Cancelled(error)) => Err(error),
+            Err(RaceError::TimedOut(_, queued)) => Err(deadline.error(&race::describe_timeout::<&str>(&[], queued))),
+            Err(RaceError::AllFailed(mut failed)) => {
                 let error = failed.pop().map_or(io::ErrorKind::NotFound.into(), |(_, error)| error);
                 Err(Error::from_io(ErrorKind::Connect, format!("unix socket {}", self.path.display()), error))
             }
@@ -57,7 +57,7 @@ impl Connect for UnixSocket {
 
     #[cfg(not(unix))]
     fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
-        let what = format!("unix socket {}: this system has none", self.path.display());
+        let what = format!("unix socket {}: this platform has none", self.path.display());
         Err(Error::new(ErrorKind::Connect, what))
     }
 }
@@ -66,7 +66,7 @@ impl Connect for UnixSocket {
 fn open(path: &Path) -> io::Result<TcpStream> {
     loop {
         match UnixStream::connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // a signal: once more
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // by a signal
             connected => return connected.map(without_sigpipe),
         }
     }

@@ -1,44 +1,43 @@
-//! Reads and writes on a TCP socket of Windows, from which a timeout takes no byte.
+//! Reads and writes on a TCP socket that lose no byte to a timeout on Windows.
 //!
-//! On Unix a call that times out has moved nothing. On Windows it may have: "TCP sockets in this
+//! On Unix a call that times out has transferred nothing. On Windows it may have: "TCP sockets in this
 //! state have a potential for data loss, since the operation could be canceled at the same moment
-//! the operation was to be completed" (Microsoft, `setsockopt`, SO_RCVTIMEO); and how much of a
-//! send had left nobody knows. So here no call that moves bytes waits: a read waits in a peek, which
-//! takes nothing, and a write that finds no room sleeps. The timeouts stay those of the socket. This
-//! is compiled everywhere, since it is right everywhere, and used where it is needed.
+//! the operation was to be completed" (Microsoft, `setsockopt`, SO_RCVTIMEO); and how much of a send was
+//! transferred is unknown. So here no call that transfers bytes blocks: a read blocks in a peek, which
+//! consumes nothing, and a write that finds no room sleeps. The timeouts are those of the socket. This is
+//! compiled and tested on every platform, since it is correct on all, and used on Windows.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Bytes of one write on Windows. One that does not fit whole into the send buffer (64 KiB) may be
-/// refused there as long as anything is in it.
-const PIECE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of one write on Windows. A larger one, which does not fit into the send buffer (64 KiB), may be
+/// refused there as long as the buffer is not empty.
+const WRITE_BYTES_MAX: usize = 16 * 1024;
 
-/// How long a write sleeps at first where there is no room. A full send buffer leaves within this
-/// at 1 Gbit/s; the system's timer hardly knows less.
+/// How long a write sleeps at first where there is no room: a full send buffer is sent in this time at
+/// 1 Gbit/s, and the system's timer is hardly finer.
 const PAUSE_MIN: Duration = Duration::from_micros(500);
 
-/// The pauses double up to this: a stall costs nothing, and is noticed to be over soon enough.
+/// The pauses double up to this: a stall costs no CPU time, and its end is noticed soon enough.
 const PAUSE_MAX: Duration = Duration::from_millis(16);
 
-/// Reads once, for as long as the socket's read timeout lets it wait.
+/// Reads once, within the socket's read timeout.
 pub(super) fn read(mut stream: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
     stream.peek(&mut [0; 1])?;
     stream.read(buf)
 }
 
-/// Writes once what there is room for, and waits for room for as long as the socket's write timeout
-/// lets it.
+/// Writes once, as much as there is room for. Waits for room within the socket's write timeout.
 pub(super) fn write(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     stream.set_nonblocking(true)?;
-    let written = write_when_there_is_room(stream, &bytes[..bytes.len().min(PIECE_BYTES_MAX)]);
+    let written = write_when_writable(stream, &bytes[..bytes.len().min(WRITE_BYTES_MAX)]);
     stream.set_nonblocking(false)?;
     written
 }
 
-fn write_when_there_is_room(mut stream: &TcpStream, piece: &[u8]) -> io::Result<usize> {
+fn write_when_writable(mut stream: &TcpStream, piece: &[u8]) -> io::Result<usize> {
     let (mut started, mut pause) = (None, PAUSE_MIN);
     loop {
         match stream.write(piece) {
@@ -66,7 +65,7 @@ mod tests {
         (near, listener.accept().unwrap().0)
     }
 
-    /// Writes bytes that count up from `at` on, until a write times out: how, and after how long.
+    /// Writes bytes that count up from `at` on, until a write times out: its error, and how long it took.
     fn fill(near: &TcpStream, at: &mut usize) -> (io::Error, Duration) {
         let counting: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 16).collect();
         loop {

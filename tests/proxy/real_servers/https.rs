@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use longwire::rustls::ALL_VERSIONS;
-use longwire::{Client, ErrorKind, Fate, Proxy, SendBody, Stage};
+use longwire::{Client, ErrorKind, Fate, Proxy, SendBody, Stage, Tls};
 
 use super::{LIMIT, UPLOAD_BYTES, assert_refused, started};
 use crate::certificates::Authority;
@@ -36,7 +36,7 @@ proxy!(
 /// A client that trusts that authority.
 fn by(proxy: Proxy, authority: &Authority) -> Client {
     let config = Arc::new(authority.client_config(ALL_VERSIONS));
-    Client::builder().timeout(LIMIT).tls_config(config).proxy(proxy).build()
+    Client::builder().timeout(LIMIT).tls(Tls::from_rustls(config)).proxy(proxy).build()
 }
 
 /// The server behind the proxy, at `localhost`: gives back what it is sent.

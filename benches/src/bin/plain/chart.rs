@@ -36,9 +36,9 @@ pub fn draw(results: &Results) -> String {
     let (width, height) = (MARGIN + COLUMNS * COLUMN_WIDTH, TOP + rows * group);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" role=\"img\" aria-label=\"Time of each client against a bare socket loop\">\n\
+         height=\"{height}\" role=\"img\" aria-label=\"Wall-clock time of each client relative to a bare socket loop\">\n\
          <style>{STYLE}</style>\n<rect class=\"ground\" width=\"{width}\" height=\"{height}\" rx=\"6\"/>\n\
-         <text x=\"{MARGIN}\" y=\"20\">Time against a bare socket loop (the dashed line, 1.00): shorter is better.</text>\n"
+         <text x=\"{MARGIN}\" y=\"20\">Wall-clock time relative to a bare socket loop (dashed line, 1.00): shorter is better.</text>\n"
     );
     for (index, work) in results.works.iter().enumerate() {
         let (left, top) = (MARGIN + index / rows * COLUMN_WIDTH, TOP + index % rows * group);

@@ -57,7 +57,7 @@ fn bare(url: &str, port: u16) -> impl Client {
 }
 
 fn longwire_client(port: u16) -> longwire::Client {
-    longwire::Client::builder().tls_config(Arc::new(identity::client_config(port))).build()
+    longwire::Client::builder().tls(longwire::Tls::from_rustls(Arc::new(identity::client_config(port)))).build()
 }
 
 fn ureq_agent(port: u16) -> ureq::Agent {

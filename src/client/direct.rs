@@ -1,0 +1,87 @@
+//! The client's own way to connect, as a connector.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::client::builder::ClientBuilder;
+use crate::client::{Client, Inner};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::request::ProxyOption;
+use crate::net::cancel::CancelToken;
+use crate::net::deadline::Deadline;
+use crate::net::dial::route::Route;
+use crate::net::transport::{Connect, Stream, Target};
+use crate::observe::{EventIds, Trace};
+
+/// The way a client connects by itself, as a [`Connect`] that can be wrapped: name resolution, the race
+/// of a name's addresses, proxies and TLS.
+///
+/// Its streams for `https` targets have TLS on them ([`Stream::is_secure`]): what is read from them and
+/// written to them is plain text. An HTTP proxy opens a tunnel (CONNECT) for `http` targets as well.
+///
+/// ```
+/// use longwire::transport::{Connect, Deadline, Direct, Stream, Target};
+/// use longwire::{CancelToken, Client};
+///
+/// let direct = Direct::new();
+/// let client = Client::builder()
+///     .connector(move |target: &Target<'_>, deadline: Deadline, token: &CancelToken| {
+///         eprintln!("connecting to {}:{}", target.host(), target.port());
+///         direct.connect(target, deadline, token)
+///     })
+///     .build();
+/// # drop(client);
+/// ```
+#[derive(Clone)]
+pub struct Direct(Client);
+
+impl Direct {
+    /// Connects as a client with the default settings does.
+    pub fn new() -> Direct {
+        Direct(Client::new())
+    }
+
+    /// Connects as a client with these settings would: its proxies, resolver, address filter, TLS and
+    /// so on count, those of requests and of the pool do not. Its observers receive the events of
+    /// connecting.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::try_build`].
+    pub fn with(settings: ClientBuilder) -> Result<Direct> {
+        settings.try_build().map(Direct)
+    }
+}
+
+impl Default for Direct {
+    fn default() -> Direct {
+        Direct::new()
+    }
+}
+
+impl Connect for Direct {
+    fn connect(&self, target: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
+        let Inner { settings, dialer, pool } = &*self.0.0;
+        let scheme = if target.is_https { "https" } else { "http" };
+        let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.to_owned() };
+        let url = Url::parse(&format!("{scheme}://{host}:{}/", target.port))
+            .map_err(|error| Error::new(ErrorKind::InvalidUrl, format!("the target {host}: {error}")))?;
+        let route = match settings.proxies.way(&ProxyOption::Client, &url)?.route {
+            Route::Forward { proxy, .. } => Route::Tunnel(proxy),
+            route => route,
+        };
+        if let Route::Tunnel(proxy) = route {
+            dialer.check_proxy(proxy, target)?;
+        }
+        let observers = &pool.observers;
+        let trace = Trace { observers, ids: EventIds { call: observers.draw_id(), ..EventIds::default() } };
+        let conn = dialer.open(target, route, deadline, Some(token), trace).map_err(|refused| refused.error)?;
+        conn.into_parts().map(|(stream, _)| stream) // nothing has arrived: the server speaks when spoken to
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Direct")
+    }
+}

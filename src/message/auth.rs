@@ -1,0 +1,45 @@
+//! Credentials: Basic (RFC 7617) and Bearer (RFC 6750), as `Authorization` and `Proxy-Authorization`
+//! have them, and user and password from a URL.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::error::{Error, ErrorKind, Result};
+
+fn invalid(what: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidRequest, what)
+}
+
+/// The credentials of RFC 7617 §2, as Authorization and Proxy-Authorization have them.
+pub(crate) fn basic_credentials(user: &[u8], password: &[u8]) -> Result<String> {
+    if user.contains(&b':') {
+        return Err(invalid("a user name for Basic auth cannot have a colon (RFC 7617 §2)"));
+    }
+    let pair = [user, b":", password].concat();
+    if pair.iter().any(u8::is_ascii_control) {
+        return Err(invalid("Basic auth cannot have control bytes (RFC 7617 §2)"));
+    }
+    let mut credentials = "Basic ".to_owned();
+    BASE64.encode_string(pair, &mut credentials);
+    Ok(credentials)
+}
+
+/// Bytes of a percent-encoded part of a URL; a `%` that encodes nothing stands for itself.
+pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).and_then(|byte| (*byte as char).to_digit(16));
+    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
