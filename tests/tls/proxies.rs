@@ -16,9 +16,9 @@ use longwire::{
 };
 
 use crate::certificates::{Authority, Identity, NAME};
-use crate::double::Trace;
 use crate::session::{dripping, serve};
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
+use crate::support::trace::Trace;
 use crate::{pattern, url};
 
 /// The name of the proxies, and how they answer a CONNECT.
