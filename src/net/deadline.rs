@@ -1,12 +1,14 @@
-//! Points in time after which nobody waits any longer, each with the name of the setting behind it.
+//! Points in time at which waiting ends, each with the name of the setting that it comes from. Knows the
+//! clock, and no sockets.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 
-/// A point in time after which nobody waits any longer, or none.
+/// A point in time at which an operation gives up, or none: what a [`Connect`](crate::transport::Connect)
+/// is given.
 ///
-/// A limit so long that the clock cannot hold it is no limit.
+/// A time that overflows the clock is no limit.
 ///
 /// ```
 /// use longwire::transport::Deadline;
@@ -24,19 +26,19 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// Waits for ever.
+    /// Returns a deadline that never passes.
     pub const fn none() -> Deadline {
         Deadline::NONE
     }
 
     pub(crate) const NONE: Deadline = Deadline { at: None, setting: "", span: Duration::ZERO };
 
-    /// So long from now.
+    /// Returns the deadline that passes in `span` from now.
     pub fn after(span: Duration) -> Deadline {
         Deadline::of("timeout", Some(span), Instant::now())
     }
 
-    /// The deadline that the setting of that name makes, counted from `now`.
+    /// Returns the deadline that the setting of that name makes, counted from `now`.
     #[inline]
     pub(crate) fn of(setting: &'static str, span: Option<Duration>, now: Instant) -> Deadline {
         match span {
@@ -45,7 +47,7 @@ impl Deadline {
         }
     }
 
-    /// How long is left: `None` without a limit, zero when it has passed.
+    /// Returns the time that is left: `None` without a limit, zero once it has passed.
     #[inline]
     pub fn remaining(&self) -> Option<Duration> {
         self.at.map(|at| at.saturating_duration_since(Instant::now()))
@@ -56,7 +58,7 @@ impl Deadline {
         Some(self.at?.saturating_duration_since(now))
     }
 
-    /// The first of so many equal parts of what is left.
+    /// Returns the deadline of the first of this number of equal parts of the time that is left.
     pub(crate) fn share(&self, parts: u32) -> Deadline {
         let now = Instant::now();
         match self.remaining_at(now) {
@@ -65,12 +67,12 @@ impl Deadline {
         }
     }
 
-    /// Whether it has passed.
+    /// Returns whether it has passed.
     pub fn has_passed(&self) -> bool {
         self.at.is_some_and(|at| at <= Instant::now())
     }
 
-    /// Whichever of the two comes first.
+    /// Returns the one of the two that passes first.
     #[inline]
     pub(crate) fn or_sooner(self, other: Deadline) -> Deadline {
         match (self.at, other.at) {
@@ -80,7 +82,7 @@ impl Deadline {
         }
     }
 
-    /// What is said when it has passed while `what` was waited for.
+    /// Returns the error of an operation, `what`, that it has ended.
     pub(crate) fn error(&self, what: &str) -> Error {
         // In the largest unit of which it is a whole number.
         let (span, unit) = match self.span.subsec_nanos() {

@@ -1,11 +1,12 @@
-//! The slowest that a peer may send a body: the guard against drips, which no limit of silence sees.
+//! The lowest speed at which a peer may send a body: the guard against slow drips, which a read timeout
+//! does not notice.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 use crate::net::deadline::Deadline;
 
-/// So many bytes in so much time, at least.
+/// The least number of bytes in a period.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct MinSpeed {
     pub(crate) bytes: u64,
@@ -13,12 +14,12 @@ pub(crate) struct MinSpeed {
 }
 
 impl MinSpeed {
-    /// None at all for 0 bytes.
+    /// Checks the setting. 0 bytes are no limit.
     pub(crate) fn checked(bytes: u64, per: Duration) -> Result<Option<MinSpeed>, Error> {
         match (bytes, per) {
             (0, _) => Ok(None),
             (_, Duration::ZERO) => {
-                let what = "min_speed in no time: nothing could ever come in it";
+                let what = "min_speed: the period is zero";
                 Err(Error::new(ErrorKind::InvalidRequest, what))
             }
             (bytes, per) => Ok(Some(MinSpeed { bytes, per })),
@@ -26,45 +27,47 @@ impl MinSpeed {
     }
 }
 
-/// Holds a body to its [`MinSpeed`]. Only the time that a read waits counts, so a caller may take as
-/// long as it likes between reads.
+/// Enforces a [`MinSpeed`]. Only the time that a read waits counts, so a caller may take any time between
+/// reads.
 #[derive(Debug)]
 pub(crate) struct SpeedMeter {
     min: MinSpeed,
+    /// Of the period under way, as is `received`.
     waited: Duration,
-    came: u64,
+    received: u64,
 }
 
 impl SpeedMeter {
     pub(crate) fn new(min: MinSpeed) -> SpeedMeter {
-        SpeedMeter { min, waited: Duration::ZERO, came: 0 }
+        SpeedMeter { min, waited: Duration::ZERO, received: 0 }
     }
 
-    /// When a read that begins now must have brought what is missing.
+    /// Returns when a read that begins at `now` must have received what the period lacks.
     pub(crate) fn deadline(&self, now: Instant) -> Deadline {
         Deadline::of("min_speed", Some(self.min.per.saturating_sub(self.waited)), now)
     }
 
-    /// A read waited that long.
+    /// Adds the time that a read has waited.
     pub(crate) fn add_wait(&mut self, waited: Duration) {
         self.waited += waited;
     }
 
-    /// So many bytes of content have come.
+    /// Adds bytes of content; enough of them begin a new period.
     pub(crate) fn add_content(&mut self, count: usize) {
-        self.came += count as u64;
-        if self.came >= self.min.bytes {
-            (self.waited, self.came) = (Duration::ZERO, 0);
+        self.received += count as u64;
+        if self.received >= self.min.bytes {
+            (self.waited, self.received) = (Duration::ZERO, 0);
         }
     }
 
-    /// An error if too little came in the time.
+    /// Fails if too little was received in the period.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.waited < self.min.per {
             return Ok(());
         }
         let MinSpeed { bytes, per } = self.min;
-        let what = format!("reading from the server: {} bytes in {per:?}, fewer than {bytes} (min_speed)", self.came);
+        let what =
+            format!("reading from the server: {} bytes in {per:?}, fewer than {bytes} (min_speed)", self.received);
         Err(Error::new(ErrorKind::Timeout, what))
     }
 }
@@ -80,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_time_begins_a_new_span() {
+    fn enough_in_time_begins_a_new_period() {
         let mut meter = meter();
         for _ in 0..5 {
             meter.add_wait(9 * SECOND);
