@@ -124,7 +124,7 @@
 //! | body collected by `bytes` or `text` | 64 MiB | [`Response::limit`] |
 //! | body kept by [`error_for_status`](Response::error_for_status); time waited for it | 8 KiB; 1 s | |
 //! | a proxy's response to CONNECT; its interim responses together; body kept of a refusal | 16 KiB and 64 fields; 16 KiB; 8 KiB | |
-//! | helper threads per client: for DNS look-ups; for connects | 64; 64 | |
+//! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
 //! | … of these, to one address; to one that has not answered | 32; 4 | |
 //! | addresses that lost a connection race, and are tried last | 256, for 10 minutes | |
 //!
@@ -173,7 +173,7 @@
 //! # Threads and `fork()`
 //!
 //! No thread runs in the background. A DNS look-up, a race among several addresses and a connect that can be
-//! cancelled run on helper threads, within the limits above. Writes do not raise SIGPIPE.
+//! cancelled run on worker threads, within the limits above. Writes do not raise SIGPIPE.
 //!
 //! After `fork()` the child calls [`Client::close_idle`] before its first request, or makes its own client;
 //! otherwise both processes may receive each other's responses: see [`Client`].

@@ -1,16 +1,23 @@
 //! The body as the caller holds it: `Read` and `BufRead` over every framing, the end that is
 //! proven, the errors that are final, and the words they use.
+//!
+//! Error pages (`error_for_status`) are in `body/pages.rs`, bodies over 4 GiB in `body/large.rs`; bodies
+//! that are dropped before their end, in `reuse/unread.rs`.
 
+#[path = "body/large.rs"]
+mod large;
 #[path = "body/pages.rs"]
 mod pages;
 mod support;
 
 use std::io::{self, BufRead, Read};
+use std::time::{Duration, Instant};
 
 use longwire::{
     Body, BodyEnd, CancelToken, Client, CloseReason, Error, ErrorKind, Fate, Headers, Response, Result, Stage,
 };
 use support::peer::{Event, LIMIT, Peer, answer, ok};
+use support::script::{Script, raw};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Framing {
@@ -22,7 +29,7 @@ enum Framing {
 const FRAMINGS: [Framing; 3] = [Framing::Length, Framing::Chunked, Framing::Close];
 
 impl Framing {
-    /// The whole answer with this content. Chunks are of odd sizes, from 1 up.
+    /// The whole response with this content. Chunks are of odd sizes, from 1 up.
     fn answer(self, content: &[u8]) -> Vec<u8> {
         match self {
             Framing::Length => {
@@ -270,7 +277,7 @@ fn a_body_with_length_counts_down_and_ends_at_its_last_byte() {
 /// The read that may take the last byte asks for one byte more, even where the caller's buffer
 /// holds just what is left and the read goes past the connection's own.
 #[test]
-fn bytes_behind_the_end_are_seen_by_the_read_of_the_last_byte() {
+fn bytes_after_the_end_are_seen_by_the_read_of_the_last_byte() {
     const LENGTH: usize = 40_000;
     let peer = Peer::start(|mut conn, _| {
         conn.request();
@@ -514,7 +521,7 @@ fn what_is_no_chunk_is_an_error_and_stays_one() {
 
 // ---- collecting ----
 
-/// Takes so many bytes, and then no more.
+/// Takes this many bytes, and then no more.
 struct Full(usize);
 
 impl io::Write for Full {
@@ -694,7 +701,7 @@ fn no_debug_or_display_shows_a_secret() {
     headers.append("X-Api-Key", "hunter2").expect("a field");
     let shown = format!("{request:?}");
     assert!(shown.contains("text/x-shown"), "{shown}");
-    let response = client.send(request).expect("an answer");
+    let response = client.send(request).expect("a response");
     assert!(format!("{response:?}").contains("404"));
     let of_response = [format!("{response:?}"), format!("{:?}", response.headers())];
     let error = response.error_for_status().expect_err("404");
@@ -721,4 +728,16 @@ fn types_may_go_where_threads_need_them() {
     let response = get(&peer);
     let text = std::thread::spawn(move || response.text()).join();
     assert_eq!(text.expect("no panic").expect("text"), "read elsewhere");
+}
+
+#[test]
+fn a_chunk_of_one_byte_does_not_cost_a_buffer() {
+    const CHUNKS: usize = 60_000;
+    let reply = raw(CHUNKED_HEAD).repeat("1\r\na\r\n", 6 * CHUNKS as u64).then("0\r\n\r\n");
+    let client = Client::builder().buffer_size(1 << 20).connector(Script::answering(reply)).build();
+    let response = client.get("http://memory.test/").send().unwrap();
+    let started = Instant::now();
+    assert_eq!(response.bytes().unwrap().len(), CHUNKS);
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}"); // it was 64 KiB of zeros for each chunk
 }

@@ -1,8 +1,12 @@
-//! From a host to a connection: names, several addresses (RFC 8305), filters, and what is said
+//! From a host to a connection: names, several addresses (RFC 8305), filters, and what the error says
 //! when none of it works.
 //!
-//! The names end in `.test` and are known to the resolver of the test only.
+//! The names end in `.test` and are known to the resolver of the test only. The address filter is in
+//! `connecting/address_filter.rs`; how many threads connect and look up, in `connecting/helpers.rs` and
+//! `connecting/threads.rs`.
 
+#[path = "connecting/address_filter.rs"]
+mod address_filter;
 #[cfg(target_os = "linux")]
 #[path = "connecting/helpers.rs"]
 mod helpers;
@@ -77,7 +81,7 @@ fn get(builder: ClientBuilder, url: impl AsRef<str>) -> Result<Response> {
 #[track_caller]
 fn text(sent: Result<Response>) -> String {
     let response = sent.unwrap_or_else(|error| panic!("{error}"));
-    response.text().expect("the answer's text")
+    response.text().expect("the response's text")
 }
 
 #[track_caller]
@@ -94,7 +98,7 @@ fn an_ip_literal_needs_no_resolver() {
     let peer = Peer::answering(ok("here"));
     let names = Names::default();
     let client = builder().resolver(names.clone()).build();
-    let response = client.get(peer.url("/")).send().expect("an answer");
+    let response = client.get(peer.url("/")).send().expect("a response");
     assert_eq!(response.timings().resolve, Duration::ZERO);
     assert_eq!(response.connection().peer_addr(), Some(peer.addr()));
     assert_eq!(names.asked(), []);
@@ -136,12 +140,12 @@ fn answer_one(listener: &TcpListener) -> String {
 const LOCALHOST_NAMES: [&str; 5] = ["localhost", "LOCALHOST", "localhost.", "foo.localhost", "a.b.Localhost."];
 
 #[test]
-fn localhost_and_what_is_below_it_is_this_machine_and_nobody_is_asked() {
+fn localhost_and_what_is_below_it_is_this_machine_without_a_look_up() {
     let peer = Peer::answering(ok("here"));
     let names = Names::default();
     for host in LOCALHOST_NAMES {
         let client = builder().resolver(names.clone()).build();
-        let response = client.get(format!("http://{host}:{}/", peer.addr().port())).send().expect("an answer");
+        let response = client.get(format!("http://{host}:{}/", peer.addr().port())).send().expect("a response");
         assert_eq!(response.timings().resolve, Duration::ZERO);
         assert_eq!(response.connection().peer_addr(), Some(peer.addr()));
     }
@@ -261,8 +265,8 @@ fn a_resolver_that_fails_is_a_resolve_error_with_its_cause() {
     let message = error.to_string();
     assert!(message.contains("lost.test"), "who? {message}");
     let cause = error.get_ref().map(ToString::to_string).unwrap_or_default();
-    let said = format!("{message} {cause}");
-    assert!(said.contains("no lost.test here"), "why? {said}");
+    let shown = format!("{message} {cause}");
+    assert!(shown.contains("no lost.test here"), "why? {shown}");
 }
 
 /// A resolver with a mistake in it.
@@ -396,7 +400,7 @@ fn an_address_that_lost_a_race_is_tried_last_from_then_on() {
         .resolver(Names::all_at(&[refusing.address, peer.addr()]))
         .build();
     assert_eq!(text(client.get("http://two.test/").send()), "second");
-    let first = TcpListener::bind(refusing.address).expect("nobody has it"); // and now it would answer
+    let first = TcpListener::bind(refusing.address).expect("it is free"); // and now it would answer
     assert_eq!(text(client.get("http://two.test/").send()), "second");
     first.set_nonblocking(true).expect("a listener");
     assert!(first.accept().is_err(), "it was not even tried");
@@ -468,7 +472,7 @@ fn a_look_up_left_behind_is_joined_by_who_asks_next() {
 }
 
 #[test]
-fn no_more_than_sixty_four_look_ups_hang_at_once_and_the_rest_are_told_in_time() {
+fn no_more_than_sixty_four_look_ups_hang_at_once_and_the_rest_fail_in_time() {
     const REQUESTS: usize = LOOK_UPS_MAX + 8;
     let peer = Peer::answering(ok("here"));
     let names = HangingNames::new();
@@ -491,7 +495,7 @@ fn no_more_than_sixty_four_look_ups_hang_at_once_and_the_rest_are_told_in_time()
             in_line += usize::from(message.contains(behind));
             assert!(message.contains(behind) || message.contains("looking up the name: connect_timeout"), "{message}");
         }
-        assert_eq!(in_line, REQUESTS - LOOK_UPS_MAX, "told what they waited for");
+        assert_eq!(in_line, REQUESTS - LOOK_UPS_MAX, "the error says what they waited for");
     });
     assert!(start.elapsed() < SOON);
     assert_eq!(names.live(), LOOK_UPS_MAX, "abandoned, and no more");

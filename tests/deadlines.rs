@@ -1,10 +1,12 @@
-//! Nothing waits longer than it was told to: the total deadline over every phase, and the limits
+//! Nothing waits longer than it may: the total deadline over every phase, and the limits
 //! of the phases, each against a far end that is slow in just this one.
 //!
 //! A limit is never hit early, so the lower bounds here are exact; the upper bounds only tell a
 //! limit that holds from one that does not, for machines are busy. What signals do is in
-//! `deadlines/signals.rs`.
+//! `deadlines/signals.rs`, what a cancel ends in `deadlines/cancel.rs`.
 
+#[path = "deadlines/cancel.rs"]
+mod cancel;
 #[cfg(target_os = "linux")]
 #[path = "deadlines/signals.rs"]
 mod signals;
@@ -13,13 +15,13 @@ mod silent;
 mod support;
 
 use std::io::{self, BufRead, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use longwire::transport::{Connect, Deadline, Stream, Target};
-use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Fate, Response, Result, SendBody, Stage};
+use longwire::{Client, CloseReason, Error, ErrorKind, Fate, Response, Result, SendBody, Stage};
 use silent::{Gate, HangingNames, black_hole};
 use support::peer::{self, Event, LIMIT, Peer};
+use support::wrapped::connector;
 
 /// The limit under test, where nothing else decides.
 const SHORT: Duration = Duration::from_millis(if cfg!(target_arch = "arm") { 1_000 } else { 300 }); // there, emulated
@@ -39,7 +41,7 @@ fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// Runs `act`, which must fail, and says how long that took.
+/// Runs `act`, which must fail, and returns how long that took.
 #[track_caller]
 fn failing<T: std::fmt::Debug>(act: impl FnOnce() -> Result<T>) -> (Error, Duration) {
     let start = Instant::now();
@@ -97,10 +99,10 @@ fn dripping(first: &'static str, unit: &'static str) -> Peer {
     })
 }
 
-/// Reads the request and says no more.
-fn silent_after(said: &'static str) -> Peer {
+/// Reads the request and sends no more.
+fn silent_after(sent: &'static str) -> Peer {
     Peer::start(move |mut conn, _| {
-        if conn.request().is_some() && conn.send(said) {
+        if conn.request().is_some() && conn.send(sent) {
             conn.wait_closed(LIMIT);
         }
     })
@@ -157,7 +159,7 @@ fn the_total_deadline_covers_sending_to_a_peer_that_never_reads() {
 }
 
 #[test]
-fn the_total_deadline_covers_a_borrowed_body_that_nobody_takes() {
+fn the_total_deadline_covers_a_borrowed_body_that_is_not_read() {
     let peer = never_reading();
     let body = vec![b'x'; usize::try_from(UPLOAD_BYTES).expect("64 MiB")];
     let client = Client::new();
@@ -187,7 +189,7 @@ fn the_total_deadline_covers_an_upload_whose_reader_drips() {
 }
 
 #[test]
-fn the_total_deadline_covers_waiting_for_the_answer() {
+fn the_total_deadline_covers_waiting_for_the_response() {
     let peer = silent_after("");
     let failed = failing(|| Client::new().get(peer.url("/")).timeout(SHORT).send());
     assert_limit(&failed, Stage::Wait, "timeout", SHORT);
@@ -300,7 +302,7 @@ fn the_total_deadline_covers_all_redirects_together() {
 }
 
 /// The first connection answers once, then keeps the second request waiting and closes; the
-/// connection of the retry says nothing.
+/// connection of the retry sends nothing.
 #[test]
 fn the_total_deadline_covers_a_retry_and_does_not_begin_again() {
     let peer = Peer::start(|mut conn, index| {
@@ -315,7 +317,7 @@ fn the_total_deadline_covers_a_retry_and_does_not_begin_again() {
         }
     });
     let client = Client::new();
-    let first = client.get(peer.url("/1")).send().expect("the first answer");
+    let first = client.get(peer.url("/1")).send().expect("the first response");
     assert_eq!(first.text().expect("its text"), "first");
     let failed = failing(|| client.get(peer.url("/2")).timeout(ms(3000)).send());
     assert_named(&failed.0, "timeout");
@@ -342,22 +344,17 @@ fn connect_timeout_covers_connecting() {
     assert_eq!(failed.0.fate(), Fate::NotSent);
 }
 
-/// Keeps to the time it has, and says no more than the system does.
-struct Punctual(SocketAddr);
-
-impl Connect for Punctual {
-    fn connect(&self, _: &Target<'_>, deadline: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
+#[test]
+fn connect_timeout_is_named_where_a_user_supplied_connector_ran_out_of_it() {
+    // It keeps to the time it has, and reports no more than the system does.
+    let punctual = connector(|_, deadline, _| {
         let left = deadline.remaining().expect("there is a limit");
-        match TcpStream::connect_timeout(&self.0, left) {
+        match TcpStream::connect_timeout(&black_hole(), left) {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(Error::from_io(ErrorKind::Connect, "in my own way", error)),
         }
-    }
-}
-
-#[test]
-fn connect_timeout_is_named_where_a_connector_of_ones_own_ran_out_of_it() {
-    let client = Client::builder().connect_timeout(SHORT).connector(Punctual(black_hole())).build();
+    });
+    let client = Client::builder().connect_timeout(SHORT).connector(punctual).build();
     let failed = failing(|| client.get("http://a.test/").send());
     assert_limit(&failed, Stage::Connect, "connect_timeout", SHORT);
     assert!(failed.0.to_string().contains("passed: in my own way: "), "{}", failed.0);
@@ -390,7 +387,7 @@ fn waiting_for_the_pool_counts_to_connect_timeout() {
     assert_eq!(failed.0.fate(), Fate::NotSent);
     assert_eq!(peer.connections(), 1);
     drop(held);
-    let third = client.get(peer.url("/third")).send().expect("a free place");
+    let third = client.get(peer.url("/third")).send().expect("a free slot");
     assert_eq!(third.text().expect("text"), "free");
 }
 
@@ -427,7 +424,7 @@ fn write_timeout_is_not_hit_by_a_peer_that_reads_slowly() {
 }
 
 #[test]
-fn read_timeout_is_silence_before_the_answer() {
+fn read_timeout_is_silence_before_the_response() {
     let peer = silent_after("");
     let client = Client::builder().read_timeout(SHORT).build();
     let failed = failing(|| client.get(peer.url("/")).send());
@@ -560,7 +557,7 @@ fn a_timeout_in_the_body_is_final_and_its_connection_is_closed() {
 }
 
 #[test]
-fn an_answer_that_comes_after_the_timeout_never_reaches_the_next_request() {
+fn a_response_that_comes_after_the_timeout_never_reaches_the_next_request() {
     let gate = Gate::closed();
     let held = gate.clone();
     let peer = Peer::start(move |mut conn, index| {
@@ -575,9 +572,9 @@ fn an_answer_that_comes_after_the_timeout_never_reaches_the_next_request() {
     });
     let client = Client::new();
     let late = client.get(peer.url("/late")).read_timeout(SHORT);
-    assert_named(&late.send().expect_err("no answer"), "read_timeout");
+    assert_named(&late.send().expect_err("no response"), "read_timeout");
     gate.open();
-    let next = client.get(peer.url("/next")).send().expect("an answer");
+    let next = client.get(peer.url("/next")).send().expect("a response");
     assert!(!next.connection().reused());
     assert_eq!(next.text().expect("text"), "next");
     assert!(peer.saw_close(0));
@@ -625,7 +622,7 @@ fn a_short_limit_holds_on_a_connection_that_knew_a_long_one() {
     let peer = answering_after(&[0, 0, 20_000]);
     let client = Client::new();
     for path in ["/1", "/2"] {
-        let response = client.get(peer.url(path)).send().expect("an answer");
+        let response = client.get(peer.url(path)).send().expect("a response");
         response.bytes().expect("its body");
     }
     let failed = failing(|| client.get(peer.url("/3")).read_timeout(SHORT).send());

@@ -13,6 +13,7 @@ mod decisions;
 mod fixture;
 #[path = "differential/longwire_client.rs"]
 mod longwire_client;
+mod support;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -59,7 +60,7 @@ struct Outcome {
     fields: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
     end: End,
-    /// Whether another request may go out on the connection.
+    /// True if another request may go out on the connection.
     reuse: bool,
     why: String,
 }

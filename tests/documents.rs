@@ -6,7 +6,7 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -16,6 +16,7 @@ const DOCUMENTS: [&str; 10] = [
     "benches/results-tls.md",
     "fixtures/README.md",
     "fuzz/README.md",
+    "tests/README.md",
     "tests/differential/README.md",
 ];
 
@@ -70,6 +71,34 @@ fn every_link_and_every_path_leads_to_a_file() {
         }
     }
     assert!(lost.is_empty(), "{}", lost.join("\n"));
+}
+
+/// `tests/README.md` is where one looks for what is tested where.
+#[test]
+fn every_test_program_and_every_module_is_in_the_list_of_tests() {
+    let (list, tests) = (text("tests/README.md"), Path::new(ROOT).join("tests"));
+    let files = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("a file").path());
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "rs")).collect::<Vec<_>>()
+    };
+    let name = |path: &Path| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let mut missing = Vec::new();
+    for program in files(&tests).iter().map(|path| name(path)) {
+        let line = list.lines().find(|line| line.contains(&format!("`{program}.rs`")));
+        let Some(line) = line else {
+            missing.push(program);
+            continue;
+        };
+        // Of some programs the modules are only parts, which their own heads list.
+        let is_whole = !["tls", "soak", "layers", "differential", "fixtures"].contains(&&*program);
+        for module in files(&tests.join(&program)).iter().filter(|_| is_whole).map(|path| name(path)) {
+            let names = [format!("`{module}`"), format!("`{program}/{module}.rs`")];
+            if !names.iter().any(|name| line.contains(name)) {
+                missing.push(format!("{program}/{module}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not in tests/README.md: {}", missing.join(", "));
 }
 
 #[test]

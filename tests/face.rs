@@ -1,8 +1,11 @@
-//! The public face beside the way of a request: the functions that share a client, what can be
-//! made from what, and what is shown of each thing in a log.
+//! The public face apart from the way of a request: the functions that share a client, what can be
+//! made from what, and what is shown of each thing in a log. What an observer sees is in
+//! `face/observer.rs`, what hooks may do in `face/hooks.rs`; `face/signatures.rs` pins the signatures.
 
-#[path = "support/double.rs"]
-mod double;
+#[path = "face/hooks.rs"]
+mod hooks;
+#[path = "face/observer.rs"]
+mod observer;
 #[path = "face/signatures.rs"]
 mod signatures;
 mod support;
@@ -10,12 +13,12 @@ mod support;
 use std::io;
 use std::time::{Duration, Instant};
 
-use double::Memory;
 use longwire::{
     CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Headers, Method, Request, Result, SendBody,
     StatusCode, Url,
 };
 use support::peer::{Peer, ok};
+use support::script::{Script, raw, reply};
 
 #[test]
 fn the_functions_of_the_crate_share_one_connection() {
@@ -30,7 +33,7 @@ fn the_functions_of_the_crate_share_one_connection() {
         longwire::patch(&url, "x"),
         longwire::request(Method::OPTIONS, &url).send(),
     ] {
-        assert_eq!(sent.expect("an answer").status(), 204);
+        assert_eq!(sent.expect("a response").status(), 204);
     }
     let lines = ["GET", "HEAD", "DELETE", "POST", "PUT", "PATCH", "OPTIONS"].map(|name| format!("{name} / HTTP/1.1"));
     assert_eq!(peer.request_lines(), lines);
@@ -105,8 +108,8 @@ fn a_method_is_read_and_shown_by_its_name() {
 
 #[test]
 fn a_status_knows_its_class_and_its_name() {
-    let client = Client::builder().connector(Memory::answering("HTTP/1.1 204 No Content\r\n\r\n")).build();
-    let success = client.get("http://a.test/").send().expect("an answer").status();
+    let client = Script::answering(reply(204)).client();
+    let success = client.get("http://a.test/").send().expect("a response").status();
     let classes = |status: StatusCode| {
         let classes = [
             status.is_informational(),
@@ -129,9 +132,8 @@ fn a_status_knows_its_class_and_its_name() {
         assert_eq!(classes(status), Some(index), "{status}");
         assert_eq!(status.canonical_reason(), Some(name));
     }
-    let client =
-        Client::builder().connector(Memory::answering("HTTP/1.1 799 Odd\r\nContent-Length: 0\r\n\r\n")).build();
-    let odd = client.get("http://a.test/").send().expect("an answer").status();
+    let client = Script::answering(reply(799)).client();
+    let odd = client.get("http://a.test/").send().expect("a response").status();
     assert_eq!((classes(odd), odd.canonical_reason()), (None, None));
 }
 
@@ -147,7 +149,7 @@ fn basic_auth_refuses_what_would_be_read_as_something_else() {
 #[test]
 fn a_host_without_any_connection_is_the_callers_mistake() {
     let client = Client::builder().max_connections_per_host(0).build();
-    let error = client.get("http://a.test/").send().expect_err("there is no place");
+    let error = client.get("http://a.test/").send().expect_err("there is no slot");
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(error.to_string().contains("max_connections_per_host"), "{error}");
 }
@@ -176,7 +178,7 @@ fn a_connection_tells_its_age_when_the_response_came() {
     let client = Client::new();
     let started = Instant::now();
     let ages = [(); 2].map(|()| {
-        let response = client.get(peer.url("/")).send().expect("an answer");
+        let response = client.get(peer.url("/")).send().expect("a response");
         let age = response.connection().age();
         assert_eq!(response.text().expect("a body"), "x");
         age
@@ -185,9 +187,9 @@ fn a_connection_tells_its_age_when_the_response_came() {
 }
 
 #[test]
-fn the_reasons_for_closing_are_told_apart_in_words() {
-    let client = Client::builder().connector(Memory::answering("HTTP/1.1 204 No Content\r\n\r\n")).build();
-    client.get("http://a.test/").send().expect("an answer");
+fn the_reasons_for_closing_differ_in_words() {
+    let client = Script::answering(reply(204)).client();
+    client.get("http://a.test/").send().expect("a response");
     client.close_idle();
     let closed: Vec<String> = client.pool_stats().closed.iter().map(|(reason, _)| reason.to_string()).collect();
     assert_eq!(closed, [CloseReason::Cleared.to_string()]);
@@ -206,8 +208,8 @@ fn debug_shows_what_a_body_is_and_never_what_is_in_it() {
 #[test]
 fn debug_shows_the_state_of_a_response_body() {
     let cut = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx";
-    let client = Client::builder().connector(Memory::answering(cut)).build();
-    let mut body = client.get("http://a.test/").send().expect("an answer").into_body();
+    let client = Script::answering(raw(cut)).client();
+    let mut body = client.get("http://a.test/").send().expect("a response").into_body();
     assert_eq!(format!("{body:?}"), "Body(open, remaining: None)");
     io::copy(&mut body, &mut io::sink()).expect_err("the chunk size is wrong");
     assert!(format!("{body:?}").starts_with("Body(failed: "), "{body:?}");
@@ -222,4 +224,13 @@ fn debug_shows_whether_a_token_is_cancelled_and_how_a_pool_is_built() {
     let builder = Client::builder().default_header("Authorization", "secret").max_idle(7);
     let shown = format!("{builder:?}");
     assert!(shown.contains("idle_max: 7") && !shown.contains("secret"), "{shown}");
+}
+
+#[test]
+fn the_raw_head_is_as_it_came_whatever_its_version() {
+    for version in ["1.0", "1.1", "1.2", "1.9"] {
+        let head = format!("HTTP/{version} 200 OK\r\nContent-Length: 0\r\nX-Version: HTTP/1.1\r\n\r\n");
+        let client = Script::answering(raw(&*head)).client();
+        assert_eq!(client.get("http://a.test/").send().unwrap().raw_head(), head.as_bytes());
+    }
 }

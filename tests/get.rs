@@ -50,9 +50,9 @@ fn the_exit_status_is_curls() {
     become_get();
     let exits = |want: i32, arguments: &[&str], variables: &[(&str, &str)]| {
         let output = run("the_exit_status_is_curls", arguments, variables);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(want), "{arguments:?} {variables:?}: {said}");
-        assert_eq!(said.is_empty(), want == 0, "{arguments:?}: {said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(want), "{arguments:?} {variables:?}: {printed}");
+        assert_eq!(printed.is_empty(), want == 0, "{arguments:?}: {printed}");
     };
     let of_answer = |want, answer: &str, arguments: &[&str]| {
         let peer = closing(answer);
@@ -90,8 +90,8 @@ fn the_exit_status_tells_the_proxy_from_the_server() {
     become_get();
     let exits = |want: i32, url: &str, proxy: &str| {
         let output = run("the_exit_status_tells_the_proxy_from_the_server", &[url], &[("all_proxy", proxy)]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(want), "{url} through {proxy:?}: {said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(want), "{url} through {proxy:?}: {printed}");
     };
     exits(6, &no_name(), "");
     exits(5, "http://example.test/", &no_name());
@@ -126,8 +126,8 @@ fn the_last_lines_say_what_came_and_where_the_time_went() {
     let output = run("the_last_lines_say_what_came_and_where_the_time_went", &["-v", &peer.url("/")], &[]);
     assert!(output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).ends_with("hello"), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("\n* Received 5 B in ") && said.contains("\n* Connected in "), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(printed.contains("\n* Received 5 B in ") && printed.contains("\n* Connected in "), "{printed}");
     // An address is not looked up, and nothing was encrypted.
-    assert!(!said.contains("Resolved") && !said.contains("TLS"), "{said}");
+    assert!(!printed.contains("Resolved") && !printed.contains("TLS"), "{printed}");
 }

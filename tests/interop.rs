@@ -4,7 +4,7 @@
 //! They are not installed everywhere, so every test here is ignored by name unless asked for:
 //! `cargo test --test interop -- --include-ignored`. Then a server that is missing is a failure.
 //! What they serve and how they are started stands in `support/servers.rs` and the configurations
-//! beside it; what longwire must make of their answers stands here. Odd answers that no sound
+//! next to it; what longwire must make of their answers stands here. Odd responses that no sound
 //! server gives are the business of the fixtures and of the tests with a scripted peer.
 
 mod support;
@@ -144,7 +144,7 @@ server!(
     ]
 );
 
-// Nothing in a configuration makes it close a connection behind a whole answer.
+// Nothing in a configuration makes it close a connection after a whole response.
 server!(
     h2o,
     super::Kind::H2o,
@@ -202,7 +202,7 @@ server!(
         a_server_that_dies_in_mid_body_is_an_error_that_stays,
         trailers_are_kept_apart,
         interim_responses_are_passed_over,
-        an_answer_that_comes_during_the_upload_does_not_deadlock,
+        a_response_that_comes_during_the_upload_does_not_deadlock,
         an_upgrade_hands_out_the_connection,
     ]
 );
@@ -216,7 +216,7 @@ server!(
         an_unchanged_file_is_304_by_its_date,
         a_large_download_arrives_byte_for_byte,
         a_folders_redirect_is_followed,
-        an_upload_that_nobody_wants_gets_its_501,
+        an_unwanted_upload_gets_its_501,
         a_server_that_dies_in_mid_body_is_an_error_that_stays,
     ]
 );
@@ -231,7 +231,7 @@ server!(
         an_unchanged_file_is_304_by_its_date,
         a_large_download_arrives_byte_for_byte,
         a_folders_redirect_is_followed_on_the_same_connection,
-        an_upload_that_nobody_wants_gets_its_501,
+        an_unwanted_upload_gets_its_501,
         a_body_left_unread_does_not_reach_the_next_request,
     ]
 );
@@ -288,7 +288,7 @@ fn a_connection_that_the_server_closed_while_idle_is_replaced(kind: Kind) {
     let second = get(&client, &server, "/small.txt");
     assert!(!second.connection().reused());
     assert_eq!(second.text().expect("the body"), SMALL);
-    // Node says `Keep-Alive: timeout=1`, so its connection is retired without a look at it.
+    // Node says `Keep-Alive: timeout=1`, so its connection is retired without a check.
     let expected = match kind {
         Kind::Node => CloseReason::Idle,
         _ => CloseReason::PeerClosed,
@@ -582,7 +582,7 @@ fn a_streamed_upload_over_the_limit_gets_its_413(kind: Kind) {
     too_large(kind, |request| request.body(SendBody::reader(io::repeat(b'x').take(TOO_MANY_BYTES as u64))));
 }
 
-/// The refusal comes while we send, and the server may close, or even reset, right behind it.
+/// The refusal comes while we send, and the server may close, or even reset, right after it.
 fn too_large(kind: Kind, with_body: fn(RequestBuilder<'static>) -> RequestBuilder<'static>) {
     let server = start_with_upload_limit(kind);
     let client = client();
@@ -619,7 +619,7 @@ fn upload_path(kind: Kind) -> &'static str {
 }
 
 /// Python answers without having read the body, and closes; with as much unread as here, by RST.
-fn an_upload_that_nobody_wants_gets_its_501(kind: Kind) {
+fn an_unwanted_upload_gets_its_501(kind: Kind) {
     let (server, client) = (start(kind), client());
     for body_bytes in [5, UPLOAD_BYTES] {
         let body = vec![b'x'; body_bytes];
@@ -630,8 +630,8 @@ fn an_upload_that_nobody_wants_gets_its_501(kind: Kind) {
     assert_eq!(get(&client, &server, "/small.txt").text().expect("the body"), SMALL);
 }
 
-/// The server gives back what it gets as it gets it, and stops reading when nobody reads it.
-fn an_answer_that_comes_during_the_upload_does_not_deadlock(kind: Kind) {
+/// The server gives back what it gets as it gets it, and stops reading when it is not read itself.
+fn a_response_that_comes_during_the_upload_does_not_deadlock(kind: Kind) {
     let (server, client) = (start(kind), client());
     let body = pattern(UNREAD_BYTES);
     let mut response = send(client.post(server.url("/mirror")).body(&body));

@@ -1,39 +1,42 @@
 //! Every limit has two sides: what just fits goes through, what is one over does not, and a peer
 //! that never stops is stopped. Limits on heads, chunks and redirects are here; those on collected
-//! bodies and on durations in `limits/bodies.rs` and `limits/durations.rs`.
-
-mod support;
+//! bodies and on durations in `limits/bodies.rs` and `limits/durations.rs`; what peers that mean harm
+//! cost in memory and time, in `limits/hostile.rs`. When a duration ends a request is in
+//! `deadlines.rs`.
 
 #[path = "limits/bodies.rs"]
 mod bodies;
-#[path = "support/double.rs"]
-mod double;
 #[path = "limits/durations.rs"]
 mod durations;
+#[path = "limits/hostile.rs"]
+mod hostile;
+mod support;
 
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use double::Memory;
-use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Result, Stage};
+use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Response, Result, Stage};
 use support::peer::{Peer, answer, ok};
+use support::script::{Script, raw};
+
+const URL: &str = "http://memory.test/";
 
 /// A generous bound: what is linear takes a fraction of it, on any machine.
 const SECONDS: Duration = Duration::from_secs(10);
 
-/// What comes of this answer: its body as text.
+/// What comes of this response: its body as text.
 fn fetch(client: &Client, answer: impl Into<Vec<u8>>) -> Result<String> {
     let peer = Peer::answering(answer);
     client.get(peer.url("/")).send()?.text()
 }
 
-/// The kind of error that this answer is.
+/// The kind of error that this response is.
 #[track_caller]
 fn refused(client: &Client, answer: impl Into<Vec<u8>>) -> ErrorKind {
     fetch(client, answer).expect_err("an error").kind()
 }
 
-/// An answer whose head has exactly so many bytes, its empty line included.
+/// A response whose head has exactly this many bytes, its empty line included.
 fn head_of(bytes: usize) -> String {
     let head = |fill: usize| answer("200 OK", &format!("X-Fill: {}\r\n", "f".repeat(fill)), "body");
     let rest = head(0).len() - "body".len();
@@ -258,13 +261,12 @@ fn what_never_ends_is_cut_off() {
 
 #[test]
 fn a_head_byte_by_byte_costs_no_quadratic_time() {
-    let memory = Memory::answering(head_of(60_000)).reading_at_most(1);
-    let client = Client::builder().connector(memory.clone()).build();
+    let script = Script::answering(raw(head_of(60_000))).read_max(1);
     let begin = Instant::now();
-    let response = client.get("http://in.memory.test/").send().unwrap();
+    let response = script.client().get(URL).send().unwrap();
     assert_eq!(response.text().unwrap(), "body");
     assert!(begin.elapsed() < SECONDS, "{:?}", begin.elapsed());
-    assert_eq!(memory.log().reads, 60_004, "one a byte");
+    assert_eq!(script.bytes_sent(), 60_004);
 }
 
 #[test]
@@ -272,10 +274,9 @@ fn a_chunked_body_byte_by_byte_costs_no_quadratic_time() {
     let chunks = format!("1;{}\r\nx\r\n", "e".repeat(4_000)).repeat(20);
     let trailers = format!("X-Fill: {}\r\n", "f".repeat(16_000));
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let memory = Memory::answering(format!("{head}{chunks}0\r\n{trailers}\r\n")).reading_at_most(1);
-    let client = Client::builder().connector(memory).build();
+    let client = Script::answering(raw(format!("{head}{chunks}0\r\n{trailers}\r\n"))).read_max(1).client();
     let begin = Instant::now();
-    let response = client.get("http://in.memory.test/").send().unwrap();
+    let response = client.get(URL).send().unwrap();
     assert_eq!(response.text().unwrap(), "x".repeat(20));
     assert!(begin.elapsed() < SECONDS, "{:?}", begin.elapsed());
 }
@@ -303,4 +304,39 @@ fn refused_by_every_send(builder: ClientBuilder) -> Error {
     assert_eq!(first.kind(), second.kind());
     assert_eq!(peer.connections(), 0);
     first
+}
+
+#[test]
+fn an_invalid_limit_is_the_callers_mistake() {
+    let build: [fn(ClientBuilder, usize) -> ClientBuilder; 3] =
+        [ClientBuilder::max_headers, ClientBuilder::max_head_size, ClientBuilder::buffer_size];
+    for set in build {
+        for value in [0, usize::MAX] {
+            let client = set(Client::builder().connector(Script::answering(raw(ok("fine")))), value).build();
+            let error = client.get(URL).send().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+        }
+        let client = set(Client::builder().connector(Script::answering(raw(ok("fine")))), 65_536).build();
+        assert_eq!(client.get(URL).send().unwrap().text().unwrap(), "fine");
+    }
+}
+
+#[test]
+fn an_error_does_not_become_as_long_as_the_peer_likes() {
+    let long = "\u{ff}".repeat(30_000);
+    let heads = [
+        format!("200 OK\r\nContent-Length: {long}"),
+        format!("200 OK\r\nTransfer-Encoding: {long}"),
+        format!("302 Found\r\nLocation: ftp:{long}"),
+        format!("302 Found\r\nLocation: {}://host/", "x".repeat(60_000)),
+        format!("404 {long}\r\nContent-Length: 0"),
+    ];
+    for head in heads {
+        let start = head[..20].to_owned();
+        let peer = Peer::answering(format!("HTTP/1.1 {head}\r\n\r\n"));
+        let sent = Client::new().get(peer.url("/")).send();
+        let error = sent.and_then(Response::error_for_status).unwrap_err();
+        let length = error.to_string().len();
+        assert!(length < 1000, "{start}: {length}");
+    }
 }

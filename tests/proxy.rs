@@ -1,13 +1,34 @@
 //! Through scripted proxies: what goes to the proxy, what to the server behind it, which
 //! connections are shared, and what a proxy that behaves badly can do (nothing).
 //!
-//! An HTTP proxy that is asked for URLs is tried here, with whatever holds for all kinds; tunnels,
-//! SOCKS5 and the environment have files of their own. Real proxies are in `proxies.rs`.
+//! An HTTP proxy that gets whole URLs is here, with what holds for all kinds.
+//!
+//! | file | topic |
+//! |---|---|
+//! | `proxy/tunnel.rs` | CONNECT |
+//! | `proxy/socks5.rs` | SOCKS5 (RFC 1928, RFC 1929) |
+//! | `proxy/environment.rs` | `http_proxy`, `no_proxy` and their kin |
+//! | `proxy/real_servers.rs` | Squid, tinyproxy and Dante |
+//! | `tls/proxies.rs` | proxies that are reached by TLS, and https through them |
 
-#[path = "support/double.rs"]
-mod double;
+#[cfg(all(unix, feature = "__rustls"))]
+#[path = "tls/certificates.rs"]
+mod certificates;
 #[path = "proxy/environment.rs"]
 mod environment;
+#[cfg(unix)]
+#[path = "support/real_proxies.rs"]
+mod real_proxies;
+#[cfg(unix)]
+#[path = "proxy/real_servers.rs"]
+mod real_servers;
+#[cfg(unix)]
+#[path = "support/servers.rs"]
+#[allow(dead_code, reason = "the servers themselves are for interop.rs; here are their tools")]
+mod servers;
+#[cfg(all(unix, feature = "__rustls"))]
+#[path = "tls/session.rs"]
+mod session;
 #[path = "support/silent.rs"]
 mod silent;
 #[path = "proxy/socks5.rs"]
@@ -20,11 +41,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use double::Trace;
 use longwire::transport::{Query, Resolve};
 use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Proxy, Response, Stage};
 use silent::Refused;
 use support::peer::{Peer, Req, answer, ok};
+use support::script::Script;
+use support::trace::Trace;
 
 /// The limit under test, where nothing else decides.
 const SHORT: Duration = Duration::from_millis(if cfg!(target_arch = "arm") { 1_000 } else { 300 }); // there, emulated
@@ -101,7 +123,7 @@ fn an_http_proxy_is_asked_for_the_whole_url() {
 }
 
 #[test]
-fn credentials_for_the_server_go_along_beside_those_for_the_proxy() {
+fn credentials_for_the_server_go_along_with_those_for_the_proxy() {
     let proxy = echoing();
     let client = by(at("http", &proxy).basic_auth("me", "secret").unwrap());
     let head = client.get("http://user:pass@example.test/").send().unwrap().text().unwrap();
@@ -197,7 +219,7 @@ fn a_kept_connection_that_the_proxy_closed_is_replaced_and_asked_in_the_same_for
         let request = conn.request().expect("a request");
         conn.send(ok(&request.target));
         if index == 0 {
-            assert!(conn.request().is_some(), "the second request came, and gets no answer");
+            assert!(conn.request().is_some(), "the second request came, and gets no response");
         }
     });
     let client = by(at("http", &proxy));
@@ -304,7 +326,7 @@ fn a_proxy_that_is_silent_after_a_plain_request_is_a_silent_server() {
 fn a_proxy_and_another_way_out_exclude_each_other() {
     let proxy = || Client::builder().proxy(Proxy::new("http://127.0.0.1:9").unwrap());
     let both: [fn(ClientBuilder) -> ClientBuilder; 2] =
-        [|builder| builder.unix_socket("/nowhere"), |builder| builder.connector(double::Memory::new(|_, _| panic!()))];
+        [|builder| builder.unix_socket("/nowhere"), |builder| builder.connector(Script::new())];
     for add in both {
         let error = refused(&add(proxy()).build(), "http://example.test/");
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");

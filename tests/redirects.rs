@@ -4,8 +4,6 @@
 //! Here are sites of one or two raw servers on loopback; two ports of one host are two origins.
 //! Which header fields another origin may see is in `redirects/origins.rs`.
 
-#[path = "support/double.rs"]
-mod double;
 #[path = "redirects/origins.rs"]
 mod origins;
 mod support;
@@ -15,9 +13,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use double::{Memory, Reply};
 use longwire::{Client, ErrorKind, Method, Response, Result, SendBody, Stage, Url};
 use support::peer::{LIMIT, Peer, Req, answer, ok};
+use support::script::{Script, connection, raw, reply};
 
 /// Less than any limit of the client's: what takes longer has waited for something.
 const SOON: Duration = Duration::from_secs(8);
@@ -105,7 +103,7 @@ fn assert_refused(sent: Result<Response>, what: &str) {
 
 // ---- method and body ----
 
-/// Sends `method` with a body to a redirect of `status` and says what arrives behind it.
+/// Sends `method` with a body to a redirect of `status` and returns what arrives behind it.
 fn method_and_body_after(status: &str, method: &str) -> (String, Vec<u8>, Option<String>) {
     let site = Site::leading_to(status, "/goal");
     let method = Method::new(method).expect("a method");
@@ -429,17 +427,13 @@ fn a_location_that_is_refused_is_shown_unless_it_may_hold_a_password() {
     assert!(hidden.contains("Location (with userinfo): ") && !hidden.contains("s3cret"), "{hidden}");
 }
 
-/// What comes of a GET that is redirected, and whom it led to. There is no TLS in it: a transport
-/// in memory that calls itself secure is as good to the client.
+/// What comes of a GET that is redirected, and where it led. There is no TLS in it: the streams of a
+/// script are secure, which is enough for the client.
 fn led(from: &str, to: &str, allow_https_downgrade: bool) -> (Result<Response>, Vec<String>) {
     let redirect = redirect("302 Found", to);
-    let memory = Memory::new(move |connection, _| match connection {
-        0 => Reply::Answer(redirect.clone()),
-        _ => Reply::Answer(ok("here").into()),
-    })
-    .secure();
-    let client = Client::builder().connector(memory.clone()).allow_https_downgrade(allow_https_downgrade).build();
-    (client.get(from).send(), memory.log().connects)
+    let script = Script::new().connection(connection().exchange(raw(redirect))).on("*", reply(200).body("here"));
+    let client = Client::builder().connector(script.clone()).allow_https_downgrade(allow_https_downgrade).build();
+    (client.get(from).send(), script.connections())
 }
 
 #[test]
@@ -549,7 +543,7 @@ fn exactly_so_many_redirects_are_followed_and_one_more_is_an_error() {
 }
 
 #[test]
-fn ten_redirects_are_followed_unless_said_otherwise_and_a_loop_ends() {
+fn ten_redirects_are_followed_by_default_and_a_loop_ends() {
     let site = countdown();
     reach(Client::new().get(site.url("/10")).send());
     let error = Client::new().get(site.url("/11")).send();

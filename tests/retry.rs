@@ -1,11 +1,8 @@
 //! When a request is sent a second time, and when not: once per lease, only on a reused
-//! connection, only when not one byte of an answer came, and only what may be sent twice. And what
+//! connection, only when not one byte of a response came, and only what may be sent twice. And what
 //! an error says of the request's fate.
 
 mod support;
-
-#[path = "support/double.rs"]
-mod double;
 
 use std::fs::{self, File};
 use std::io::{Cursor, Seek, SeekFrom};
@@ -13,9 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{env, process};
 
-use double::{Memory, Reply};
 use longwire::{Client, Error, ErrorKind, Fate, Method, RequestBuilder, Response, Result, SendBody, Stage};
 use support::peer::{Conn, Peer, Refusing, answer, ok};
+use support::script::{Script, Then, connection, raw, refused, reply};
+
+const URL: &str = "http://memory.test/";
 
 /// What the peer does with the second request on its first connection, which is the reused one.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +57,7 @@ fn on_stale(
 ) -> (Result<Response>, usize) {
     let (peer, seen) = stale_peer(stale);
     let client = Client::new();
-    client.get(peer.url("/warm")).send().expect("an answer").bytes().expect("a body");
+    client.get(peer.url("/warm")).send().expect("a response").bytes().expect("a body");
     let outcome = request(&client, peer.url("/second")).send();
     let times = sent(&seen);
     (outcome, times)
@@ -223,11 +222,11 @@ fn after_a_byte(begun: &'static str) -> (Error, Vec<String>) {
     let client = Client::new();
     client.get(peer.url("/warm")).send().unwrap().bytes().unwrap();
     let outcome = client.get(peer.url("/second")).send().and_then(Response::bytes);
-    (outcome.expect_err("an answer that was cut"), peer.request_lines())
+    (outcome.expect_err("a response that was cut"), peer.request_lines())
 }
 
 #[test]
-fn one_byte_of_an_answer_is_enough_not_to_try_again() {
+fn one_byte_of_a_response_is_enough_not_to_try_again() {
     let cuts = ["H", "\r\n", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 Continue\r\n\r\n"];
     for begun in cuts {
         let (error, lines) = after_a_byte(begun);
@@ -263,50 +262,49 @@ fn a_timeout_is_not_tried_again() {
     assert_eq!(peer.request_lines().len(), 2);
 }
 
-/// A client whose reused connection takes so many bytes of the second request and then breaks.
-fn breaking_after(bytes: usize) -> (Client, Memory) {
-    let memory = Memory::new(move |connection, exchange| match (connection, exchange) {
-        (0, 1) => Reply::BreakAfter(bytes),
-        _ => Reply::Answer(ok("x").into_bytes()),
-    });
-    let client = Client::builder().connector(memory.clone()).build();
-    client.get("http://in.memory.test/").send().unwrap().bytes().unwrap();
-    (client, memory)
+/// A client whose reused connection takes this many bytes of the second request and then breaks.
+fn breaking_after(bytes: u64) -> (Client, Script) {
+    let fine = || reply(200).body("x");
+    let breaks = raw("").reset().receives(bytes, Then::Closes);
+    let script = Script::new().connection(connection().exchange(fine()).exchange(breaks)).on("*", fine());
+    let client = script.client();
+    client.get(URL).send().unwrap().bytes().unwrap();
+    (client, script)
 }
 
 #[test]
 fn any_method_is_sent_again_when_not_one_byte_had_left() {
     for method in [Method::POST, Method::PATCH, Method::GET] {
-        let (client, memory) = breaking_after(0);
-        let request = client.request(method.clone(), "http://in.memory.test/").body("text");
+        let (client, script) = breaking_after(0);
+        let request = client.request(method.clone(), URL).body("text");
         assert_eq!(request.send().unwrap().text().unwrap(), "x", "{method}");
-        assert_eq!(memory.log().connects.len(), 2);
+        assert_eq!(script.connections().len(), 2);
     }
 }
 
 #[test]
 fn a_post_of_which_one_byte_had_left_is_not_sent_again() {
     for bytes in [1, 20] {
-        let (client, memory) = breaking_after(bytes);
-        let request = client.post("http://in.memory.test/").body("text");
+        let (client, script) = breaking_after(bytes);
+        let request = client.post(URL).body("text");
         let error = request.send().unwrap_err();
         assert_eq!((error.fate(), error.stage()), (Fate::MaybeProcessed, Stage::Send));
-        assert_eq!(memory.log().connects.len(), 1);
-        let (client, memory) = breaking_after(bytes);
-        let response = client.get("http://in.memory.test/").send().unwrap();
+        assert_eq!(script.connections().len(), 1);
+        let (client, script) = breaking_after(bytes);
+        let response = client.get(URL).send().unwrap();
         assert_eq!(response.text().unwrap(), "x", "a GET is");
-        assert_eq!(memory.log().connects.len(), 2);
+        assert_eq!(script.connections().len(), 2);
     }
 }
 
 #[test]
 fn a_write_that_fails_on_a_fresh_connection_is_not_tried_again() {
-    let memory = Memory::new(|_, _| Reply::BreakAfter(0));
-    let client = Client::builder().connector(memory.clone()).build();
-    let error = client.get("http://in.memory.test/").send().unwrap_err();
+    let script = Script::new().connection(connection().exchange(raw("").receives(0, Then::Closes)));
+    let client = script.client();
+    let error = client.get(URL).send().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert_eq!(error.fate(), Fate::NotSent);
-    assert_eq!(memory.log().connects.len(), 1);
+    assert_eq!(script.connections().len(), 1);
 }
 
 #[test]
@@ -367,4 +365,14 @@ fn an_error_says_what_became_of_the_request() {
     assert_eq!((error.kind(), error.fate()), (ErrorKind::Framing, Fate::ResponseStarted));
     assert_eq!(error.peer_addr(), Some(peer.addr()));
     assert_eq!(error.url().map(|url| url.as_str().to_owned()), Some(peer.url("/")));
+}
+
+#[test]
+fn a_request_that_a_server_may_have_read_is_not_called_unsent_because_its_retry_was() {
+    let first = connection().exchange(reply(200).body("one")).exchange(raw("").reset());
+    let client = Script::new().connection(first).connection(refused()).client();
+    assert_eq!(client.get(URL).send().unwrap().text().unwrap(), "one");
+    let error = client.post(URL).idempotent(true).body("pay 5").send().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect, "the retry's");
+    assert_eq!(error.fate(), Fate::MaybeProcessed, "the first attempt's");
 }

@@ -1,12 +1,14 @@
-//! Which connections live on, and which do not, and why: RFC 9112 §9.3 and the design's rules of
-//! reuse, one exchange at a time. The pool's numbers, caps and queue are in `reuse/pool.rs`; the
-//! probe in `reuse/probe.rs`; unread bodies in `reuse/unread.rs`; other transports and events in
-//! `reuse/transports.rs`; what is left of all that after `fork()` in `reuse/fork.rs`.
+//! Which connections are kept and which are not, and why (RFC 9112 §9.3), one exchange at a time.
+//!
+//! | file | topic |
+//! |---|---|
+//! | `reuse/pool.rs` | the pool's counters, caps and queue |
+//! | `reuse/slots.rs` | the pool's slots where something goes wrong, and what is reported |
+//! | `reuse/probe.rs` | the probe before a connection is used again |
+//! | `reuse/stray.rs` | bytes after the end of a response |
+//! | `reuse/unread.rs` | bodies that are dropped before their end |
+//! | `reuse/fork.rs` | what is left of all that after `fork()` |
 
-mod support;
-
-#[path = "support/double.rs"]
-mod double;
 #[cfg(target_os = "linux")]
 #[path = "reuse/fork.rs"]
 mod fork;
@@ -17,8 +19,11 @@ mod forked;
 mod pool;
 #[path = "reuse/probe.rs"]
 mod probe;
-#[path = "reuse/transports.rs"]
-mod transports;
+#[path = "reuse/slots.rs"]
+mod slots;
+#[path = "reuse/stray.rs"]
+mod stray;
+mod support;
 #[path = "reuse/unread.rs"]
 mod unread;
 
@@ -26,17 +31,18 @@ use std::io::Read;
 use std::thread;
 use std::time::Duration;
 
-use double::{Memory, Reply};
 use longwire::{BodyEnd, Client, CloseReason, Method};
 use support::peer::{Conn, Event, Peer, answer, ok};
 
+const URL: &str = "http://memory.test/";
+
 fn text(client: &Client, url: impl AsRef<str>) -> String {
-    let response = client.get(url.as_ref()).send().expect("an answer");
+    let response = client.get(url.as_ref()).send().expect("a response");
     response.text().expect("a body")
 }
 
 /// A peer whose first connection answers its first request with `first`, and everything else with
-/// "second"; with `closes`, it ends its half behind `first`.
+/// "second"; with `closes`, it ends its half after `first`.
 fn peer_with(first: &str, closes: bool) -> Peer {
     let first = first.to_owned();
     Peer::start(move |mut conn, index| {
@@ -52,14 +58,14 @@ fn peer_with(first: &str, closes: bool) -> Peer {
     })
 }
 
-/// Why the connection was not kept after this answer to a `method` request was read to its end
+/// Why the connection was not kept after this response to a `method` request was read to its end
 /// (None: it was kept). What the next request is answered proves it, and that it is not poisoned.
 #[track_caller]
 fn why_closed(method: Method, first: &str, closes: bool) -> Option<CloseReason> {
     let peer = peer_with(first, closes);
     let client = Client::new();
     let response = client.request(method, peer.url("/1")).send();
-    response.expect("an answer").bytes().expect("a body");
+    response.expect("a response").bytes().expect("a body");
 
     let stats = client.pool_stats();
     let reason = stats.closed.iter().find(|(_, count)| *count > 0);
@@ -80,7 +86,7 @@ fn after(first: &str) -> Option<CloseReason> {
     why_closed(Method::GET, first, false)
 }
 
-/// As [`after`], for an answer with these field lines and the body "first".
+/// As [`after`], for a response with these field lines and the body "first".
 fn after_fields(fields: &str) -> Option<CloseReason> {
     after(&answer("200 OK", fields, "first"))
 }
@@ -150,7 +156,7 @@ fn ambiguous_framing_is_read_and_not_reused() {
 }
 
 #[test]
-fn an_answer_without_a_body_gives_the_connection_back_at_its_head() {
+fn a_response_without_a_body_gives_the_connection_back_at_its_head() {
     for first in [
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
@@ -219,7 +225,7 @@ fn max_counts_down_over_the_life_of_a_connection() {
 }
 
 #[test]
-fn max_said_once_holds_for_the_exchanges_that_follow() {
+fn max_sent_once_holds_for_the_exchanges_that_follow() {
     let peer = Peer::start(|mut conn, _| {
         let mut fields = "Keep-Alive: max=2\r\n";
         while conn.request().is_some() {
@@ -235,7 +241,7 @@ fn max_said_once_holds_for_the_exchanges_that_follow() {
     assert_eq!(client.pool_stats().closed.get(CloseReason::KeepAliveHint), 2);
 }
 
-/// Asks twice with a pause between; the answer says `Keep-Alive: timeout=…`.
+/// Asks twice with a pause between; the response says `Keep-Alive: timeout=…`.
 fn connections_after_a_pause(timeout_secs: u32, pause: Duration) -> (usize, u64) {
     let fields = format!("Keep-Alive: timeout={timeout_secs}\r\n");
     let peer = Peer::answering(answer("200 OK", &fields, "x"));
@@ -262,7 +268,7 @@ fn a_connection_retires_before_the_server_would_close_it() {
 const POISON: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
 
 #[test]
-fn bytes_behind_the_body_are_never_the_next_answer() {
+fn bytes_after_the_body_are_never_the_next_response() {
     let stray = Some(CloseReason::StrayBytes);
     assert_eq!(after(&format!("{}{POISON}", ok("first"))), stray);
     assert_eq!(after(&format!("{}\r\n", ok("first"))), stray, "an empty line too many");
@@ -276,59 +282,9 @@ fn bytes_behind_the_body_are_never_the_next_answer() {
 }
 
 #[test]
-fn a_body_sent_in_answer_to_head_is_not_the_next_answer() {
+fn a_body_sent_in_response_to_head_is_not_the_next_response() {
     let reason = why_closed(Method::HEAD, &ok("HTTP/1.1 200 OK\r\n"), false);
     assert_eq!(reason, Some(CloseReason::StrayBytes));
-}
-
-#[test]
-fn bytes_behind_the_body_are_seen_by_whatever_read_takes_its_last_byte() {
-    let body = "x".repeat(20_000);
-    let chunked = format!("4e20\r\n{body}\r\n0\r\n\r\n");
-    for (field, framed) in [("Content-Length: 20000", &body), ("Transfer-Encoding: chunked", &chunked)] {
-        let head = format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n").into_bytes();
-        for buffer_bytes in [100, 8_192, 20_000, 20_001, 100_000] {
-            let second = [framed.as_bytes(), POISON.as_bytes()].concat();
-            let pieces = vec![head.clone(), second];
-            let memory = Memory::new(move |connection, _| match connection {
-                0 => Reply::Pieces(pieces.clone()),
-                _ => Reply::Answer(ok("second").into_bytes()),
-            });
-            let client = Client::builder().connector(memory).build();
-            let mut response = client.get("http://in.memory.test/").send().unwrap();
-            let (mut buffer, mut read) = (vec![0; buffer_bytes], 0);
-            while read < body.len() {
-                read += response.read(&mut buffer).unwrap();
-            }
-            assert_eq!(read, body.len());
-            assert_eq!(response.read(&mut buffer).unwrap(), 0);
-            let stats = client.pool_stats();
-            assert_eq!(stats.closed.get(CloseReason::StrayBytes), 1, "{field} by {buffer_bytes}");
-            assert_eq!(text(&client, "http://in.memory.test/"), "second");
-        }
-    }
-}
-
-#[test]
-fn a_body_that_comes_late_in_answer_to_head_is_not_the_next_answer_either() {
-    // The connection is hot: reused before, and asked again at once. After an exchange without a
-    // body it is probed all the same.
-    let late = vec![ok("").replace("Length: 0", "Length: 99").into_bytes(), POISON.as_bytes().to_vec()];
-    let memory = Memory::new(move |connection, exchange| match (connection, exchange) {
-        (0, 2) => Reply::Pieces(late.clone()),
-        _ => Reply::Answer(ok("fine").into_bytes()),
-    });
-    let client = Client::builder().connector(memory).build();
-    let url = "http://in.memory.test/";
-    for _ in 0..2 {
-        assert_eq!(text(&client, url), "fine");
-    }
-    let response = client.head(url).send().unwrap();
-    assert_eq!(response.header("content-length"), Some("99"));
-    drop(response);
-    assert_eq!(client.pool_stats().idle, 1);
-    assert_eq!(text(&client, url), "fine");
-    assert_eq!(client.pool_stats().closed.get(CloseReason::StrayBytes), 1);
 }
 
 /// A connection that is idle in the pool while the peer does `then` to it; what the second
@@ -338,7 +294,7 @@ fn found_when_idle(then: impl Fn(Conn) + Send + Sync + 'static) -> Client {
         while let Some(request) = conn.request() {
             conn.send(ok("first or second"));
             if index == 0 && request.target == "/1" {
-                conn.was_told("it is idle");
+                conn.was_signalled("it is idle");
                 return then(conn);
             }
         }
@@ -346,7 +302,7 @@ fn found_when_idle(then: impl Fn(Conn) + Send + Sync + 'static) -> Client {
     let client = Client::new();
     text(&client, peer.url("/1"));
     assert_eq!(client.pool_stats().idle, 1);
-    peer.tell("it is idle");
+    peer.signal("it is idle");
     let acted = |event: &Event| matches!(event, Event::Closed(0) | Event::Note(0, _));
     assert!(peer.wait_until(|events| events.iter().any(acted)));
     assert_eq!(text(&client, peer.url("/2")), "first or second");
@@ -390,7 +346,7 @@ fn bytes_that_come_while_it_is_idle_are_found_by_the_probe() {
     assert_eq!(client.pool_stats().closed.get(CloseReason::StrayBytes), 1);
 }
 
-/// Since when the server waits is not known where the body came behind its head: the probe is not left
+/// Since when the server waits is not known where the body came after its head: the probe is not left
 /// out because the caller was slow to read, and took the last byte just now.
 #[test]
 fn what_the_server_did_while_a_body_was_read_slowly_is_found_by_the_probe() {
@@ -413,23 +369,23 @@ fn what_the_server_did_while_a_body_was_read_slowly_is_found_by_the_probe() {
                     continue;
                 }
                 conn.send("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
-                conn.was_told("the head is there");
+                conn.was_signalled("the head is there");
                 conn.send("01234567890123456789");
-                conn.was_told("half of it is read");
+                conn.was_signalled("half of it is read");
                 return act(conn);
             }
         });
         let client = Client::new();
         text(&client, peer.url("/"));
         let mut response = client.get(peer.url("/slow")).send().expect("a head");
-        peer.tell("the head is there");
+        peer.signal("the head is there");
         let mut half = [0; 10];
         response.read_exact(&mut half).expect("half of the body");
-        peer.tell("half of it is read");
+        peer.signal("half of it is read");
         assert!(peer.noted(0, "acted"));
         response.read_exact(&mut half).expect("the other half");
         assert!(response.body().is_complete());
-        let posted = client.post(peer.url("/")).body("x").send().expect("an answer").text();
+        let posted = client.post(peer.url("/")).body("x").send().expect("a response").text();
         assert_eq!(posted.expect("a body"), "at once");
         assert_eq!(client.pool_stats().closed.get(reason), 1, "{:?}", client.pool_stats());
     }
@@ -479,7 +435,7 @@ fn a_chunked_body_is_not_finished_before_its_terminator() {
     let peer = Peer::start(|mut conn, _| {
         conn.request();
         conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
-        conn.was_told("finish");
+        conn.was_signalled("finish");
         conn.send("0\r\nX-Sum: 1\r\n\r\n");
         conn.request();
     });
@@ -489,7 +445,7 @@ fn a_chunked_body_is_not_finished_before_its_terminator() {
     response.read_exact(&mut word).unwrap();
     assert_eq!(client.pool_stats().in_use, 1);
     assert_eq!(response.body().ended(), None);
-    peer.tell("finish");
+    peer.signal("finish");
     assert_eq!(response.read(&mut word).unwrap(), 0);
     assert_eq!(response.body().ended(), Some(BodyEnd::LastChunk));
     assert_eq!(response.body().trailers().get("x-sum"), Some("1"));
@@ -537,7 +493,7 @@ fn a_reused_connection_says_so() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_understood_ends_its_connection() {
+fn a_response_that_cannot_be_understood_ends_its_connection() {
     let evil = format!("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{POISON}");
     let peer = peer_with(&evil, false);
     let client = Client::new();

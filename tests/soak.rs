@@ -83,30 +83,30 @@ fn soak(test: &str, requests: u64) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("this program, once more");
-    let (went_well, said) = outcome(child);
+    let (went_well, printed) = outcome(child);
     let (books, quiet) = server.stop();
-    println!("{said}");
+    println!("{printed}");
     println!("server: {} connections, faults {:?}", books.connections(), books.faults());
     println!("sockets in TIME_WAIT: {time_waits_before} before, {} after", time_waits());
-    assert!(went_well && said.contains("1 passed"), "the client's side failed, with seed {seed}");
+    assert!(went_well && printed.contains("1 passed"), "the client's side failed, with seed {seed}");
     assert!(quiet, "connections are still served although the client is gone");
     assert_eq!(books.more_than(1).posts, 0, "POSTs received twice, with seed {seed}");
     assert_eq!(books.more_than(2).arrivals, 0, "requests sent more than twice, with seed {seed}");
     assert_eq!(books.wrong_uploads.load(Ordering::SeqCst), 0, "uploads that arrived wrong, with seed {seed}");
 }
 
-/// Waits for the child: whether it ended well, and what it said.
+/// Waits for the child: whether it ended well, and what it printed.
 fn outcome(mut child: Child) -> (bool, String) {
     let mut pipes = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-    let said = thread::spawn(move || {
-        let mut said = String::new();
-        let _ = pipes.0.read_to_string(&mut said);
-        said
+    let printed = thread::spawn(move || {
+        let mut printed = String::new();
+        let _ = pipes.0.read_to_string(&mut printed);
+        printed
     });
     let complained = thread::spawn(move || {
-        let mut said = String::new();
-        let _ = pipes.1.read_to_string(&mut said);
-        said
+        let mut printed = String::new();
+        let _ = pipes.1.read_to_string(&mut printed);
+        printed
     });
     let end = Instant::now() + CHILD_LIMIT;
     let status = loop {
@@ -120,8 +120,8 @@ fn outcome(mut child: Child) -> (bool, String) {
         }
         thread::sleep(Duration::from_millis(20));
     };
-    let said = said.join().expect("it only reads") + &complained.join().expect("it only reads");
-    (status.is_some_and(|status| status.success()), said)
+    let printed = printed.join().expect("it only reads") + &complained.join().expect("it only reads");
+    (status.is_some_and(|status| status.success()), printed)
 }
 
 // ---- the client's side ----
@@ -189,7 +189,7 @@ fn assert_consistent(stats: &PoolStats, cleared: &PoolStats) {
     assert_eq!(cleared.idle, 0, "{cleared:?}");
 }
 
-/// What each error and each answer said of its POST is what the server has in its books.
+/// What each error and each response showed of its POST is what the server has in its books.
 fn check_ledger(asking: &Asking<'_>) {
     let url = format!("http://{}/ledger", asking.addresses[0]);
     let response = Client::new().get(url).send().expect("the ledger");
@@ -202,7 +202,7 @@ fn check_ledger(asking: &Asking<'_>) {
         counts[usize::from(fate)] += 1;
         match fate {
             PROCESSED => assert_eq!(*received, 1, "request {id} was answered"),
-            NOT_SENT => assert_eq!(*received, 0, "request {id} was said not to be sent"),
+            NOT_SENT => assert_eq!(*received, 0, "request {id} was printed not to be sent"),
             _ => assert!(*received <= 1, "request {id} was received {received} times"),
         }
     }
@@ -211,7 +211,7 @@ fn check_ledger(asking: &Asking<'_>) {
 
 /// What came of one request.
 enum Outcome {
-    /// The answer to it, whole.
+    /// The response to it, whole.
     Complete(u16),
     Dropped,
     Failed(Error),
@@ -291,7 +291,7 @@ impl Asking<'_> {
         let response = request.send()?;
         let status = response.status().as_u16();
         if response.header("x-id") != Some(&plan.id.to_string()) {
-            return Ok(Outcome::Wrong(format!("the head of another answer: {response:?}")));
+            return Ok(Outcome::Wrong(format!("the head of another response: {response:?}")));
         }
         let content = match read(response, plan.reading, &token)? {
             Taken::Whole(content) => content,
@@ -349,7 +349,7 @@ fn own(error: std::io::Error) -> Error {
     Error::try_from(error).expect("the body's errors are the client's own")
 }
 
-/// Reads to the end, or up to so many bytes. An end must be one for good, and so must an error.
+/// Reads to the end, or up to this many bytes. An end must be one for good, and so must an error.
 fn read_on(body: &mut Body, size: usize, bytes_max: usize) -> Result<Taken, Error> {
     let mut content = Vec::new();
     let mut buffer = vec![0; size];
@@ -424,7 +424,7 @@ fn may_fail(plan: &Plan, error: &Error) -> bool {
         return error.kind() == ErrorKind::Connect && error.fate() == Fate::NotSent;
     }
     match error.kind() {
-        // A stray word that came behind another answer, too late for the probe to see it.
+        // A stray word that came after another response, too late for the probe to see it.
         ErrorKind::Head => error.to_string().contains("STRAY"),
         ErrorKind::Cancelled => matches!(plan.reading, Reading::Cancel(_)),
         // The connection was closed as the request went out, and it must not go out twice.

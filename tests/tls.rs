@@ -8,8 +8,6 @@
 mod certificates;
 #[path = "tls/connectors.rs"]
 mod connectors;
-#[path = "support/double.rs"]
-mod double;
 #[path = "tls/failures.rs"]
 mod failures;
 #[cfg(target_os = "linux")]
@@ -55,7 +53,7 @@ fn url(peer: &Peer, path: &str) -> String {
 }
 
 fn text(client: &Client, url: &str) -> String {
-    client.get(url).send().expect("an answer").text().expect("a body")
+    client.get(url).send().expect("a response").text().expect("a body")
 }
 
 const CHILD_VARIABLE: &str = "LONGWIRE_TEST_CHILD";

@@ -1,52 +1,20 @@
-//! What goes out: request bodies of every kind, whole and broken. The head on the wire is in
-//! `upload/head.rs`, what is refused before anything is sent in `upload/checks.rs`, and servers
-//! that answer before the end (413, 100, 417) in `upload/early.rs`.
+//! What goes out: request bodies of every kind, whole and broken. Servers that answer before the end (413,
+//! 100, 417) are in `upload/early.rs`; heads, and what is refused before anything is sent, in
+//! `requests.rs`.
 
-mod support;
-
-#[path = "upload/checks.rs"]
-mod checks;
-#[path = "support/double.rs"]
-mod double;
 #[path = "upload/early.rs"]
 mod early;
-#[path = "upload/head.rs"]
-mod head;
+mod support;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::{env, fs, process};
 
-use longwire::{Client, CloseReason, Error, ErrorKind, Fate, Response, Result, SendBody, Stage};
+use longwire::{Client, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
 
 use support::peer::{Peer, Req, answer, ok};
-
-/// A peer that keeps the requests it was sent, and answers "x".
-fn recorder() -> (Peer, Arc<Mutex<Vec<Req>>>) {
-    let requests = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&requests);
-    let peer = Peer::start(move |mut conn, _| {
-        while let Some(request) = conn.request() {
-            kept.lock().expect("no test panics with it").push(request);
-            conn.send(ok("x"));
-        }
-    });
-    (peer, requests)
-}
-
-/// What arrives at the peer when this is sent.
-#[track_caller]
-fn arriving(send: impl FnOnce(&Client, &str) -> Result<Response>) -> Req {
-    let (peer, requests) = recorder();
-    let client = Client::new();
-    let response = send(&client, &peer.url("/path")).expect("an answer");
-    assert_eq!(response.text().expect("a body"), "x");
-    let mut requests = requests.lock().expect("no test panics with it");
-    assert_eq!(requests.len(), 1);
-    requests.remove(0)
-}
+use support::recorder::arriving;
 
 /// A file with these bytes, which is removed when the test is over.
 struct Temporary(PathBuf);
@@ -293,7 +261,7 @@ fn a_file_that_cannot_be_read_is_a_body_error() {
     let for_writing = |file: &Temporary| File::options().write(true).open(&file.0).expect("the temporary file");
     assert_eq!(broken_upload(SendBody::from(for_writing(&full))).kind(), ErrorKind::Body);
 
-    // A directory is none, and how long this one is cannot be found out: that is said before anything is done.
+    // A directory is none, and how long this one is cannot be found out: that is reported before anything is done.
     let body = SendBody::from(for_writing(&empty));
     assert_eq!(format!("{body:?}"), "Unusable(0 bytes)");
     let directory = SendBody::from(File::open(env::temp_dir()).expect("a directory"));
@@ -368,4 +336,36 @@ fn a_body_may_be_borrowed_from_what_is_still_being_written() {
         let request = arriving(|c, url| c.post(url).body(&buffer).send());
         assert_eq!(request.body, buffer);
     }
+}
+
+/// Answers with the body of the request.
+fn echoing() -> Peer {
+    Peer::start(|mut conn, _| {
+        let request = conn.request().expect("a request");
+        conn.send(ok(&String::from_utf8_lossy(&request.body)));
+    })
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_does_not_tell_its_length_is_sent_all_the_same() {
+    let path = "/proc/version";
+    let (peer, file) = (echoing(), File::open(path).unwrap());
+    assert_eq!(file.metadata().unwrap().len(), 0);
+    let sent = Client::new().put(peer.url("/")).body(file).send().unwrap().text().unwrap();
+    assert_eq!(sent, fs::read_to_string(path).unwrap());
+}
+
+#[test]
+fn a_file_is_sent_from_where_it_stood_although_another_handle_has_moved_on() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/LICENSE-MIT");
+    let mut file = File::open(path).unwrap();
+    file.seek(SeekFrom::Start(8)).unwrap();
+    let mut other = file.try_clone().unwrap();
+    let peer = echoing();
+    let client = Client::new();
+    let request = client.put(peer.url("/")).body(file).build().unwrap();
+    other.seek(SeekFrom::End(0)).unwrap(); // they share one cursor
+    let sent = client.send(request).unwrap().bytes().unwrap();
+    assert_eq!(sent, fs::read(path).unwrap()[8..]);
 }

@@ -11,7 +11,7 @@ use crate::headers::Headers;
 use crate::message::request::Request;
 use crate::message::response::{Exchanged, ReceivedHead};
 use crate::message::send_body::Upload;
-use crate::net::pool::Lease;
+use crate::net::pool::lease::Lease;
 use crate::observe::Event;
 use crate::redact::head_text_without;
 use crate::reuse::{CloseReason, Reuse};
@@ -59,15 +59,16 @@ fn converse(
     settings: &Settings,
     reader: &mut ResponseReader<'_>,
 ) -> Result<ReceivedHead> {
-    encode(request, &request.headers, hop, settings, &mut |bytes| lease.put(bytes));
+    let buffer = &mut lease.buffer;
+    encode(request, &request.headers, hop, settings, &mut |bytes| buffer.put(bytes));
     if lease.is_observed() {
-        let text = head_text_without(lease.arrived(), |name| hop.proxy_fields.contains(name));
+        let text = head_text_without(lease.buffer.bytes(), |name| hop.proxy_fields.contains(name));
         lease.report(|ids| Event::RequestHead { text: &text, ids });
     }
     let expect = request.expectation();
     let upload = match request.body.small_bytes() {
         // Head and body leave in one write.
-        Some(bytes) if expect.is_none() => match lease.send_with(bytes) {
+        Some(bytes) if expect.is_none() => match lease.send(bytes) {
             Ok(()) => Upload::Complete,
             Err(error) => upload::after_broken_write(lease, reader, error)?,
         },
@@ -82,7 +83,7 @@ fn converse(
     }
     let head = reader.read_head(lease, sent)?;
     let received = Instant::now();
-    lease.note_read(received);
+    lease.head_read_at = Some(received);
     let framing = framing::of_response(&request.method, &head).map_err(|error| error.at(Stage::Head))?;
     if matches!(framing, Framing::UntilClose { .. }) && settings.require_framing {
         let what = "the body's end is not announced (require_framing)";

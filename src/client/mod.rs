@@ -33,7 +33,8 @@ use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
 use crate::net::dial::Dialer;
 use crate::net::dial::route::Route;
-use crate::net::pool::{Lease, Pool, PoolStats, Want};
+use crate::net::pool::lease::Lease;
+use crate::net::pool::{Checkout, Pool, PoolStats, Wanted};
 use crate::net::transport::Target;
 use crate::observe::{Event, EventIds, Trace};
 use crate::status::StatusCode;
@@ -188,14 +189,6 @@ impl Client {
     }
 }
 
-/// Which connections of the pool an attempt may use.
-#[derive(Clone, Copy, PartialEq)]
-enum Wanted {
-    Any,
-    /// A new one alone.
-    Fresh,
-}
-
 impl Call<'_> {
     /// Sends the request, and what its redirects make of it, until there is a response to hand out.
     fn follow(&self, request: &mut Request<'_>, redirects: &mut Redirects, mut now: Instant) -> Result<Exchanged> {
@@ -315,15 +308,9 @@ impl Call<'_> {
             Route::Tunnel(proxy) => Cow::Owned(format!("{} through {}", uri::origin(url), proxy.pool_key())),
         };
         let token = request.options.token.as_ref();
-        let want = Want {
-            origin: &key,
-            fresh: wanted == Wanted::Fresh,
-            now,
-            connect_timeout: settings.connect_timeout,
-            limits,
-            ids: trace.ids,
-        };
-        pool.lease(want, |deadline| {
+        let checkout =
+            Checkout { origin: &key, wanted, now, connect_timeout: settings.connect_timeout, limits, ids: trace.ids };
+        pool.acquire(checkout, |deadline| {
             dialer.open(&target_of(url), route, deadline, token, trace).map_err(|not_opened| {
                 if let Some((peer, reason, ids)) = not_opened.closed {
                     pool.record_closed_unused(peer, reason, ids);

@@ -7,7 +7,7 @@ use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::net::conn::Room;
 use crate::net::deadline::Deadline;
-use crate::net::pool::Lease;
+use crate::net::pool::lease::Lease;
 use crate::observe::{Event, EventIds};
 use crate::redact::head_text;
 use crate::status::StatusCode;
@@ -85,14 +85,14 @@ impl<'a> ResponseReader<'a> {
 
     /// Parses what has arrived, and skips interim heads. Returns whether the final head is there.
     fn parse_buffered(&mut self, lease: &mut Lease) -> Result<bool> {
-        while self.head.is_none() && !lease.arrived().is_empty() {
+        while self.head.is_none() && !lease.buffer.bytes().is_empty() {
             self.has_begun = true;
-            self.head = self.parser.parse(lease.arrived()).map_err(|error| error.at(Stage::Head))?;
+            self.head = self.parser.parse(lease.buffer.bytes()).map_err(|error| error.at(Stage::Head))?;
             let Some(head) = &self.head else {
                 self.partial_since.get_or_insert_with(Instant::now);
                 break;
             };
-            lease.consume(head.bytes);
+            lease.buffer.consume(head.bytes);
             if head.is_interim() {
                 self.skip_interim(lease);
                 continue;
@@ -133,13 +133,13 @@ impl<'a> ResponseReader<'a> {
 
     /// The connection has ended before the final head.
     fn ended(&self, lease: &Lease) -> Error {
-        self.parser.eof(lease.arrived()).at(stage(lease))
+        self.parser.eof(lease.buffer.bytes()).at(stage(lease))
     }
 }
 
 /// The stage of a head that is not complete.
 fn stage(lease: &Lease) -> Stage {
-    if lease.arrived().is_empty() { Stage::Wait } else { Stage::Head }
+    if lease.buffer.bytes().is_empty() { Stage::Wait } else { Stage::Head }
 }
 
 fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {

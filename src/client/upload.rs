@@ -18,7 +18,7 @@ use crate::client::response_reader::ResponseReader;
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::message::send_body::{Kind, SendBody, Upload, read_at};
 use crate::net::deadline::Deadline;
-use crate::net::pool::Lease;
+use crate::net::pool::lease::Lease;
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::framing::at_most;
 use crate::wire::response_head::Head;
@@ -61,12 +61,12 @@ pub(crate) fn send(
     if length == Some(0) {
         // The head alone would be the whole request: what must not follow is found first.
         BodyBlocks::new(body, length)?.check_end()?;
-        return match lease.send_with(&[]) {
+        return match lease.send(&[]) {
             Ok(()) => Ok(Upload::Complete),
             Err(error) => after_broken_write(lease, reader, error),
         };
     }
-    if let Err(error) = lease.send_with(first) {
+    if let Err(error) = lease.send(first) {
         return after_broken_write(lease, reader, error);
     }
     if let Some(patience) = expect {

@@ -15,7 +15,7 @@ use crate::message::connection_info::ConnectionInfo;
 use crate::message::send_body::Upload;
 use crate::message::upgraded::Upgraded;
 use crate::method::Method;
-use crate::net::pool::Lease;
+use crate::net::pool::lease::Lease;
 use crate::observe::Timings;
 use crate::redact::text_excerpt;
 use crate::reuse::Reuse;

@@ -1,13 +1,15 @@
-//! The fixed-size buffer of a live connection: bytes that have arrived and are not used yet.
+//! The buffer of a connection in use: a request head before it is sent, then the bytes that have arrived
+//! and are not consumed. What they mean is not known here, nor where they come from.
 
-/// A window of unused bytes in a block of fixed size.
+/// A window of unconsumed bytes in a block of fixed size.
 ///
-/// It grows only where it is asked to, for something that must lie in one piece (a long head),
-/// and shrinks back as soon as it is empty.
+/// It grows only when more room is asked for than there is, since a head must be in one piece, and shrinks
+/// back as soon as it is empty.
 pub(crate) struct Buffer {
     block: Vec<u8>,
     start: usize,
     end: usize,
+    /// The length of the block when it has not grown.
     size: usize,
 }
 
@@ -17,37 +19,32 @@ impl Buffer {
         Buffer { block: vec![0; size], start: 0, end: 0, size }
     }
 
-    /// No buffer at all: what an idle connection has.
+    /// No buffer at all, as an idle connection has.
     pub(crate) const NONE: Buffer = Buffer { block: Vec::new(), start: 0, end: 0, size: 0 };
 
-    /// The unused bytes.
+    /// Returns the unconsumed bytes.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.block[self.start..self.end]
     }
 
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
-    /// How many bytes it has when it has not grown.
+    /// Returns how many bytes it holds when it has not grown.
     #[inline]
     pub(crate) fn size(&self) -> usize {
         self.size
     }
 
-    /// Uses `count` bytes up.
+    /// Drops `count` bytes from the front.
     #[inline]
     pub(crate) fn consume(&mut self, count: usize) {
         self.start += count;
-        debug_assert!(self.start <= self.end, "more was used than had arrived");
+        debug_assert!(self.start <= self.end, "more was consumed than had arrived");
         if self.start >= self.end {
             self.clear();
         }
     }
 
-    /// Forgets what is in it, and what it had grown by.
+    /// Drops all bytes, and the room that it had grown by.
     #[inline]
     pub(crate) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
@@ -57,8 +54,8 @@ impl Buffer {
         }
     }
 
-    /// Room for more, never empty: what is unused is moved to the front, and where that does not
-    /// help the block doubles.
+    /// Returns room for more, which is never empty: unconsumed bytes are moved to the front, and if there
+    /// is nothing to gain by that the block doubles.
     #[inline]
     pub(crate) fn room(&mut self) -> &mut [u8] {
         if self.end == self.block.len() {
@@ -72,14 +69,14 @@ impl Buffer {
         &mut self.block[self.end..]
     }
 
-    /// `count` bytes were put into the room.
+    /// Adds the first `count` bytes of the room.
     #[inline]
     pub(crate) fn filled(&mut self, count: usize) {
         self.end += count;
         debug_assert!(self.end <= self.block.len(), "more arrived than there was room for");
     }
 
-    /// Puts bytes behind the others.
+    /// Appends bytes.
     #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         let end = self.end + bytes.len();
@@ -92,7 +89,7 @@ impl Buffer {
         }
     }
 
-    /// Puts behind the others as many as there is room for as it is: how many those are.
+    /// Appends as many bytes as there is room for without growing. Returns how many those are.
     #[inline]
     pub(crate) fn put_what_fits(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.block.len() - self.end);
@@ -116,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_grows_for_what_must_lie_in_one_piece_and_shrinks_back() {
+    fn it_grows_for_what_must_be_in_one_piece_and_shrinks_back() {
         let mut buffer = Buffer::new(512);
         let text: Vec<u8> = (0..5000).map(|number| number as u8).collect();
         buffer.put(&text);
@@ -124,11 +121,11 @@ mod tests {
         buffer.consume(4999);
         assert_eq!(buffer.bytes(), &text[4999..]);
         buffer.consume(1);
-        assert_eq!((buffer.is_empty(), buffer.room().len()), (true, 512));
+        assert_eq!((buffer.bytes().len(), buffer.room().len()), (0, 512));
     }
 
     #[test]
-    fn what_is_unused_moves_to_the_front_before_it_grows() {
+    fn unconsumed_bytes_move_to_the_front_before_it_grows() {
         let mut buffer = Buffer::new(512);
         buffer.put(&[1; 512]);
         buffer.consume(500);

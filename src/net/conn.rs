@@ -1,29 +1,30 @@
 //! One connection: a socket on which no read or write waits longer than the request allows, a buffer
 //! while an exchange is under way, and what has to be remembered from one exchange to the next.
 //!
-//! The handshakes with proxies (`dial::tunnel`) and of TLS do their reads and writes on this type, too,
-//! without a buffer. What the bytes mean is not known here, nor who keeps an idle connection.
+//! The handshakes with proxies and of TLS use the same type for their reads and writes, without a buffer.
+//! What the bytes mean is not known here, nor where an idle connection is kept.
 //!
 //! # The tick
 //!
-//! A request has a deadline and limits of silence. The socket's own timeout (`SO_RCVTIMEO`,
-//! `SO_SNDTIMEO`) is none of these: it is a *tick*, which only wakes the thread up. After every wake-up
-//! the clock decides whether the wait goes on, since a system call that returns early proves nothing: a
-//! signal interrupts it, half a TLS record ends it, and the next call would begin to count anew.
+//! A request has a deadline, and limits for the time without progress. The socket's own timeouts
+//! (`SO_RCVTIMEO`, `SO_SNDTIMEO`) are not these limits. They are *ticks*, which only wake the thread up;
+//! after each wake-up the clock decides whether to fail or to wait again. A socket timeout alone would not
+//! hold a limit: it begins anew with each system call, and a call may return early, since a signal
+//! interrupted it or only a part of a TLS record arrived.
 //!
-//! Setting the timeout is a system call, and one for each request would be dear. So a tick is armed with
-//! half of what is left, and stays armed while it lies between a quarter and the whole of that. A
-//! request with the same limits as the one before finds a tick that fits. Where the limit comes near,
-//! each wake-up halves the tick, down to [`TICK_MIN`]: no wait is longer than its limit by more.
+//! To set a socket timeout is a system call, which not every request should cost. So a tick is armed with
+//! half of the time that is left, and kept as long as it is between a quarter and the whole of that time: a
+//! request with the same limits as the one before finds a tick that fits. Near the end of the time each
+//! wake-up halves the tick, down to [`TICK_MIN`], so that a wait outlasts its limit by no more than that.
 //!
 //! # The probe
 //!
-//! Between two exchanges the server may close the connection, or send what was not asked for. Therefore
-//! an idle connection is probed before it is used again, by one read of one byte that does not wait. It
-//! must find nothing: the end of the connection, an error, a byte, or the beginning of a TLS record all
-//! say that it must not be used. It is a read and not a `poll`, since only TLS itself can tell a ticket
-//! from content. Nothing that had arrived by then is ever taken for an answer; what arrives later cannot
-//! be told from it.
+//! Between two exchanges the server may close the connection, or send bytes that belong to no request.
+//! Therefore an idle connection is probed before it is reused: one read of one byte that does not wait. The
+//! connection is fit if the read finds nothing. The end of the stream, an error, a byte and a part of a
+//! TLS record make it unfit. It is a read and not `poll`, because only TLS itself can tell a session ticket
+//! from content. So nothing that arrived before a request was sent is ever taken for its response; a byte
+//! that arrives between the probe and the response cannot be told from it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -44,10 +45,10 @@ use crate::tls_info::TlsInfo;
 /// The shortest tick: below it, waking up would cost more than being late.
 const TICK_MIN: Duration = Duration::from_millis(1);
 
-/// The longest tick where a cancel cannot wake a blocked read or write.
+/// The longest tick where a cancel cannot wake a blocked read or write, and the token must be polled.
 const POLL_TICK: Duration = Duration::from_millis(100);
 
-/// A tick of this length or longer may stay armed where there is no limit at all.
+/// A tick of at least this length may stay armed for a request without limits: it wakes the thread rarely.
 pub(crate) const TICK_HARMLESS: Duration = Duration::from_secs(1);
 
 /// What was being done when a read or write took too long.
@@ -59,9 +60,9 @@ const SENDING: &str = "sending to the server";
 pub(crate) struct Limits {
     /// For the whole exchange.
     pub(crate) deadline: Deadline,
-    /// Silence while reading.
+    /// The longest time without a byte while reading.
     pub(crate) read_timeout: Option<Duration>,
-    /// Silence while writing.
+    /// The longest time without progress while writing.
     pub(crate) write_timeout: Option<Duration>,
     /// The slowest that a body may arrive.
     pub(crate) min_speed: Option<MinSpeed>,
@@ -69,31 +70,34 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// None, as an idle connection has.
+    /// No limits, as an idle connection has.
     pub(crate) const NONE: Limits =
         Limits { deadline: Deadline::NONE, read_timeout: None, write_timeout: None, min_speed: None, token: None };
 }
 
 pub(crate) struct Conn {
     socket: Socket,
-    buffer: Buffer,
+    /// Bytes of the response that have arrived and are not consumed; before that, of the request.
+    pub(crate) buffer: Buffer,
     pub(crate) opened: Arc<Opened>,
-    /// Of the exchange under way, as are the ids, `begun` and `sent`.
+    /// Of the exchange under way.
     pub(crate) limits: Limits,
+    /// Of the exchange under way.
     pub(crate) ids: EventIds,
+    /// When the exchange under way began.
     pub(crate) begun: Instant,
-    /// Bytes of the request that the socket has taken.
+    /// Bytes of its request that the socket has taken.
     pub(crate) sent: u64,
-    /// Exchanges begun, the one under way included.
+    /// Exchanges that have begun, the one under way included.
     pub(crate) exchanges: u32,
-    /// Requests that the server will still take, where it has announced that.
+    /// Requests that the server still accepts, where it has announced that.
     pub(crate) requests_left: Option<u64>,
     /// The socket's timeouts, as last set.
     read_tick: Option<Duration>,
     write_tick: Option<Duration>,
-    /// The request's token can shut the socket down while this is here.
+    /// While this exists, the request's token can shut the socket down.
     registration: Option<Registration>,
-    /// A cancel cannot wake a blocked read or write: the tick must.
+    /// A cancel cannot wake a blocked read or write; a short tick must.
     must_poll: bool,
     /// How a write failed. The kernel reports the error once; later reads return 0.
     write_error: Option<io::ErrorKind>,
@@ -101,10 +105,10 @@ pub(crate) struct Conn {
     is_stray: bool,
     /// More may have arrived than the last read took: it filled its room, or the stream cannot tell.
     may_have_more: bool,
-    /// When the response's head had been read. Set only while no read came after that: bytes of a body
-    /// may be read long after they arrived, so it is not known since when the server has been waiting.
-    head_read: Option<Instant>,
-    idle: Idle,
+    /// When the response's head had been read. Set only until the next read: bytes of a body may be read
+    /// long after they arrived, so it is not known then since when the server has been waiting.
+    pub(crate) head_read_at: Option<Instant>,
+    pub(crate) idle: Idle,
 }
 
 /// How a connection was opened: shared with the responses that arrive on it.
@@ -112,7 +116,7 @@ pub(crate) struct Conn {
 pub(crate) struct Opened {
     /// For events; 0 if the client has no observer.
     pub(crate) id: u64,
-    /// Asked for once: a broken socket no longer knows it.
+    /// Looked up when it is opened: a broken socket no longer knows it.
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) at: Instant,
@@ -122,12 +126,13 @@ pub(crate) struct Opened {
     pub(crate) tls: Option<TlsInfo>,
 }
 
-/// The state of a connection that waits for its next exchange.
-struct Idle {
-    since: Instant,
-    expires_at: Instant,
-    expiry_reason: CloseReason,
-    /// It is to be probed however short it was idle.
+/// What is known of a connection that waits for its next exchange.
+pub(crate) struct Idle {
+    /// Since when the server has been waiting for a request, as far as that is known.
+    pub(crate) since: Instant,
+    pub(crate) expires_at: Instant,
+    pub(crate) expiry_reason: CloseReason,
+    /// It is probed even if it was idle for less than `probe_after`.
     must_probe: bool,
 }
 
@@ -144,8 +149,8 @@ enum Source<'a> {
     /// What was put into the connection's buffer.
     Buffer,
     Slice(&'a [u8]),
-    /// What the stream holds back of earlier writes. Done counts as one byte.
-    HeldBack,
+    /// What the stream has buffered of earlier writes: a flush. When it is done it counts as one byte.
+    Buffered,
 }
 
 impl Conn {
@@ -182,7 +187,7 @@ impl Conn {
             write_error: None,
             is_stray: false,
             may_have_more: false,
-            head_read: None,
+            head_read_at: None,
             idle: Idle { since: now, expires_at: now, expiry_reason: CloseReason::Idle, must_probe: true },
         }
     }
@@ -193,12 +198,7 @@ impl Conn {
 
     // ---- From exchange to exchange
 
-    /// Gives it a buffer for the next exchange.
-    pub(crate) fn attach_buffer(&mut self, buffer: Buffer) {
-        self.buffer = buffer;
-    }
-
-    /// An exchange begins: from here on its limits hold, and its token can end it.
+    /// Begins an exchange: its limits hold from here on, and its token can end it.
     #[inline]
     pub(crate) fn begin(&mut self, limits: Limits, ids: EventIds, now: Instant) {
         if let Some(token) = &limits.token {
@@ -217,19 +217,19 @@ impl Conn {
         self.sent = 0;
     }
 
-    /// The exchange is over: returns the buffer, and why the connection cannot be used for another.
+    /// Ends the exchange. Returns the buffer, and an error if the connection cannot be used for another.
     #[inline]
     pub(crate) fn finish(&mut self) -> (Buffer, Result<(), CloseReason>) {
         let state = match self.lift_limits() {
             Err(_) => Err(CloseReason::Cancelled),
-            Ok(()) if self.is_stray || !self.buffer.is_empty() => Err(CloseReason::StrayBytes),
+            Ok(()) if self.is_stray || !self.buffer.bytes().is_empty() => Err(CloseReason::StrayBytes),
             Ok(()) => Ok(()),
         };
         (std::mem::replace(&mut self.buffer, Buffer::NONE), state)
     }
 
-    /// The exchange or handshake is over, and no cancel can reach the socket any more. An error if one
-    /// has: then the socket is shut down.
+    /// Ends the limits of an exchange or a handshake: no cancel reaches the socket after this. An error if
+    /// one has, for then the socket is shut down.
     #[inline]
     pub(crate) fn lift_limits(&mut self) -> Result<()> {
         let outcome = match self.registration.take() {
@@ -244,45 +244,16 @@ impl Conn {
         outcome
     }
 
-    /// The response's head has been read by `now`, and nothing since.
-    #[inline]
-    pub(crate) fn note_read(&mut self, now: Instant) {
-        self.head_read = Some(now);
-    }
-
-    /// Since when the server waits for the next request, as far as is known: since its last bytes
-    /// arrived, which may be long before the caller has read them.
-    #[inline]
-    pub(crate) fn idle_from(&self) -> Instant {
-        self.head_read.unwrap_or_else(Instant::now)
-    }
-
-    /// The connection becomes idle. It must not be used from `expiry` on, for the reason that is named
-    /// there. `unproven`: the last exchange had no body, so that bytes which the server sent as one may
-    /// still arrive.
+    /// Makes the connection idle, until `expiry` and for the reason that is named there. `unproven`: the
+    /// last response had no body, so that bytes which a confused server sent as one may still arrive.
     #[inline]
     pub(crate) fn park(&mut self, since: Instant, expiry: (Instant, CloseReason), unproven: bool) {
-        let must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read.is_none();
+        let must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read_at.is_none();
         self.idle = Idle { since, expires_at: expiry.0, expiry_reason: expiry.1, must_probe };
     }
 
-    /// Since when it is idle, for the server.
-    #[inline]
-    pub(crate) fn idle_since(&self) -> Instant {
-        self.idle.since
-    }
-
-    #[inline]
-    pub(crate) fn expires_at(&self) -> Instant {
-        self.idle.expires_at
-    }
-
-    pub(crate) fn expiry_reason(&self) -> CloseReason {
-        self.idle.expiry_reason
-    }
-
-    /// Checks that the idle connection is still open and silent. Left out only if it was idle for less
-    /// than `after`, and its last exchange has left no doubt about it.
+    /// Checks that the idle connection is still open, and nothing has arrived on it. Skipped only if it was
+    /// idle for less than `after`, and its last exchange gives no reason for doubt.
     #[inline]
     pub(crate) fn probe(&mut self, now: Instant, after: Duration) -> Result<(), CloseReason> {
         if !self.idle.must_probe && now.saturating_duration_since(self.idle.since) < after {
@@ -296,12 +267,13 @@ impl Conn {
         }
     }
 
-    /// Bytes after the end of the response were read and dropped: what comes next cannot be trusted.
+    /// Records that bytes after the end of the response were read and dropped: what arrives next may be the
+    /// rest of them.
     pub(crate) fn mark_stray(&mut self) {
         self.is_stray = true;
     }
 
-    /// The bare stream, and what had arrived on it.
+    /// Returns the bare stream, and the bytes that have arrived on it and are not consumed.
     pub(crate) fn into_parts(mut self) -> Result<(Box<dyn Stream>, Vec<u8>)> {
         self.lift_limits()?;
         let arrived = self.buffer.bytes().to_vec();
@@ -323,27 +295,12 @@ impl Conn {
 
     // ---- Reading
 
-    /// The bytes that are in the buffer and not consumed.
-    #[inline]
-    pub(crate) fn arrived(&self) -> &[u8] {
-        self.buffer.bytes()
-    }
-
-    #[inline]
-    pub(crate) fn consume(&mut self, count: usize) {
-        self.buffer.consume(count);
-    }
-
-    pub(crate) fn buffer_size(&self) -> usize {
-        self.buffer.size()
-    }
-
-    /// Reads once; 0 is the end of the connection. Waits for `read_timeout` from `now`, and not beyond
-    /// `until` or the request's deadline.
+    /// Reads once; 0 is the end of the stream. Waits for `read_timeout` from `now`, and not beyond `until` or
+    /// the request's deadline.
     #[inline]
     pub(crate) fn read(&mut self, mut room: Room<'_>, until: &Deadline, now: Instant) -> Result<usize> {
-        let of_request = min_some(self.limits.deadline.remaining_at(now), self.limits.read_timeout);
-        let mut left = min_some(until.remaining_at(now), of_request);
+        let Limits { deadline, read_timeout, .. } = &self.limits;
+        let mut left = [until.remaining_at(now), deadline.remaining_at(now), *read_timeout].into_iter().flatten().min();
         loop {
             self.check_cancelled()?;
             if left == Some(Duration::ZERO) {
@@ -368,7 +325,7 @@ impl Conn {
         }
     }
 
-    /// Reads what has arrived, without waiting: `None` if that is nothing.
+    /// Reads what has arrived, without waiting; `None` if nothing has.
     pub(crate) fn try_read(&mut self, mut room: Room<'_>) -> Result<Option<usize>> {
         match self.read_socket(&mut room, Socket::try_read) {
             Ok(count) => {
@@ -382,7 +339,7 @@ impl Conn {
         }
     }
 
-    /// One read of the socket, by `read`, and what follows from it for the next probe.
+    /// Reads once from the socket, by `read`, and notes what the next probe has to know.
     #[inline]
     fn read_socket(
         &mut self,
@@ -392,12 +349,12 @@ impl Conn {
         let room = match into {
             Room::Buffer => self.buffer.room(),
             Room::Slice(slice) => {
-                debug_assert!(self.buffer.is_empty(), "what has arrived comes first");
+                debug_assert!(self.buffer.bytes().is_empty(), "buffered bytes come first");
                 slice
             }
         };
         let count = read(&mut self.socket, room)?;
-        self.head_read = None;
+        self.head_read_at = None;
         self.may_have_more = count == room.len() || !self.socket.is_drained();
         if let Room::Buffer = into {
             self.buffer.filled(count);
@@ -405,7 +362,7 @@ impl Conn {
         Ok(count)
     }
 
-    /// When a read that began at `now` has waited for too long.
+    /// When a read that began at `now` fails for want of a byte.
     fn read_silence(&self, until: &Deadline, now: Instant) -> Deadline {
         let silence = Deadline::of("read_timeout", self.limits.read_timeout, now);
         until.or_sooner(self.limits.deadline).or_sooner(silence)
@@ -413,133 +370,101 @@ impl Conn {
 
     // ---- Writing
 
-    /// Puts bytes together in the buffer, to be sent by `send_with`.
+    /// Sends what was put into the buffer and `body` after it, as much of both as there is room for in one
+    /// write. Then flushes the stream.
     #[inline]
-    pub(crate) fn put(&mut self, bytes: &[u8]) {
-        self.buffer.put(bytes);
-    }
-
-    /// Sends what was put into the buffer, and `body` after it: in one write with as much of it as
-    /// there is room for.
-    #[inline]
-    pub(crate) fn send_with(&mut self, body: &[u8]) -> Result<()> {
+    pub(crate) fn send(&mut self, body: &[u8]) -> Result<()> {
         let count = self.buffer.put_what_fits(body);
-        let sent = self.write_all(Source::Buffer, self.begun);
-        self.buffer.clear();
-        sent?;
+        if !self.buffer.bytes().is_empty() {
+            if let Err(error) = self.write_all(Source::Buffer, self.begun) {
+                self.buffer.clear(); // for the response that may have arrived before the write failed
+                return Err(error);
+            }
+        }
         if count < body.len() {
             self.write_all(Source::Slice(&body[count..]), Instant::now())?;
         }
-        self.flush()
-    }
-
-    /// Sends bytes, which are at least one, past the buffer.
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write_all(Source::Slice(bytes), Instant::now())?;
-        self.flush()
-    }
-
-    /// Writes once, but waits no longer than `tick`: returns how much was written, `None` if the socket
-    /// took nothing, and 0 if only what the stream had held back has moved. `until` is checked first.
-    pub(crate) fn write_for(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
-        let count = self.progress_for(Source::Slice(bytes), tick, until)?;
-        self.sent += count.unwrap_or(0) as u64;
-        Ok(count)
-    }
-
-    /// Sends on what the stream holds back, but waits no longer than `tick`: `None` if nothing moves, 0
-    /// if some of it is still held back.
-    pub(crate) fn flush_for(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
         match self.socket {
-            Socket::Tcp(..) => Ok(Some(1)), // holds nothing back
-            Socket::Other(_) => self.progress_for(Source::HeldBack, tick, until),
+            Socket::Tcp(..) => Ok(()), // buffers nothing
+            Socket::Other(_) => self.write_all(Source::Buffered, Instant::now()),
         }
     }
 
-    /// Announces to the peer that nothing more will be sent.
-    pub(crate) fn shutdown_write(&mut self) {
-        self.socket.shutdown_write();
+    /// Writes once, but waits no longer than `tick`. Returns how many bytes the stream has taken: 0 if it has
+    /// only sent some that it had buffered, `None` if it made no progress. `until` is checked first.
+    pub(crate) fn write_for(&mut self, bytes: &[u8], tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        self.progress_for(&Source::Slice(bytes), tick, until)
     }
 
-    /// When a write that began at `now` has made no progress for too long.
+    /// Flushes the stream, but waits no longer than `tick`. Returns 0 if it has sent a part of what it had
+    /// buffered, `None` if it made no progress.
+    pub(crate) fn flush_for(&mut self, tick: Duration, until: Deadline) -> Result<Option<usize>> {
+        match self.socket {
+            Socket::Tcp(..) => Ok(Some(1)), // buffers nothing
+            Socket::Other(_) => self.progress_for(&Source::Buffered, tick, until),
+        }
+    }
+
+    /// When a write that makes no progress from `now` on fails.
     pub(crate) fn write_silence(&self, now: Instant) -> Deadline {
         Deadline::of("write_timeout", self.limits.write_timeout, now)
     }
 
-    #[inline]
-    fn flush(&mut self) -> Result<()> {
-        match self.socket {
-            Socket::Tcp(..) => Ok(()), // holds nothing back
-            Socket::Other(_) => self.write_until(&Source::HeldBack, Instant::now()).map(drop),
-        }
+    /// Sends the end of the stream.
+    pub(crate) fn shutdown_write(&mut self) {
+        self.socket.shutdown_write();
     }
 
-    /// Writes all, which is at least one byte.
+    /// Writes everything, which is at least one byte. Waits for `write_timeout` after `now` and after each
+    /// progress, and not beyond the deadline.
     #[inline]
     fn write_all(&mut self, mut source: Source<'_>, mut now: Instant) -> Result<()> {
-        loop {
-            let count = self.write_until(&source, now)?;
-            self.sent += count as u64;
-            let is_done = match &mut source {
-                Source::Buffer => {
-                    self.buffer.consume(count);
-                    self.buffer.is_empty()
-                }
-                Source::Slice(bytes) => {
-                    *bytes = &bytes[count..];
-                    bytes.is_empty()
-                }
-                Source::HeldBack => true,
-            };
-            if is_done {
-                return Ok(());
-            }
-            now = Instant::now();
-        }
-    }
-
-    /// Writes once. Waits for `write_timeout` from `now`, and not beyond the deadline.
-    #[inline]
-    fn write_until(&mut self, source: &Source<'_>, mut now: Instant) -> Result<usize> {
-        let mut left = min_some(self.limits.deadline.remaining_at(now), self.limits.write_timeout);
+        let mut left = [self.limits.deadline.remaining_at(now), self.limits.write_timeout].into_iter().flatten().min();
         loop {
             if left == Some(Duration::ZERO) {
                 let until = self.write_silence(now).or_sooner(self.limits.deadline);
                 return Err(self.failure(until.error(SENDING)));
             }
-            let bytes_flushed = self.socket.bytes_flushed();
-            if let Some(count) = self.try_write(source, left)? {
-                return Ok(count);
-            }
-            if self.socket.bytes_flushed() > bytes_flushed {
-                now = Instant::now(); // the peer takes it, however slowly
+            if let Some(count) = self.try_write(&source, left)? {
+                let is_done = match &mut source {
+                    Source::Buffer => {
+                        self.buffer.consume(count);
+                        self.buffer.bytes().is_empty()
+                    }
+                    Source::Slice(bytes) => {
+                        *bytes = &bytes[count..];
+                        bytes.is_empty()
+                    }
+                    Source::Buffered => count > 0,
+                };
+                if is_done {
+                    return Ok(());
+                }
+                now = Instant::now(); // the peer accepts bytes, however slowly
             }
             left = self.write_silence(now).or_sooner(self.limits.deadline).remaining();
         }
     }
 
     /// Writes once, but waits no longer than `tick`.
-    fn progress_for(&mut self, source: Source<'_>, tick: Duration, until: Deadline) -> Result<Option<usize>> {
+    fn progress_for(&mut self, source: &Source<'_>, tick: Duration, until: Deadline) -> Result<Option<usize>> {
         let until = until.or_sooner(self.limits.deadline);
         let started = Instant::now();
         loop {
-            let left = until.remaining();
-            if left == Some(Duration::ZERO) {
+            let left = until.remaining().unwrap_or(Duration::MAX);
+            if left.is_zero() {
                 return Err(self.failure(until.error(SENDING)));
             }
-            // Twice the tick, because a tick is armed with half of what is left.
-            let left = min_some(left, Some(tick * 2));
-            let bytes_flushed = self.socket.bytes_flushed();
-            match self.try_write(&source, left)? {
-                Some(count) => return Ok(Some(count)),
-                None if self.socket.bytes_flushed() > bytes_flushed => return Ok(Some(0)),
-                None if started.elapsed() < tick / 2 => {} // a signal is no stall: only time is
-                None => return Ok(None),
-            }
+            // Twice the tick, because the socket is armed with half of what is left.
+            let count = self.try_write(source, Some(left.min(tick * 2)))?;
+            if count.is_some() || started.elapsed() >= tick / 2 {
+                return Ok(count);
+            } // else it was a signal, which is no lack of progress
         }
     }
 
-    /// Writes once: `None` if nothing could be written before the thread woke up.
+    /// Writes once. Returns how many bytes the stream has taken: 0 if it has only sent some that it had
+    /// buffered, `None` if it made no progress before the thread woke up.
     #[inline]
     fn try_write(&mut self, source: &Source<'_>, left: Option<Duration>) -> Result<Option<usize>> {
         self.check_cancelled()?;
@@ -547,17 +472,26 @@ impl Conn {
         if tick != self.write_tick {
             self.arm_write(tick)?;
         }
+        let bytes_flushed = self.socket.bytes_flushed();
         let written = match source {
             Source::Buffer => self.socket.write(self.buffer.bytes()),
             Source::Slice(bytes) => self.socket.write(bytes),
-            Source::HeldBack => self.socket.flush().map(|()| 1),
+            Source::Buffered => self.socket.flush().map(|()| 1),
         };
         match written {
             Ok(0) => Err(self.broken("write", io::ErrorKind::WriteZero.into())),
-            Ok(count) => Ok(Some(count)),
-            Err(error) if is_retryable(&error) => Ok(None),
+            Ok(count) => {
+                if !matches!(source, Source::Buffered) {
+                    self.sent += count as u64;
+                }
+                Ok(Some(count))
+            }
+            Err(error) if is_retryable(&error) => {
+                let has_flushed = self.socket.bytes_flushed() > bytes_flushed;
+                Ok(has_flushed.then_some(0))
+            }
             Err(error) => {
-                // A broken pipe follows an end that had come in order: it is not remembered.
+                // A broken pipe may follow an orderly end of the stream, which a read shall still return.
                 self.write_error = Some(error.kind()).filter(|how| *how != io::ErrorKind::BrokenPipe);
                 Err(self.broken("write", error))
             }
@@ -566,7 +500,8 @@ impl Conn {
 
     // ---- Cancels, errors and ticks
 
-    /// An error if the request was cancelled: asked before any end or error is believed.
+    /// An error if the request was cancelled. Checked before an end or an error of the stream is returned: a
+    /// cancel may have caused it.
     #[inline]
     pub(crate) fn check_cancelled(&self) -> Result<()> {
         match &self.limits.token {
@@ -576,7 +511,7 @@ impl Conn {
     }
 
     fn broken(&self, what: &'static str, error: io::Error) -> Error {
-        // A stream may have returned one of our errors: that is kept.
+        // The stream may have returned one of our errors; it is kept.
         self.failure(Error::try_from(error).unwrap_or_else(|error| Error::from_io(ErrorKind::Io, what, error)))
     }
 
@@ -600,7 +535,7 @@ impl Conn {
     }
 }
 
-/// The tick to wait with where `left` is left: the `armed` one if it fits.
+/// The tick to wait with, where `left` is the time that is left: the `armed` one if it fits.
 #[inline]
 fn fitting_tick(armed: Option<Duration>, left: Option<Duration>, must_poll: bool) -> Option<Duration> {
     let tick = match (armed, left) {
@@ -611,17 +546,9 @@ fn fitting_tick(armed: Option<Duration>, left: Option<Duration>, must_poll: bool
     if must_poll { Some(tick.map_or(POLL_TICK, |tick| tick.min(POLL_TICK))) } else { tick }
 }
 
-/// The shorter of two times, where `None` is for ever.
-fn min_some(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-/// Whether nothing has happened but that a tick passed or a signal came: then the clock decides. On Unix
-/// a tick is EAGAIN. There the system's own TimedOut (ETIMEDOUT) is the connection dying, which the
-/// kernel reports once; later reads return 0.
+/// Returns whether a tick has passed or a signal arrived, and nothing else: then the clock decides. On Unix a
+/// tick is EAGAIN; there TimedOut with the system's number (ETIMEDOUT) is the end of the connection, which
+/// the kernel reports once, and later reads return 0.
 pub(crate) fn is_retryable(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => true,
@@ -650,7 +577,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_is_short_where_a_cancel_cannot_wake_the_thread() {
+    fn a_tick_is_short_where_the_token_must_be_polled() {
         let tick = |armed, left| fitting_tick(armed, left, true);
         assert_eq!(tick(None, None), Some(POLL_TICK));
         assert_eq!(tick(Some(TICK_HARMLESS), Some(TICK_HARMLESS)), Some(POLL_TICK));

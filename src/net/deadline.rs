@@ -1,12 +1,13 @@
-//! Points in time after which nobody waits any longer, each with the name of the setting behind it.
+//! Points in time at which a wait ends, each with the name of the setting that it comes from. How a wait is
+//! ended is not known here.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 
-/// A point in time after which nobody waits any longer, or none.
+/// A point in time at which a wait ends, or none.
 ///
-/// A limit so long that the clock cannot hold it is no limit.
+/// A time that the system's clock cannot represent is none.
 ///
 /// ```
 /// use longwire::transport::Deadline;
@@ -24,28 +25,28 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// Waits for ever.
+    /// Returns the deadline that never passes.
     pub const fn none() -> Deadline {
         Deadline::NONE
     }
 
     pub(crate) const NONE: Deadline = Deadline { at: None, setting: "", span: Duration::ZERO };
 
-    /// So long from now.
+    /// Returns the deadline that passes after `span`, counted from now.
     pub fn after(span: Duration) -> Deadline {
         Deadline::of("timeout", Some(span), Instant::now())
     }
 
-    /// The deadline that the setting of that name makes, counted from `now`.
+    /// The deadline that comes from the setting of that name, counted from `now`.
     #[inline]
     pub(crate) fn of(setting: &'static str, span: Option<Duration>, now: Instant) -> Deadline {
         match span {
             Some(span) => Deadline { at: now.checked_add(span), setting, span },
-            None => Deadline::none(),
+            None => Deadline::NONE,
         }
     }
 
-    /// How long is left: `None` without a limit, zero when it has passed.
+    /// Returns the time until it passes: `None` if it never does, zero if it has passed.
     #[inline]
     pub fn remaining(&self) -> Option<Duration> {
         self.at.map(|at| at.saturating_duration_since(Instant::now()))
@@ -56,7 +57,7 @@ impl Deadline {
         Some(self.at?.saturating_duration_since(now))
     }
 
-    /// The first of so many equal parts of what is left.
+    /// The end of the first of `parts` equal parts of the time that is left.
     pub(crate) fn share(&self, parts: u32) -> Deadline {
         let now = Instant::now();
         match self.remaining_at(now) {
@@ -65,12 +66,12 @@ impl Deadline {
         }
     }
 
-    /// Whether it has passed.
+    /// Returns whether it has passed.
     pub fn has_passed(&self) -> bool {
-        self.remaining() == Some(Duration::ZERO)
+        self.at.is_some_and(|at| at <= Instant::now())
     }
 
-    /// Whichever of the two comes first.
+    /// The earlier of the two.
     #[inline]
     pub(crate) fn or_sooner(self, other: Deadline) -> Deadline {
         match (self.at, other.at) {
@@ -80,7 +81,7 @@ impl Deadline {
         }
     }
 
-    /// What is said when it has passed while `what` was waited for.
+    /// The error of a wait that it has ended; `what` names what was waited for.
     pub(crate) fn error(&self, what: &str) -> Error {
         let span = in_one_unit(self.span);
         Error::new(ErrorKind::Timeout, format!("{what}: {} of {span} passed", self.setting))
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sooner_one_names_itself() {
+    fn the_earlier_one_names_its_setting() {
         let now = Instant::now();
         let soon = Deadline::of("read_timeout", Some(Duration::from_secs(1)), now);
         let late = Deadline::of("timeout", Some(Duration::from_secs(9)), now);
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_named_in_the_largest_unit_that_does() {
+    fn a_span_is_given_in_the_largest_unit_without_a_fraction() {
         for (nanos, want) in [(90_000_000_000, "90s"), (1_500_000_000, "1500ms"), (1_000_001, "1000001ns")] {
             let error = Deadline::after(Duration::from_nanos(nanos)).error("x");
             assert_eq!(error.to_string(), format!("x: timeout of {want} passed"));
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overflows_the_clock_is_no_limit() {
+    fn a_time_that_overflows_the_clock_is_no_limit() {
         assert_eq!(Deadline::after(Duration::MAX).remaining(), None);
     }
 }

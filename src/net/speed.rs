@@ -1,11 +1,12 @@
-//! The slowest that a peer may send a body: the guard against drips, which no limit of silence sees.
+//! The slowest that a peer may send a body: the guard against bytes that arrive one by one, each within the
+//! read timeout. Where they are read is not known here.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 use crate::net::deadline::{self, Deadline};
 
-/// So many bytes in so much time, at least.
+/// At least `bytes` in each span of `per`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct MinSpeed {
     pub(crate) bytes: u64,
@@ -13,12 +14,12 @@ pub(crate) struct MinSpeed {
 }
 
 impl MinSpeed {
-    /// None at all for 0 bytes.
+    /// Returns no minimum for 0 bytes, and an error for no time.
     pub(crate) fn checked(bytes: u64, per: Duration) -> Result<Option<MinSpeed>, Error> {
         match (bytes, per) {
             (0, _) => Ok(None),
             (_, Duration::ZERO) => {
-                let what = "min_speed in no time: nothing could ever come in it";
+                let what = "min_speed with a time of zero, in which no byte can arrive";
                 Err(Error::new(ErrorKind::InvalidRequest, what))
             }
             (bytes, per) => Ok(Some(MinSpeed { bytes, per })),
@@ -26,46 +27,46 @@ impl MinSpeed {
     }
 }
 
-/// Holds a body to its [`MinSpeed`]. Only the time that a read waits counts, so a caller may take as
-/// long as it likes between reads.
+/// Holds a body to its [`MinSpeed`]. Only the time that reads wait counts: a caller may take any time between
+/// reads.
 #[derive(Debug)]
 pub(crate) struct SpeedMeter {
     min: MinSpeed,
     waited: Duration,
-    came: u64,
+    arrived: u64,
 }
 
 impl SpeedMeter {
     pub(crate) fn new(min: MinSpeed) -> SpeedMeter {
-        SpeedMeter { min, waited: Duration::ZERO, came: 0 }
+        SpeedMeter { min, waited: Duration::ZERO, arrived: 0 }
     }
 
-    /// When a read that begins now must have brought what is missing.
+    /// When a read that begins at `now` must have returned the bytes that are missing.
     pub(crate) fn deadline(&self, now: Instant) -> Deadline {
         Deadline::of("min_speed", Some(self.min.per.saturating_sub(self.waited)), now)
     }
 
-    /// A read waited that long.
+    /// Counts the time that a read waited.
     pub(crate) fn add_wait(&mut self, waited: Duration) {
         self.waited += waited;
     }
 
-    /// So many bytes of content have come.
+    /// Counts bytes of content that have arrived; enough of them begin a new span.
     pub(crate) fn add_content(&mut self, count: usize) {
-        self.came += count as u64;
-        if self.came >= self.min.bytes {
-            (self.waited, self.came) = (Duration::ZERO, 0);
+        self.arrived += count as u64;
+        if self.arrived >= self.min.bytes {
+            (self.waited, self.arrived) = (Duration::ZERO, 0);
         }
     }
 
-    /// An error if too little came in the time.
+    /// An error if a span has passed with too few bytes.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.waited < self.min.per {
             return Ok(());
         }
         let MinSpeed { bytes, per } = self.min;
-        let (came, per) = (self.came, deadline::in_one_unit(per));
-        let what = format!("reading from the server: {came} bytes in {per}, fewer than {bytes} (min_speed)");
+        let (arrived, per) = (self.arrived, deadline::in_one_unit(per));
+        let what = format!("reading from the server: {arrived} bytes in {per}, fewer than {bytes} (min_speed)");
         Err(Error::new(ErrorKind::Timeout, what))
     }
 }
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_time_begins_a_new_span() {
+    fn enough_bytes_in_time_begin_a_new_span() {
         let mut meter = meter();
         for _ in 0..5 {
             meter.add_wait(9 * SECOND);
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_in_the_time_is_an_error_that_says_how_much() {
+    fn too_few_bytes_in_time_are_an_error_that_says_how_many() {
         let mut meter = meter();
         meter.add_wait(9 * SECOND);
         meter.add_content(99);

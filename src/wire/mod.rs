@@ -13,6 +13,4 @@ pub(crate) mod response_head;
 pub(crate) mod step;
 
 #[cfg(test)]
-mod corpus;
-#[cfg(test)]
 mod exhaustive;

@@ -135,7 +135,7 @@ fn an_error_page_obeys_the_limit_and_its_reason_is_text() {
 }
 
 #[test]
-fn an_error_of_ones_own_says_what_it_is_about() {
+fn a_user_supplied_error_says_what_it_is_about() {
     let peer = Peer::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
     let response = get(&peer);
     let of_response = response.error(ErrorKind::Decode, "this is no JSON");

@@ -1,4 +1,4 @@
-//! How many threads connect for a client, beside addresses that do not answer: counted in the list of
+//! How many threads connect for a client that meets addresses that do not answer: counted in the list of
 //! this process's threads, so each of these runs in a process of its own, where no other test has any.
 
 use std::io::{Read, Write};
@@ -35,9 +35,9 @@ fn alone(name: &str, test: impl FnOnce()) {
         .env(ALONE, "")
         .output()
         .expect("this program, once more");
-    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
-    said.lines().filter(|line| line.contains("helpers")).for_each(|line| println!("{line}"));
+    let printed = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && printed.contains("1 passed"), "{printed}");
+    printed.lines().filter(|line| line.contains("helpers")).for_each(|line| println!("{line}"));
 }
 
 /// The threads of this process that connect to something.
@@ -62,7 +62,7 @@ fn builder(addresses: &[SocketAddr]) -> ClientBuilder {
     Client::builder().no_proxy().max_idle_per_host(0).connect_timeout(LONG).resolver(Names::all_at(addresses))
 }
 
-/// Looks how many helpers there are until `work` is done, and says how many there were at most.
+/// Counts how many helpers there are until `work` is done, and returns how many there were at most.
 fn most_helpers_during(work: impl FnOnce()) -> usize {
     let (most, is_done) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -78,10 +78,10 @@ fn most_helpers_during(work: impl FnOnce()) -> usize {
 }
 
 #[test]
-fn a_crowd_beside_a_silent_address_is_answered_by_the_other_with_few_helpers() {
+fn a_crowd_that_meets_a_silent_address_is_served_by_the_other_with_few_helpers() {
     const THREADS: usize = 40;
     const EACH: usize = 5;
-    alone("a_crowd_beside_a_silent_address_is_answered_by_the_other_with_few_helpers", || {
+    alone("a_crowd_that_meets_a_silent_address_is_served_by_the_other_with_few_helpers", || {
         let peer = Peer::answering(ok("here"));
         let client = builder(&[black_hole(), peer.addr()]).build();
         let longest = AtomicUsize::new(0);
@@ -119,7 +119,7 @@ fn cancelled_connects(client: &Client, count: usize) {
                 thread::sleep(Duration::from_millis(5));
                 token.cancel();
             });
-            let error = client.get("http://silent.test/").cancel_token(&token).send().expect_err("nobody answers");
+            let error = client.get("http://silent.test/").cancel_token(&token).send().expect_err("nothing answers");
             assert!(error.is_cancelled() && error.fate() == Fate::NotSent, "{error}");
         });
     }
@@ -145,8 +145,8 @@ fn cancelled_connects_to_a_silent_address_leave_four_helpers() {
 }
 
 #[test]
-fn who_runs_out_of_time_in_line_is_told_of_those_before() {
-    alone("who_runs_out_of_time_in_line_is_told_of_those_before", || {
+fn a_timeout_in_line_names_those_before() {
+    alone("a_timeout_in_line_names_those_before", || {
         let client = builder(&[black_hole()]).build();
         cancelled_connects(&client, UNANSWERED_MAX);
         until_helpers_are(UNANSWERED_MAX);

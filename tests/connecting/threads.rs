@@ -61,7 +61,7 @@ fn a_system_that_refuses_threads_fails_the_request_that_needs_one() {
         .env("RUST_MIN_STACK", (usize::MAX / 4).to_string())
         .output()
         .expect("this program, once more");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
     assert_eq!(peer.connections(), 2);
 }

@@ -108,7 +108,7 @@ fn signals_neither_break_a_request_nor_move_a_limit() {
         stops += 1;
     }
     let output = child.wait_with_output().expect("the child's words");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
     assert!(stops >= STORM_MIN, "only {stops} signals");
 }

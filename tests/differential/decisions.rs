@@ -31,57 +31,57 @@ const BOTH: &[Peer] = &[H11, Hyper];
 pub(crate) const DECISIONS: &[Decision] = &[
     // We refuse.
     decision("control-byte", BOTH, &[TheyAccept], is_control_byte),
-    decision("bare-lf-in-chunked", BOTH, &[TheyAccept], |_, ours, _| ours.says("'\\n': it is not allowed there")),
+    decision("bare-lf-in-chunked", BOTH, &[TheyAccept], |_, ours, _| ours.mentions("'\\n': it is not allowed there")),
     decision("bare-cr-in-chunk-line", &[H11], &[TheyAccept], |_, ours, _| {
-        ours.says("chunk line: ") && ours.says("LF must follow CR")
+        ours.mentions("chunk line: ") && ours.mentions("LF must follow CR")
     }),
     decision("folded-trailer", &[H11], &[TheyAccept], |case, ours, _| {
-        ours.says("trailer section: invalid header name") && (case.has(b"\r\n ") || case.has(b"\r\n\t"))
+        ours.mentions("trailer section: invalid header name") && (case.has(b"\r\n ") || case.has(b"\r\n\t"))
     }),
     decision("folded-framing", BOTH, &[TheyAccept], |case, ours, _| {
-        ours.says("is folded over two lines") && (case.has(b"\n ") || case.has(b"\n\t"))
+        ours.mentions("is folded over two lines") && (case.has(b"\n ") || case.has(b"\n\t"))
     }),
     decision("not-http-1", &[H11], &[TheyAccept], |case, ours, _| {
-        ours.says("not HTTP/1.x") && !case.bytes.starts_with(b"HTTP/1.")
+        ours.mentions("not HTTP/1.x") && !case.bytes.starts_with(b"HTTP/1.")
     }),
     decision("length-beside-identity", &[Hyper], &[TheyAccept], |case, ours, _| {
         let reasons = ["is not a length", "two different lengths", "bytes before the body did"];
-        reasons.iter().any(|reason| ours.says(reason)) && case.has(b"identity")
+        reasons.iter().any(|reason| ours.mentions(reason)) && case.has(b"identity")
     }),
     decision("unknown-coding", &[Hyper], &[TheyAccept], |_, ours, theirs| {
-        (ours.says("is not chunked") || ours.says("identity together with chunked"))
+        (ours.mentions("is not chunked") || ours.mentions("identity together with chunked"))
             && theirs.values("transfer-encoding").any(|value| !is_chunked(value))
     }),
-    decision("chunked-twice", &[Hyper], &[TheyAccept], |_, ours, _| ours.says("Transfer-Encoding: chunked twice")),
+    decision("chunked-twice", &[Hyper], &[TheyAccept], |_, ours, _| ours.mentions("Transfer-Encoding: chunked twice")),
     decision("empty-coding", &[Hyper], &[TheyAccept], |_, ours, theirs| {
-        ours.says("Transfer-Encoding is empty") && theirs.values("transfer-encoding").all(<[u8]>::is_empty)
+        ours.mentions("Transfer-Encoding is empty") && theirs.values("transfer-encoding").all(<[u8]>::is_empty)
     }),
     decision("unasked-101", &[Hyper], &[TheyAccept], |_, ours, theirs| {
-        ours.says("101 that was not asked for") && theirs.status == Some(101)
+        ours.mentions("101 that was not asked for") && theirs.status == Some(101)
     }),
     decision("empty-lines-limit", &[Hyper], &[TheyAccept], |case, ours, _| {
-        ours.says("more than 4 empty lines")
+        ours.mentions("more than 4 empty lines")
             && case.bytes.split(|byte| *byte == b'\n').take(5).all(|line| line.is_empty() || line == b"\r")
     }),
-    decision("interim-limit", BOTH, &[TheyAccept], |_, ours, _| ours.says("interim responses: over 65536 bytes")),
+    decision("interim-limit", BOTH, &[TheyAccept], |_, ours, _| ours.mentions("interim responses: over 65536 bytes")),
     decision("head-limits", BOTH, &[TheyAccept], |case, ours, _| {
-        let is_large = ours.says("(max_head_size)") && case.bytes.len() > 64 * 1024;
-        is_large || ours.says("over 256 fields (max_headers)")
+        let is_large = ours.mentions("(max_head_size)") && case.bytes.len() > 64 * 1024;
+        is_large || ours.mentions("over 256 fields (max_headers)")
     }),
     decision("chunk-line-limit", BOTH, &[TheyAccept], |case, ours, _| {
-        ours.says("chunk line: over 4096 bytes") && case.bytes.len() > 4096
+        ours.mentions("chunk line: over 4096 bytes") && case.bytes.len() > 4096
     }),
     decision("trailer-limits", BOTH, &[TheyAccept], |case, ours, _| {
-        let is_large = ours.says("trailer section: over 16384 bytes") && case.bytes.len() > 16384;
-        is_large || ours.says("trailer section: too many headers")
+        let is_large = ours.mentions("trailer section: over 16384 bytes") && case.bytes.len() > 16384;
+        is_large || ours.mentions("trailer section: too many headers")
     }),
     // They refuse.
-    decision("empty-lines", &[H11], &[WeAccept], |_, _, theirs| theirs.says("no response line received")),
+    decision("empty-lines", &[H11], &[WeAccept], |_, _, theirs| theirs.mentions("no response line received")),
     decision("other-minor-version", &[Hyper], &[WeAccept], |case, _, theirs| {
-        theirs.says("Parse(Version)") && (2..=9).any(|minor| case.has(format!("HTTP/1.{minor} ").as_bytes()))
+        theirs.mentions("Parse(Version)") && (2..=9).any(|minor| case.has(format!("HTTP/1.{minor} ").as_bytes()))
     }),
     decision("any-extension", &[H11], &[WeAccept], |_, _, theirs| {
-        theirs.says("illegal chunk header") && theirs.says(";")
+        theirs.mentions("illegal chunk header") && theirs.mentions(";")
     }),
     decision("framing-in-trailers", &[H11], &[WeAccept], |_, _, theirs| {
         theirs.status.is_some() && (refuses_coding(theirs) || refuses_length(theirs))
@@ -90,7 +90,7 @@ pub(crate) const DECISIONS: &[Decision] = &[
     decision("trailers-of-16-kib", &[Hyper], &[WeAccept], |case, ours, _| ours.reuse && case.bytes.len() > 16384),
     decision("control-byte-in-value", BOTH, &[WeAccept], |_, ours, theirs| {
         let has_control = ours.fields.iter().any(|(_, value)| value.iter().any(u8::is_ascii_control));
-        has_control && (theirs.says("Parse(Header(Token))") || theirs.says("illegal header line"))
+        has_control && (theirs.mentions("Parse(Header(Token))") || theirs.mentions("illegal header line"))
     }),
     decision("http-2-in-text", BOTH, &[WeAccept, TheyReuse], |case, ours, _| {
         !ours.reuse && case.bytes.trim_ascii_start().starts_with(b"HTTP/2")
@@ -152,7 +152,7 @@ impl Case {
 }
 
 impl Outcome {
-    fn says(&self, reason: &str) -> bool {
+    fn mentions(&self, reason: &str) -> bool {
         self.why.contains(reason)
     }
 
@@ -173,15 +173,15 @@ fn is_chunked(value: &[u8]) -> bool {
 fn is_control_byte(case: &Case, ours: &Outcome, _: &Outcome) -> bool {
     let is_control = |byte: &u8| byte.is_ascii_control() && !b"\t\r\n".contains(byte);
     let places = ["invalid header value", "invalid response status", "chunk extension: '\\x", "trailer section: '\\x"];
-    case.bytes.iter().any(is_control) && places.iter().any(|place| ours.says(place))
+    case.bytes.iter().any(is_control) && places.iter().any(|place| ours.mentions(place))
 }
 
 fn refuses_coding(h11: &Outcome) -> bool {
-    h11.says("Only Transfer-Encoding: chunked is supported") || h11.says("multiple Transfer-Encoding headers")
+    h11.mentions("Only Transfer-Encoding: chunked is supported") || h11.mentions("multiple Transfer-Encoding headers")
 }
 
 fn refuses_length(h11: &Outcome) -> bool {
-    h11.says("bad Content-Length") || h11.says("conflicting Content-Length headers")
+    h11.mentions("bad Content-Length") || h11.mentions("conflicting Content-Length headers")
 }
 
 /// h11 refuses a field for its value alone; here another rule had decided before it is looked at.

@@ -66,7 +66,7 @@ impl Lexer {
         }
     }
 
-    /// Goes over so many characters and keeps the count of lines.
+    /// Goes over this many characters and keeps the count of lines.
     fn skip(&mut self, length: usize) {
         let end = (self.at + length).min(self.chars.len());
         let lines = self.chars[self.at..end].iter().filter(|&&char| char == '\n');
@@ -116,7 +116,7 @@ impl Lexer {
         self.push(Kind::Literal, length + 1);
     }
 
-    /// A raw string with so many characters (`r`, `br`, `cr`) before its hashes.
+    /// A raw string with this many characters (`r`, `br`, `cr`) before its hashes.
     fn raw_string(&mut self, prefix: usize) {
         let hashes = self.chars[self.at + prefix..].iter();
         let hashes = hashes.take_while(|&&char| char == '#').count();

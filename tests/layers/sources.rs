@@ -169,7 +169,7 @@ impl Source {
         self.is(at, "use") && !self.is(at + 1, "<")
     }
 
-    /// Spreads out the tree that starts at `at`; gives the index behind it.
+    /// Spreads out the tree that starts at `at`; gives the index after it.
     fn use_tree(&self, mut at: usize, mut path: Vec<String>, leaves: &mut Vec<Leaf>) -> usize {
         let first = at;
         while at < self.tokens.len() {
@@ -277,7 +277,7 @@ fn inline_modules(tokens: &[Token]) -> Vec<Vec<Inline>> {
     around
 }
 
-/// Whether the attributes right before say `cfg(test)`, alone or in an `all(…)`.
+/// Returns whether the attributes right before say `cfg(test)`, alone or in an `all(…)`.
 fn is_cfg_test(before: &[Token]) -> bool {
     let ends_item = |token: &&Token| [";", "{", "}"].iter().any(|mark| token.is(mark));
     let attributes = before.iter().rev().take_while(|token| !ends_item(token));

@@ -17,7 +17,7 @@ enum Coding {
 
 const CODINGS: [Coding; 3] = [Coding::Length, Coding::Chunked, Coding::UntilClose];
 
-/// Answers with a body of so many bytes, in pieces of at most a MiB. A client that has had enough
+/// Answers with a body of this many bytes, in pieces of at most a MiB. A client that has had enough
 /// may close before.
 fn send_body(conn: &mut Conn, coding: Coding, length: usize) {
     let field = match coding {
@@ -58,7 +58,7 @@ fn peer_with(coding: Coding, length: usize) -> Peer {
 /// Asks, and lets the peer live until the body was collected.
 fn collect<T>(coding: Coding, length: usize, how: impl FnOnce(Response) -> Result<T>) -> Result<T> {
     let peer = peer_with(coding, length);
-    how(Client::new().get(peer.url("/")).send().expect("an answer"))
+    how(Client::new().get(peer.url("/")).send().expect("a response"))
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn text_collects_64_mib_and_not_one_byte_more() {
 }
 
 #[test]
-fn a_limit_of_ones_own_holds_on_both_sides() {
+fn a_limit_that_was_set_holds_on_both_sides() {
     for coding in CODINGS {
         for limit in [0, 1, 100, 8_192, 100_000] {
             let bytes = |length| collect(coding, length, |response| response.limit(limit as u64).bytes());
@@ -95,7 +95,7 @@ fn a_limit_of_ones_own_holds_on_both_sides() {
 }
 
 #[test]
-fn a_limit_of_ones_own_may_be_larger_than_the_default() {
+fn a_limit_that_was_set_may_be_larger_than_the_default() {
     let limit = 65 * MIB as u64;
     let bytes = collect(Coding::Length, 65 * MIB, |response| response.limit(limit).bytes());
     assert_eq!(bytes.unwrap().len(), 65 * MIB);
@@ -123,7 +123,7 @@ impl std::io::Write for Count {
     }
 }
 
-/// An answer that announces so many bytes, sends five of them, and ends.
+/// A response that announces this many bytes, sends five of them, and ends.
 fn announcing(length: u64) -> Peer {
     Peer::start(move |mut conn, _| {
         conn.request();
@@ -164,7 +164,7 @@ fn read_on(body: &mut Body) -> (Vec<u8>, Error) {
 /// The most address space this process ever had, in KiB.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn address_space_peak() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux says how large we are");
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux shows how large we are");
     let line = status.lines().find(|line| line.starts_with("VmPeak:")).expect("VmPeak");
     let digits: String = line.chars().filter(char::is_ascii_digit).collect();
     digits.parse().expect("a number")
@@ -177,7 +177,7 @@ fn an_announced_length_costs_no_memory() {
     let peer = announcing(1 << 40);
     let response = Client::new().get(peer.url("/")).send().unwrap();
     assert_eq!(response.limit(u64::MAX).bytes().unwrap_err().kind(), ErrorKind::Truncated);
-    // The other tests of this file run beside this one, hence the slack.
+    // The other tests of this file run at the same time, hence the slack.
     let grown = address_space_peak() - before;
     assert!(grown < 1 << 28, "{grown} KiB for a body that announced a TiB");
 }
@@ -216,8 +216,8 @@ fn a_body_larger_than_memory_is_an_error_and_not_the_end_of_the_process() {
         .env(URL_VARIABLE, peer.url("/"))
         .output()
         .expect("a shell");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
     assert_eq!(peer.connections(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! Durations that make no sense, and durations that mean for ever.
+//! Invalid durations, and durations that mean for ever.
 
 use std::time::Duration;
 

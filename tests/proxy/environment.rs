@@ -40,8 +40,8 @@ fn start_children() {
         .env("no_proxy", "127.0.0.2")
         .output()
         .expect("this program runs");
-    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    let printed = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && printed.contains("1 passed"), "{printed}");
     assert_eq!(proxy.request_lines(), ["GET http://example.test/ HTTP/1.1"]);
 }
 

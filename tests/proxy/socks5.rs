@@ -12,7 +12,7 @@ const URL: &str = "http://example.test:8081/a";
 /// What a proxy says that has no address to tell of.
 const GRANTED: [u8; 10] = [5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 
-/// Reads a greeting without login and a request of so many bytes behind its first four.
+/// Reads a greeting without login and a request of this many bytes after its first four.
 fn request(conn: &mut Conn, rest: usize) -> Vec<u8> {
     assert_eq!(conn.exactly(3).as_deref(), Some(&[5, 1, 0][..]), "a greeting that offers no login");
     conn.send([5, 0]);
@@ -38,7 +38,7 @@ fn replying(reply: Vec<u8>) -> Peer {
     })
 }
 
-/// The error of a request through a proxy that does what the script says.
+/// The error of a request through a proxy that follows the script.
 #[track_caller]
 fn refusal(peer: &Peer) -> Error {
     let error = refused(&by(at("socks5h", peer)), URL);
@@ -82,7 +82,7 @@ fn a_name_is_looked_up_here_and_its_address_is_sent() {
 }
 
 #[test]
-fn a_name_that_is_not_known_here_does_not_trouble_the_proxy() {
+fn a_name_that_is_not_known_here_does_not_reach_the_proxy() {
     let peer = Peer::start(|_, _| panic!("nothing to ask for"));
     let client = Client::builder().resolver(Name("other.test", Vec::new())).proxy(at("socks5", &peer)).build();
     assert_eq!(refused(&client, URL).kind(), ErrorKind::Resolve);
@@ -256,14 +256,14 @@ fn the_address_that_a_proxy_tells_of_may_be_of_any_kind() {
 }
 
 #[test]
-fn what_comes_behind_the_handshake_is_not_the_servers_answer() {
+fn what_comes_after_the_handshake_is_not_the_servers_response() {
     let early = [&GRANTED[..], ok("the proxy's own").as_bytes()].concat();
-    let said = refusal(&replying(early)).to_string();
-    assert!(said.contains("bytes came after it, before a request was sent ("), "{said}");
+    let message = refusal(&replying(early)).to_string();
+    assert!(message.contains("bytes came after it, before a request was sent ("), "{message}");
 }
 
 #[test]
-fn an_answer_byte_by_byte_is_an_answer() {
+fn a_response_byte_by_byte_is_a_response() {
     let peer = Peer::start(|mut conn, _| {
         conn.exactly(3);
         conn.send_bytewise([5, 0]);
@@ -275,7 +275,7 @@ fn an_answer_byte_by_byte_is_an_answer() {
 }
 
 #[test]
-fn an_answer_that_is_none_is_an_error() {
+fn a_response_that_is_none_is_an_error() {
     let table: [(&[u8], &[u8], &str); 11] = [
         (b"", b"", "it closed the connection"),
         (b"\x05", b"", "it closed the connection"),
@@ -304,7 +304,7 @@ fn an_answer_that_is_none_is_an_error() {
 }
 
 #[test]
-fn a_login_that_is_answered_in_another_tongue_is_an_error() {
+fn a_login_that_is_answered_by_another_protocol_is_an_error() {
     for (answer, want) in [
         (&[9, 0][..], "version 9 of the login"),
         (&[1, 2], "does not take the user and password"),

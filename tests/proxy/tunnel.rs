@@ -8,7 +8,7 @@ use longwire::{CancelToken, Client, Error, ErrorKind, Fate, Proxy, Stage};
 use super::support::peer::{Conn, Event, Peer, Req, ok};
 use super::{BASIC, SHORT, assert_in_time, at, by, head, impatient, refused};
 
-/// The largest head that an answer to CONNECT may have, and how much of its body is kept.
+/// The largest head that a response to CONNECT may have, and how much of its body is kept.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const BODY_BYTES_MAX: usize = 8 * 1024;
 const ESTABLISHED: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
@@ -35,7 +35,7 @@ fn serve(conn: &mut Conn) {
     }
 }
 
-/// A proxy that does with CONNECT what the script says.
+/// A proxy that follows the script where it gets a CONNECT.
 fn doing<T>(script: impl Fn(&mut Conn, Req) -> T + Send + Sync + 'static) -> Peer {
     Peer::start(move |mut conn, _| {
         let request = conn.head().expect("CONNECT");
@@ -90,7 +90,7 @@ fn the_request_for_a_tunnel_is_these_bytes() {
 fn a_tunnel_is_asked_for_in_the_clients_name_and_not_in_the_requests() {
     let peer = Peer::start(|mut conn, _| {
         let request = conn.head().expect("CONNECT");
-        conn.note(request.header("user-agent").unwrap_or("nobody"));
+        conn.note(request.header("user-agent").unwrap_or("none"));
         conn.send(ESTABLISHED);
         serve(&mut conn);
     });
@@ -98,7 +98,7 @@ fn a_tunnel_is_asked_for_in_the_clients_name_and_not_in_the_requests() {
     let own = tunnelling(&peer).header("user-agent", "for the proxy").unwrap();
     let cases = [
         (builder().user_agent("me/1"), "me/1"),
-        (builder().user_agent(""), "nobody"),
+        (builder().user_agent(""), "none"),
         (builder().user_agent("me/1").default_header("User-Agent", "me/2"), "me/2"),
         (builder().user_agent("me/1").proxy(own), "for the proxy"),
     ];
@@ -143,7 +143,7 @@ fn any_2xx_opens_it_and_its_framing_means_nothing() {
 }
 
 #[test]
-fn an_answer_byte_by_byte_is_an_answer() {
+fn a_response_byte_by_byte_is_a_response() {
     let peer = doing(|conn, _| {
         conn.send_bytewise(format!("HTTP/1.1 100 Continue\r\n\r\n{ESTABLISHED}"));
         serve(conn);
@@ -208,7 +208,7 @@ fn a_refusal_without_end_ends() {
 }
 
 #[test]
-fn a_refusals_body_is_not_waited_for_as_long_as_an_answer_is() {
+fn a_refusals_body_is_not_waited_for_as_long_as_a_response_is() {
     let peer = doing(|conn, _| {
         conn.send("HTTP/1.1 503 No\r\nContent-Length: 100\r\n\r\nbeginning");
         conn.hold();
@@ -218,7 +218,7 @@ fn a_refusals_body_is_not_waited_for_as_long_as_an_answer_is() {
     assert_eq!(error.kind(), ErrorKind::Proxy, "{error}");
     assert!(error.proxy_answer().is_some_and(|answer| answer.ends_with(b"\r\n\r\nbeginning")), "{error}");
     assert_in_time(started, Duration::from_secs(1), &error);
-    // Nor does it make a limit pass unseen: the answer is there, and says more than a timeout.
+    // Nor does it make a limit pass unseen: the response is there, and says more than a timeout.
     assert_eq!(refused(&impatient(tunnelling(&peer)), URL).kind(), ErrorKind::Proxy);
 }
 
@@ -229,7 +229,7 @@ fn a_407_says_what_to_do() {
     let (wants, not_such) = ("it wants credentials", "it does not take such credentials");
     let token = ["Proxy-Authorization", "Bearer hunter2"];
     let raw = ["Proxy-Authorization", "hunter2"];
-    // (what it offers, what it was given, what is said)
+    // (what it offers, what it was given, what the error says)
     let cases: [(&[&str], _, _); 10] = [
         (&[basic], None, format!("{wants}, and offers Basic (Proxy::basic_auth)")),
         (&["NTLM", "basic a=b"], None, format!("{wants}, and offers NTLM, basic (Proxy::basic_auth)")),
@@ -266,7 +266,7 @@ fn a_refused_post_was_not_sent() {
 }
 
 #[test]
-fn bytes_behind_the_answer_are_an_error() {
+fn bytes_after_the_response_are_an_error() {
     let fake = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake";
     let error = refusal(format!("{ESTABLISHED}{fake}")).to_string();
     assert!(error.contains("bytes came after it"), "{error}");
@@ -277,7 +277,7 @@ fn bytes_behind_the_answer_are_an_error() {
 }
 
 #[test]
-fn an_answer_that_is_none_is_an_error() {
+fn a_response_that_is_none_is_an_error() {
     for (answer, want) in [
         ("", "the connection ended without a response"),
         ("HTTP/1.1 20", "the connection ended inside the response head"),
@@ -306,7 +306,7 @@ fn a_reset_is_an_error() {
 }
 
 #[test]
-fn the_answers_head_has_a_limit() {
+fn the_head_of_a_response_has_a_limit() {
     let answer = |bytes: usize| {
         let filler = "x".repeat(bytes - "HTTP/1.1 200 OK\r\nA: \r\n\r\n".len());
         format!("HTTP/1.1 200 OK\r\nA: {filler}\r\n\r\n")
@@ -321,7 +321,7 @@ fn the_answers_head_has_a_limit() {
 }
 
 #[test]
-fn interim_answers_are_passed_over_so_many_bytes_of_them() {
+fn interim_responses_are_skipped_up_to_a_limit_of_bytes() {
     const ONE: &str = "HTTP/1.1 102 A moment, please..\r\n\r\n";
     let interim = |bytes: usize| {
         let filler = "x".repeat(bytes % ONE.len());
@@ -385,7 +385,7 @@ fn a_limit_of_the_handshake_is_none_of_the_exchange() {
 }
 
 #[test]
-fn a_refused_tunnel_leaves_no_connection_and_no_place_behind() {
+fn a_refused_tunnel_leaves_no_connection_and_no_slot_behind() {
     let peer = Peer::answering("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
     let client = Client::builder().proxy(tunnelling(&peer)).max_connections_per_host(1).build();
     for index in 0..3 {

@@ -3,9 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use longwire::{Client, Method, Response, Result};
+use longwire::{Client, ErrorKind, Method, Response, Result};
 
 use super::support::peer::Req;
+use super::support::script::{Script, reply};
 use super::{Site, goal, reach, redirect};
 
 /// A request with every kind of header field, to be sent to the first origin.
@@ -233,4 +234,16 @@ fn userinfo_in_a_location_is_dropped() {
     reach(get.send());
     let last = site.last();
     assert_eq!(last.header("authorization"), Some("Bearer mine"));
+}
+
+#[test]
+fn what_is_let_through_by_name_must_be_a_name() {
+    const URL: &str = "http://memory.test/";
+    let client = |name| {
+        Client::builder().connector(Script::answering(reply(200).body("fine"))).allow_cross_origin_header(name).build()
+    };
+    let error = client("X Y").get(URL).send().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.to_string().contains("header name \"X\" is followed by ' '"), "{error}");
+    assert_eq!(client("X-Y").get(URL).send().unwrap().text().unwrap(), "fine");
 }

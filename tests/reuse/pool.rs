@@ -25,9 +25,9 @@ fn wait_for(client: &Client, done: impl Fn(&PoolStats) -> bool) -> PoolStats {
     }
 }
 
-/// Opens so many connections at once, and gives them all back.
+/// Opens this many connections at once, and gives them all back.
 fn open_and_release(client: &Client, peer: &Peer, connections: usize) {
-    let open: Vec<_> = (0..connections).map(|_| client.get(peer.url("/")).send().expect("an answer")).collect();
+    let open: Vec<_> = (0..connections).map(|_| client.get(peer.url("/")).send().expect("a response")).collect();
     for response in open {
         response.bytes().expect("a body");
     }
@@ -115,7 +115,7 @@ fn at_most_so_many_stay_idle_for_one_host() {
 }
 
 #[test]
-fn thirty_two_stay_idle_for_one_host_unless_told_otherwise() {
+fn thirty_two_stay_idle_for_one_host_by_default() {
     let peer = Peer::answering(ok("x"));
     let client = Client::new();
     open_and_release(&client, &peer, 33);
@@ -150,7 +150,7 @@ fn the_one_that_was_idle_for_longest_makes_room_and_not_the_one_that_was_opened_
 }
 
 #[test]
-fn one_hundred_and_twenty_eight_stay_idle_in_all_unless_told_otherwise() {
+fn one_hundred_and_twenty_eight_stay_idle_in_all_by_default() {
     let peers: Vec<Peer> = (0..5).map(|_| Peer::answering(ok("x"))).collect();
     let client = Client::new();
     for (index, peer) in peers.iter().enumerate() {
@@ -185,7 +185,7 @@ fn the_time_that_a_body_lies_unread_is_idle_time_to_the_server() {
 }
 
 #[test]
-fn whoever_waits_gets_no_connection_whose_time_is_over() {
+fn a_waiter_gets_no_connection_that_has_expired() {
     let peer = Peer::answering(ok("x"));
     let builder = Client::builder().max_connections_per_host(1);
     let client = builder.idle_timeout(Duration::from_millis(100)).build();
@@ -266,16 +266,16 @@ fn a_connection_that_has_grown_old_is_not_used_again() {
     assert_eq!(young.pool_stats().reused, 1);
 }
 
-/// A client with one place per host, whose place is taken by the response.
+/// A client with one slot per host, whose slot is taken by the response.
 fn full(peer: &Peer, connect_timeout: Duration) -> (Client, longwire::Response) {
     let builder = Client::builder().max_connections_per_host(1);
     let client = builder.connect_timeout(connect_timeout).build();
-    let response = client.get(peer.url("/first")).send().expect("an answer");
+    let response = client.get(peer.url("/first")).send().expect("a response");
     (client, response)
 }
 
 #[test]
-fn a_request_waits_for_a_place_and_gets_the_connection_itself() {
+fn a_request_waits_for_a_slot_and_gets_the_connection_itself() {
     let peer = Peer::answering(ok("x"));
     let (client, first) = full(&peer, LIMIT);
     let waiter = thread::spawn({
@@ -291,14 +291,14 @@ fn a_request_waits_for_a_place_and_gets_the_connection_itself() {
 }
 
 #[test]
-fn a_wait_for_a_place_is_not_counted_as_sending() {
+fn a_wait_for_a_slot_is_not_counted_as_sending() {
     const HELD: Duration = Duration::from_secs(1);
 
     let peer = Peer::answering(ok("x"));
     let (client, first) = full(&peer, LIMIT);
     let waiter = thread::spawn({
         let (client, url) = (client.clone(), peer.url("/second"));
-        move || client.get(url).send().expect("an answer").timings()
+        move || client.get(url).send().expect("a response").timings()
     });
     wait_for(&client, |stats| stats.waiting == 1);
     thread::sleep(HELD); // this is the time that is looked for
@@ -309,7 +309,7 @@ fn a_wait_for_a_place_is_not_counted_as_sending() {
 }
 
 #[test]
-fn an_observer_that_panics_costs_no_place() {
+fn an_observer_that_panics_costs_no_slot() {
     let peer = Peer::start(|mut conn, _| {
         conn.request();
         conn.send(ok("kept"));
@@ -317,8 +317,8 @@ fn an_observer_that_panics_costs_no_place() {
         conn.send(answer("200 OK", "Connection: close\r\n", "closed"));
     });
     for fatal in 0..10 {
-        let told = AtomicUsize::new(0);
-        let observer = Panicking { told, fatal };
+        let count = AtomicUsize::new(0);
+        let observer = Panicking { count, fatal };
         let client = Client::builder().max_connections_per_host(1).observer(observer).build();
         for _ in 0..3 {
             let _ = catch_unwind(AssertUnwindSafe(|| client.get(peer.url("/")).send().and_then(Response::text)));
@@ -330,19 +330,19 @@ fn an_observer_that_panics_costs_no_place() {
 
 /// An observer that makes a mistake, once.
 struct Panicking {
-    told: AtomicUsize,
+    count: AtomicUsize,
     fatal: usize,
 }
 
 impl Observer for Panicking {
     fn event(&self, event: &Event<'_>) {
-        let number = self.told.fetch_add(1, Ordering::SeqCst);
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
         assert_ne!(number, self.fatal, "a mistake in the observer (this is what the test wants): {event:?}");
     }
 }
 
 #[test]
-fn a_request_gets_the_place_of_a_connection_that_was_closed() {
+fn a_request_gets_the_slot_of_a_connection_that_was_closed() {
     let peer = Peer::start(|mut conn, index| {
         conn.request();
         let cut = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx".to_owned();
@@ -382,7 +382,7 @@ fn those_who_wait_are_served_in_the_order_they_came() {
 }
 
 #[test]
-fn places_freed_together_reach_all_who_wait() {
+fn slots_freed_together_reach_all_who_wait() {
     const PLACES: usize = 3;
     let peer = Peer::answering(ok("x"));
     let client = Client::builder().max_connections_per_host(PLACES).connect_timeout(LIMIT).build();
@@ -392,8 +392,8 @@ fn places_freed_together_reach_all_who_wait() {
         let waiters = (0..PLACES).map(|_| {
             let (client, url, all_have_one) = (client.clone(), peer.url("/"), all_have_one.clone());
             thread::spawn(move || {
-                let response = client.get(url).send().expect("a place");
-                all_have_one.wait(); // nobody gives a place back before
+                let response = client.get(url).send().expect("a slot");
+                all_have_one.wait(); // no thread gives a slot back before
                 response.bytes().expect("a body");
             })
         });
@@ -411,7 +411,7 @@ fn places_freed_together_reach_all_who_wait() {
 }
 
 #[test]
-fn waiting_for_a_place_counts_to_the_connect_timeout() {
+fn waiting_for_a_slot_counts_to_the_connect_timeout() {
     let peer = Peer::answering(ok("x"));
     let limit = Duration::from_millis(200);
     let (client, first) = full(&peer, limit);
@@ -424,12 +424,12 @@ fn waiting_for_a_place_counts_to_the_connect_timeout() {
     assert!(error.is_timeout());
     assert_eq!(client.pool_stats().waiting, 0);
     first.bytes().unwrap();
-    assert_eq!(text(&client, peer.url("/third")), "x", "the place is not lost");
+    assert_eq!(text(&client, peer.url("/third")), "x", "the slot is not lost");
     assert_eq!(peer.connections(), 1);
 }
 
 #[test]
-fn the_whole_timeout_bounds_the_wait_for_a_place_too() {
+fn the_whole_timeout_bounds_the_wait_for_a_slot_too() {
     let peer = Peer::answering(ok("x"));
     let (client, _first) = full(&peer, LIMIT);
     let limit = Duration::from_millis(200);
@@ -440,7 +440,7 @@ fn the_whole_timeout_bounds_the_wait_for_a_place_too() {
 }
 
 #[test]
-fn a_cancel_ends_the_wait_for_a_place() {
+fn a_cancel_ends_the_wait_for_a_slot() {
     let peer = Peer::answering(ok("x"));
     let (client, first) = full(&peer, LIMIT);
     let token = CancelToken::new();
@@ -465,22 +465,22 @@ fn another_host_is_not_waited_for() {
 }
 
 #[test]
-fn a_dead_connection_does_not_hold_its_place() {
+fn a_dead_connection_does_not_hold_its_slot() {
     let peer = Peer::start(|mut conn, index| {
         conn.request();
         conn.send(ok("x"));
         if index == 0 {
-            conn.was_told("it is idle");
+            conn.was_signalled("it is idle");
             return; // found by the probe
         }
-        conn.request(); // and here in place of an answer: found by a retry
+        conn.request(); // and here instead of a response: found by a retry
         if index == 2 {
             conn.send(ok("y"));
         }
     });
     let client = Client::builder().max_connections_per_host(1).connect_timeout(LIMIT).build();
     assert_eq!(text(&client, peer.url("/1")), "x");
-    peer.tell("it is idle");
+    peer.signal("it is idle");
     assert!(peer.has_closed(0));
     assert_eq!(text(&client, peer.url("/2")), "x");
     assert_eq!(text(&client, peer.url("/3")), "x", "sent again on a third connection");
@@ -489,7 +489,7 @@ fn a_dead_connection_does_not_hold_its_place() {
 }
 
 #[test]
-fn a_redirect_gives_its_place_up_before_it_takes_the_next() {
+fn a_redirect_gives_its_slot_up_before_it_takes_the_next() {
     let peer = Peer::start(|mut conn, index| {
         conn.request();
         let stalled = "HTTP/1.1 302 Found\r\nLocation: /new\r\nContent-Length: 9\r\n\r\nx";

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use longwire::{Client, CloseReason, PoolStats, Response};
 
 use crate::support::peer::{Peer, answer, ok};
-use crate::text;
+use crate::support::script::{Script, raw};
+use crate::{URL, text};
 
 /// Far below the peer's own patience (20 s), far above what a noisy machine needs.
 const AT_ONCE: Duration = Duration::from_secs(8);
 
-/// The first connection's first answer is `first`, and `rest` when the test says so by a second
+/// The first connection's first response is `first`, and `rest` when the test says so by a second
 /// connection; all other requests are answered "second".
 fn peer_sending(first: impl Into<Vec<u8>>) -> Peer {
     let first = first.into();
@@ -27,12 +28,12 @@ fn peer_sending(first: impl Into<Vec<u8>>) -> Peer {
     })
 }
 
-/// Drops the answer `first` after `drop_it`, once all of it has arrived; then asks again.
+/// Drops the response `first` after `drop_it`, once all of it has arrived; then asks again.
 #[track_caller]
 fn stats_after_drop(first: impl Into<Vec<u8>>, drop_it: impl FnOnce(Response)) -> (usize, PoolStats) {
     let peer = peer_sending(first);
     let client = Client::new();
-    let response = client.get(peer.url("/1")).send().expect("an answer");
+    let response = client.get(peer.url("/1")).send().expect("a response");
     assert!(peer.noted(0, "sent"));
     let begin = Instant::now();
     drop_it(response);
@@ -96,7 +97,7 @@ fn a_body_that_ends_with_the_connection_is_not_waited_for() {
 }
 
 #[test]
-fn bytes_behind_a_dropped_body_are_stray() {
+fn bytes_after_a_dropped_body_are_stray() {
     let poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
     let first = format!("{}{poison}", ok(&"x".repeat(2_000)));
     assert_closed(CloseReason::StrayBytes, first, drop);
@@ -154,4 +155,18 @@ fn a_redirects_small_body_is_taken_and_the_connection_used_again() {
     assert_eq!(text(&client, peer.url("/old")), "second");
     assert_eq!(peer.connections(), 1);
     assert_eq!(client.pool_stats().reused, 1);
+}
+
+/// Chunk extensions and tiny chunks without end, well-formed.
+#[test]
+fn dropping_a_body_does_not_read_a_flood_of_framing() {
+    const FLOOD_BYTES: u64 = 8 << 20;
+    let chunk = [&b"1;"[..], &[b'x'; 4000], b"\r\na\r\n"].concat();
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let script = Script::answering(raw(head).repeat(chunk, FLOOD_BYTES));
+    let client = script.client();
+    drop(client.get(URL).send().unwrap());
+    let taken = script.bytes_sent() - head.len() as u64;
+    assert!((1..=128 * 1024).contains(&taken), "{taken} bytes were taken");
+    assert_eq!(client.pool_stats().closed.get(CloseReason::Unfinished), 1);
 }

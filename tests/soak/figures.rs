@@ -89,7 +89,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Looks at it when so many of all requests have been begun.
+    /// Checks it when so many of all requests have been begun.
     pub(crate) fn look(&mut self, begun: u64, requests: u64) {
         match begun * 3 / requests {
             0 => {}
@@ -102,7 +102,7 @@ impl Memory {
     pub(crate) fn medians(&mut self) -> [u64; 2] {
         self.halves.each_mut().map(|half| {
             half.sort_unstable();
-            half.get(half.len() / 2).copied().expect("looked at in each third")
+            half.get(half.len() / 2).copied().expect("measured in each third")
         })
     }
 }

@@ -64,13 +64,13 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
-/// What the server does in place of a plain answer.
+/// What the server does instead of a plain response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     None,
-    /// Nobody listens there.
+    /// Nothing listens there.
     Refused,
-    /// Interim answers come first.
+    /// Interim responses come first.
     Interim,
     /// 204.
     NoContent,
@@ -88,7 +88,7 @@ pub(crate) enum Fault {
     BadLastChunk,
     /// Slow, but in time.
     Drip,
-    /// The answer comes just about when the time is up.
+    /// The response comes just about when the time is up.
     Late,
     /// Silence that outlasts the time: before the head, within it, within the body.
     SilentBeforeHead,
@@ -97,7 +97,7 @@ pub(crate) enum Fault {
     /// One byte per so many milliseconds that outlast the time: in the head, in the body.
     DrippingHead,
     DrippingBody,
-    /// Does not read the upload, and says nothing.
+    /// Does not read the upload, and sends nothing.
     NeverReads,
     /// 413 before the upload was read; then RST, or FIN, or it reads the rest all the same.
     TooLargeReset,
@@ -135,7 +135,7 @@ const FAULTS: [(usize, Fault); 24] = [
 ];
 
 impl Fault {
-    /// Another address of loopback, where nobody listens to the ports of the server.
+    /// Another address of loopback, where nothing listens to the ports of the server.
     pub(crate) const REFUSING: &str = "127.0.0.9";
 
     pub(crate) fn is_redirect(self) -> bool {
@@ -147,7 +147,7 @@ impl Fault {
         self == Fault::Late || self.outlasts()
     }
 
-    /// No answer is complete in time.
+    /// No response is complete in time.
     pub(crate) fn outlasts(self) -> bool {
         matches!(
             self,
@@ -177,19 +177,19 @@ impl Fault {
     }
 }
 
-/// What becomes of the connection behind a whole answer.
+/// What becomes of the connection after a whole response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Aftermath {
     Keep,
     /// `Connection: close`.
     CloseSaid,
-    /// FIN at once, which nobody was told of.
+    /// FIN at once, which is not announced.
     CloseUnsaid,
     /// RST as the next request arrives.
     ResetOnNext,
     /// Another request's answer, in the same write.
     StrayAnswer,
-    /// Bytes that are no answer, a moment later.
+    /// Bytes that are no response, a moment later.
     StrayLate,
 }
 
@@ -205,13 +205,13 @@ const AFTERMATHS: [(usize, Aftermath); 5] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     Bytes,
-    /// By `read`, with a buffer of so many bytes.
+    /// By `read`, with a buffer of this many bytes.
     Buffer(usize),
     BufRead,
     CopyTo,
-    /// Drops it after so many bytes.
+    /// Drops it after this many bytes.
     Drop(usize),
-    /// Cancels the request after so many bytes.
+    /// Cancels the request after this many bytes.
     Cancel(usize),
 }
 
@@ -263,7 +263,7 @@ impl Plan {
         let framing = random.pick(&[(480, Framing::Chunked), (60, Framing::UntilClose)], Framing::Length);
         let framing = match (fault, framing) {
             (Fault::BadLastChunk, _) => Framing::Chunked,
-            // Nobody can tell that from an end.
+            // That cannot be distinguished from an end.
             (Fault::CutBody, Framing::UntilClose) => Framing::Length,
             // The connection stays open behind it, to be read from.
             (fault, Framing::UntilClose) if fault.needs_upload() => Framing::Length,
@@ -296,7 +296,7 @@ impl Plan {
         }
     }
 
-    /// Whether a request that got no byte of an answer may go out once more.
+    /// Returns whether a request that got no byte of a response may go out once more.
     pub(crate) fn is_repeatable(&self) -> bool {
         self.ask != Ask::Post && (self.upload == Upload::Bytes || self.upload_bytes == 0)
     }
@@ -314,7 +314,7 @@ fn upload_bytes(random: &mut Random, ask: Ask, fault: Fault) -> usize {
     }
 }
 
-/// A stray answer is in one segment with what it follows only if that is small.
+/// A stray response is in one segment with what it follows only if that is small.
 fn filling_bytes(random: &mut Random, aftermath: Aftermath) -> usize {
     match random.between(0, 99) {
         0..=59 => random.between(0, 2_000),
@@ -359,7 +359,7 @@ pub(crate) fn content(id: u64, filling_bytes: usize) -> Vec<u8> {
     content
 }
 
-/// Whether these bytes are the whole answer to this request.
+/// Returns whether these bytes are the whole response to this request.
 pub(crate) fn check(id: u64, content: &[u8]) -> Result<(), String> {
     let Some(end) = content.iter().position(|byte| *byte == b'\n') else {
         return Err(format!("{} bytes that do not say whose they are", content.len()));

@@ -17,7 +17,7 @@ use crate::plan::{self, Aftermath, Ask, Fault, Framing, HOSTS, Plan, Random};
 /// How long a connection waits for the client's next move.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How long one that has said its last word waits for the client to close first.
+/// How long one that has sent its last byte waits for the client to close first.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// How long the books may take to be quiet before they are shown, or closed.
@@ -43,13 +43,13 @@ pub(crate) struct Books {
 
 impl Books {
     fn note(&self, fault: impl std::fmt::Debug) {
-        let mut faults = self.faults.lock().expect("nobody panics with the counts");
+        let mut faults = self.faults.lock().expect("no thread panics with the counts");
         *faults.entry(format!("{fault:?}")).or_default() += 1;
     }
 
     /// What went wrong how often.
     pub(crate) fn faults(&self) -> BTreeMap<String, u64> {
-        self.faults.lock().expect("nobody panics with the counts").clone()
+        self.faults.lock().expect("no thread panics with the counts").clone()
     }
 
     pub(crate) fn connections(&self) -> u64 {
@@ -62,7 +62,7 @@ impl Books {
         MoreThan { arrivals: count(&self.arrivals), posts: count(&self.posts) + count(&self.first_posts) }
     }
 
-    /// Waits until no more than `live` connections are served; says whether that came to be.
+    /// Waits until no more than `live` connections are served; returns whether that came to be.
     fn wait_quiet(&self, live: usize) -> bool {
         let end = Instant::now() + QUIET_LIMIT;
         while self.live.load(Ordering::SeqCst) > live {
@@ -306,7 +306,7 @@ fn outlast(conn: &mut Conn, plan: &Plan) -> End {
     End::Close
 }
 
-/// An answer, whole or broken, to a request that was received.
+/// A response, whole or broken, to a request that was received.
 fn answer_whole(conn: &mut Conn, plan: &Plan, books: &Books) -> End {
     let mut random = Random::new(plan.seed);
     let answer = Answer::of(plan, if plan.fault == Fault::NoContent { "204 No Content" } else { "200 OK" });
@@ -350,7 +350,7 @@ fn answer_whole(conn: &mut Conn, plan: &Plan, books: &Books) -> End {
     follow_up(conn, plan, &mut random, books)
 }
 
-/// What comes behind the answer.
+/// What comes after the response.
 fn follow_up(conn: &mut Conn, plan: &Plan, random: &mut Random, books: &Books) -> End {
     if plan.framing == Framing::UntilClose && plan.ask != Ask::Head && plan.fault != Fault::NoContent {
         return End::Close;
@@ -372,7 +372,7 @@ fn follow_up(conn: &mut Conn, plan: &Plan, random: &mut Random, books: &Books) -
     }
 }
 
-/// The bytes of an answer.
+/// The bytes of a response.
 struct Answer {
     bytes: Vec<u8>,
     head_bytes: usize,
@@ -449,7 +449,7 @@ impl Request {
 }
 
 /// An accepted connection. The last byte that was received stays in the kernel until more is asked
-/// for: a socket closed with a byte unread says RST, and std has no other way to that.
+/// for: a socket closed with a byte unread sends RST, and std has no other way to that.
 struct Conn {
     stream: TcpStream,
     received: Vec<u8>,
@@ -567,7 +567,7 @@ impl Conn {
         }
     }
 
-    /// Whether the client took all of it.
+    /// Returns whether the client took all of it.
     fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }

@@ -24,11 +24,11 @@ pub fn system_calls(test: &str, variables: &[(&str, &str)]) -> u64 {
 pub fn instructions(test: &str, function: &str, variables: &[(&str, &str)]) -> u64 {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(format!("--toggle-collect={function}"));
-    let said = run(command, test, variables);
-    let said = String::from_utf8_lossy(&said.stderr);
-    let figure = said.lines().find_map(|line| line.split_once("Collected : "));
+    let printed = run(command, test, variables);
+    let printed = String::from_utf8_lossy(&printed.stderr);
+    let figure = printed.lines().find_map(|line| line.split_once("Collected : "));
     let figure = figure.and_then(|(_, figure)| figure.trim().parse().ok());
-    figure.filter(|figure| *figure > 0).unwrap_or_else(|| panic!("{function} was not counted: {said}"))
+    figure.filter(|figure| *figure > 0).unwrap_or_else(|| panic!("{function} was not counted: {printed}"))
 }
 
 /// Callgrind's profile of what the child executes from the entry of this function (a pattern of its
@@ -49,7 +49,7 @@ fn run(mut command: Command, test: &str, variables: &[(&str, &str)]) -> Output {
     command.arg(env::current_exe().expect("the path of this program"));
     command.args(["--exact", test]).envs(variables.iter().copied());
     let run = command.output().unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
-    let said = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&run.stderr));
+    let printed = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && printed.contains("1 passed"), "{printed}{}", String::from_utf8_lossy(&run.stderr));
     run
 }

@@ -1,4 +1,4 @@
-//! A global allocator that counts, by thread: whoever includes this file is measured with it.
+//! A global allocator that counts, by thread: a program that includes this file is measured with it.
 // A global allocator cannot be written without `unsafe`; the library itself has none.
 #![allow(unsafe_code)]
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it

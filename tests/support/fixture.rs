@@ -1,9 +1,7 @@
 //! The fixture corpus as data: reads `fixtures/*/NAME.http` and `NAME.expect`.
 //!
-//! What lives here: the files, their format, and nothing else. What must never
-//! live here: a name from the library, or a judgement on what it did. Two tests
-//! include this file, the pure parser's and the loopback client's, so that both
-//! are held to one and the same claim. `fixtures/README.md` is the format's manual.
+//! Here are the files, their format, and nothing else: no name from the library, and no
+//! judgement on what it did. `fixtures/README.md` is the format's manual.
 //!
 //! Every mistake in the corpus is a panic that names the file and the line.
 
@@ -52,7 +50,7 @@ pub(crate) struct Expect {
     pub(crate) claim: String,
     /// The RFC section, or the real server, that decides.
     pub(crate) section: String,
-    /// The request's method; `GET` unless said.
+    /// The request's method; `GET` unless given.
     pub(crate) method: String,
     /// What the server does after its last byte.
     pub(crate) then: Then,
@@ -109,7 +107,7 @@ pub(crate) enum Then {
 pub(crate) enum BodyClaim {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// So many bytes with this 64-bit FNV-1a sum.
+    /// This many bytes with this 64-bit FNV-1a sum.
     Sum { length: u64, fnv: u64 },
 }
 
@@ -138,7 +136,7 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
     }
 }
 
-/// The 64-bit FNV-1a sum: enough to tell two bodies apart, and six lines long.
+/// The 64-bit FNV-1a sum: enough to distinguish two bodies, and six lines long.
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
@@ -201,7 +199,7 @@ pub(crate) fn parse(text: &str) -> Result<Expect, Mistake> {
         let value = value.trim_matches([' ', '\t']);
         let many = ["header", "no-header", "trailer", "no-trailer"].contains(&key);
         if seen.contains(&key) && !many {
-            return Err(at(format!("`{key}` is said twice")));
+            return Err(at(format!("`{key}` is there twice")));
         }
         seen.push(key);
         match key {
@@ -225,8 +223,8 @@ pub(crate) fn parse(text: &str) -> Result<Expect, Mistake> {
 /// Writes one `key: value` into its place.
 fn set(expect: &mut Expect, key: &str, value: &str) -> Result<(), String> {
     match key {
-        "section" => expect.section = said(value)?,
-        "method" => expect.method = said(value)?,
+        "section" => expect.section = given(value)?,
+        "method" => expect.method = given(value)?,
         "then" => expect.then = then(value)?,
         "status" => expect.status = Some(status(value)?),
         "version" => expect.version = Some(one_of(value, &["HTTP/1.0", "HTTP/1.1"])?),
@@ -234,10 +232,10 @@ fn set(expect: &mut Expect, key: &str, value: &str) -> Result<(), String> {
         "body" => expect.body = Some(BodyClaim::Bytes(quoted(value)?)),
         "end" => expect.end = Some(one_of(value, &ENDS)?),
         "header" => expect.headers.push(field(value)?),
-        "no-header" => expect.no_headers.push(said(value)?),
+        "no-header" => expect.no_headers.push(given(value)?),
         "fields" => expect.fields = Some(count(value)?),
         "trailer" => expect.trailers.push(field(value)?),
-        "no-trailer" => expect.no_trailers.push(said(value)?),
+        "no-trailer" => expect.no_trailers.push(given(value)?),
         "interim" => expect.interim = Some(count(value)?),
         "error" => expect.error = Some(one_of(value, &ERRORS)?),
         "stage" => expect.stage = Some(one_of(value, &STAGES)?),
@@ -278,7 +276,7 @@ fn complete(expect: &Expect) -> Result<(), &'static str> {
     }
 }
 
-fn said(value: &str) -> Result<String, String> {
+fn given(value: &str) -> Result<String, String> {
     match value {
         "" => Err("no value".to_owned()),
         value => Ok(value.to_owned()),

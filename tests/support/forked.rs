@@ -2,7 +2,7 @@
 //! with no thread but the test's that does anything, and that process forks. Linux only.
 //!
 //! Whatever a child does with its copy of the client, the parent's next request must go over the
-//! connection that it had, and get its own answer.
+//! connection that it had, and get its own response.
 #![allow(unsafe_code)]
 
 use std::io::Read;
@@ -47,8 +47,8 @@ pub(crate) fn start_parent(test: &str, url: &str, variables: &[(&str, &str)]) {
         thread::sleep(Duration::from_millis(5));
     }
     let output = parent.wait_with_output().expect("the parent's words");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
 }
 
 /// Does this in a child of its own, and waits for the child's end, without any cleaning up.
@@ -69,9 +69,9 @@ fn in_child(act: impl FnOnce()) {
     assert_eq!((waited, status), (child, 0), "the child has failed");
 }
 
-/// The answer to each path is that path, and it comes on an exchange with this number.
+/// The response to each path is that path, and it comes on an exchange with this number.
 fn ask(client: &Client, url: &str, path: &str, exchange: u32) {
-    let response = client.get(format!("{url}{path}")).send().expect("an answer");
+    let response = client.get(format!("{url}{path}")).send().expect("a response");
     assert_eq!(response.connection().nth(), exchange, "of the connection for {path}");
     assert_eq!(response.text().expect("a body"), path);
 }

@@ -1,4 +1,4 @@
-//! A scripted raw server: what the far end of the wire does, byte by byte, told by a closure.
+//! A scripted raw server: what the far end of the wire does, byte by byte, as a closure says.
 //!
 //! Std only and bounded: every read and write gives up after [`LIMIT`], a script that waits is
 //! woken when the [`Peer`] is dropped, and dropping it ends the listener and joins every thread.
@@ -26,12 +26,12 @@ use std::time::{Duration, Instant};
 /// How long a read, a write or a wait of a script may take before it gives up.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// How often a script that reads looks whether the peer was dropped, where `shutdown` does not wake
+/// How often a script that reads checks whether the peer was dropped, where `shutdown` does not wake
 /// it (Windows).
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How long a reset waits on Windows, so that the client waits for more by then: Windows may throw away
-/// what was not read yet (RFC 9112 §9.6), and Wine tells of a reset only whoever is waiting
+/// what was not read yet (RFC 9112 §9.6), and Wine reports a reset only to a client that waits
 /// (`todo_wine` in `test_tcp_reset` of its dlls/ws2_32/tests/sock.c).
 const RESET_PAUSE: Duration = Duration::from_millis(500);
 
@@ -41,7 +41,7 @@ const PORT_LIMIT: Duration = Duration::from_secs(70);
 /// A head longer than this is not a request of ours.
 const HEAD_BYTES_MAX: usize = 1 << 20;
 
-/// Before a close at most so many reads of 4 KiB: a client that sends for ever is cut off.
+/// Before a close at most this many reads of 4 KiB: a client that sends for ever is cut off.
 const DRAIN_READS_MAX: u32 = 64;
 
 /// What happened at the peer, in order over all its connections.
@@ -55,10 +55,10 @@ pub enum Event {
     ClientClosed(usize),
     /// The peer itself has closed this connection (its script is over, or it was reset).
     Closed(usize),
-    /// A script said so with [`Conn::note`].
+    /// A script noted this with [`Conn::note`].
     Note(usize, String),
-    /// The test said so with [`Peer::tell`].
-    Told(String),
+    /// The test signalled this with [`Peer::signal`].
+    Signal(String),
 }
 
 /// The listener and the threads of its connections.
@@ -93,7 +93,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until `done` holds, the peer stops, or `limit` is over; says whether `done` holds.
+    /// Waits until `done` holds, the peer stops, or `limit` is over; returns whether `done` holds.
     fn wait(&self, limit: Duration, mut done: impl FnMut(&State) -> bool) -> bool {
         let end = Instant::now() + limit;
         let mut state = self.lock();
@@ -184,9 +184,9 @@ impl Peer {
         self.shared.wait(LIMIT, |state| done(&state.events))
     }
 
-    /// Tells the scripts something: see [`Conn::was_told`].
-    pub fn tell(&self, text: &str) {
-        self.shared.record(Event::Told(text.to_owned()));
+    /// Signals something to the scripts: see [`Conn::was_signalled`].
+    pub fn signal(&self, text: &str) {
+        self.shared.record(Event::Signal(text.to_owned()));
     }
 
     /// Waits until the peer itself has closed connection `index`.
@@ -322,7 +322,7 @@ pub struct Conn {
     shared: Arc<Shared>,
     /// Received, and not yet asked for.
     received: Vec<u8>,
-    /// Whether the last byte of what was received still lies in the kernel.
+    /// True if the last byte of what was received still lies in the kernel.
     byte_held: bool,
     /// How long a read waits.
     patience: Duration,
@@ -474,7 +474,7 @@ impl Conn {
 
     /// Closes with RST, at once (but for Windows). Std has no SO_LINGER, so this closes the socket while a received
     /// byte lies unread in the kernel, which makes the kernel (of Linux, the BSDs, Windows) say
-    /// RST in place of FIN. So something must have been read or have arrived before.
+    /// RST instead of FIN. So something must have been read or have arrived before.
     pub fn reset(mut self) {
         if !self.byte_held {
             assert!(self.peek(&mut [0; 1]) == 1, "to reset, something must have been received");
@@ -543,10 +543,10 @@ impl Conn {
         });
     }
 
-    /// Waits until the test has told this, with [`Peer::tell`].
-    pub fn was_told(&self, text: &str) -> bool {
-        let told = Event::Told(text.to_owned());
-        self.shared.wait(LIMIT, |state| state.events.contains(&told))
+    /// Waits until the test has signalled this, with [`Peer::signal`].
+    pub fn was_signalled(&self, text: &str) -> bool {
+        let signal = Event::Signal(text.to_owned());
+        self.shared.wait(LIMIT, |state| state.events.contains(&signal))
     }
 
     /// Waits until the events so far, of any connection, satisfy `done`.
@@ -554,7 +554,7 @@ impl Conn {
         self.shared.wait(LIMIT, |state| done(&state.events))
     }
 
-    /// Whether the client sends nothing, and does not close, for so long.
+    /// Returns whether the client sends nothing, and does not close, for so long.
     pub fn is_quiet(&mut self, time: Duration) -> bool {
         self.set_patience(time);
         let quiet = self.received.is_empty() && self.fill() == 0 && !self.close_noted;
@@ -620,7 +620,7 @@ impl Conn {
         }
     }
 
-    /// Takes what has arrived, without waiting, so that the close says FIN and not RST.
+    /// Takes what has arrived, without waiting, so that the close sends FIN and not RST.
     fn drain_arrived(&mut self) {
         self.take_held_byte();
         if self.stream().set_nonblocking(true).is_ok() {
@@ -655,7 +655,7 @@ fn is_timeout(error: &io::Error) -> bool {
 
 /// An address of 127.0.0.1 that refuses connections for as long as this lives. (The port of a
 /// listener that has gone may be given to another test's listener at once; this one is taken: by
-/// the near end of a connection, where nobody listens.)
+/// the near end of a connection, where nothing listens.)
 pub struct Refusing {
     near: TcpStream,
     _listener: TcpListener,
@@ -674,12 +674,12 @@ impl Refusing {
     }
 }
 
-/// A complete answer: status 200, Content-Length, this body.
+/// A complete response: status 200, Content-Length, this body.
 pub fn ok(body: &str) -> String {
     answer("200 OK", "", body)
 }
 
-/// A complete answer with this status line end ("404 Not Found"), these field lines (each with
+/// A complete response with this status line end ("404 Not Found"), these field lines (each with
 /// its CR LF), the Content-Length of the body, and the body.
 pub fn answer(status: &str, fields: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{fields}Content-Length: {}\r\n\r\n{body}", body.len())

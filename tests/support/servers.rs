@@ -1,4 +1,4 @@
-//! Real servers for `tests/interop.rs`; `proxies.rs` starts its proxies by the same means.
+//! Real servers for `tests/interop.rs`; `real_proxies.rs` starts its proxies by the same means.
 //!
 //! Each [`Server`] is started for one test, in the foreground, on a loopback
 //! port of its own, from a configuration under `servers/` that is written into
@@ -85,7 +85,7 @@ impl Kind {
         }
     }
 
-    /// Whether it listens on port 0 and says which port that became.
+    /// True if it listens on port 0 and reports which port that became.
     fn says_its_port(self) -> bool {
         matches!(self, Kind::Node | Kind::Python10 | Kind::Python11)
     }
@@ -178,7 +178,7 @@ impl Process {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        panic!("no answer within {START_LIMIT:?}: {}", site.log());
+        panic!("no response within {START_LIMIT:?}: {}", site.log());
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
@@ -262,7 +262,7 @@ fn said_port(log: &str) -> Option<u16> {
     port.parse().ok()
 }
 
-/// Whether the server at `port` has our `token.txt`: a stranger on the same port has not.
+/// Returns whether the server at `port` has our `token.txt`: a stranger on the same port has not.
 fn serves(port: u16, token: &str) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(START_LIMIT))?;
@@ -310,7 +310,7 @@ impl Drop for Site {
     }
 }
 
-/// What every server serves, beside `stream.bin` and `large.bin`.
+/// What every server serves, besides `stream.bin` and `large.bin`.
 pub(crate) const SMALL: &str = "A connection lives as long as both sides wish.\n";
 pub(crate) const INDEX: &str = "<!doctype html><title>dir</title>\n";
 const FILES: [(&str, &str); 5] = [
@@ -343,7 +343,7 @@ impl PatternCheck {
         PatternCheck { two_periods: pattern(2 * PATTERN_PERIOD), bytes: 0 }
     }
 
-    /// Whether `piece` (at most one period long) is what comes next.
+    /// Returns whether `piece` (at most one period long) is what comes next.
     pub(crate) fn goes_on_with(&mut self, piece: &[u8]) -> bool {
         let at = (self.bytes % PATTERN_PERIOD as u64) as usize;
         self.bytes += piece.len() as u64;
@@ -365,7 +365,7 @@ pub(crate) fn wait_until_peer_closed(local: SocketAddr) {
     }
 }
 
-/// Whether Linux lists the connection whose own side is `address` as half closed by its peer.
+/// Returns whether Linux lists the connection whose own side is `address` as half closed by its peer.
 /// That it does not list it at all says nothing: the table moves while it is read.
 fn is_half_closed(address: &str) -> bool {
     const CLOSE_WAIT: &str = "08";

@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const UNANSWERED_ENOUGH: u32 = 2;
 const FILLERS_MAX: usize = 900;
 
-/// An address of loopback where a SYN gets no answer: its listener accepts nothing and its
+/// An address of loopback where a SYN gets no response: its listener accepts nothing and its
 /// backlog is full. One for the whole program, for it costs a descriptor per place.
 pub(crate) fn black_hole() -> SocketAddr {
     static HOLE: OnceLock<FullBacklog> = OnceLock::new();
@@ -60,14 +60,14 @@ impl FullBacklog {
         FullBacklog { address, listener, _fillers: fillers }
     }
 
-    /// The listener, for somebody who accepts what is there. The connections that filled it are closed.
+    /// The listener, for a test that accepts what is there. The connections that filled it are closed.
     pub(crate) fn wake_up(self) -> TcpListener {
         self.listener
     }
 }
 
 /// An address that refuses at once, as long as this lives: its port is taken on 127.0.0.1, so
-/// nobody else gets it, and nobody listens to it on 127.0.0.2.
+/// no other program gets it, and nothing listens to it on 127.0.0.2.
 pub(crate) struct Refused {
     pub(crate) address: SocketAddr,
     _holder: TcpListener,
@@ -134,7 +134,7 @@ impl Gate {
     }
 }
 
-/// A name service that answers nobody until this is opened, or dropped.
+/// A name service that gives no response until this is opened, or dropped.
 pub(crate) struct HangingNames {
     pub(crate) gate: Arc<Gate>,
     live: Arc<AtomicUsize>,

@@ -1,23 +1,21 @@
 //! https over a connector's stream: TLS is put over it, as over a socket of our own.
 
-use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use longwire::rustls::ALL_VERSIONS;
-use longwire::transport::{Connect, Deadline, Stream, Target};
-use longwire::{CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Tls};
+use longwire::transport::Stream;
+use longwire::{Client, ClientBuilder, CloseReason, Error, ErrorKind, Tls};
 
 use crate::certificates::{Authority, NAME};
-use crate::double::Trace;
 use crate::session::{answering, serve};
 use crate::support::peer::{Peer, ok};
+use crate::support::trace::Trace;
+use crate::support::wrapped::{Wrapped, connector};
 
 const SECRET: &str = "s3cret";
 
 /// Leads to one address, and keeps what is written on the way there.
-#[derive(Clone)]
 struct Tapped {
     to: SocketAddr,
     written: Arc<Mutex<Vec<u8>>>,
@@ -30,7 +28,16 @@ impl Tapped {
 
     fn client(&self, authority: &Authority) -> ClientBuilder {
         let config = Arc::new(authority.client_config(ALL_VERSIONS));
-        Client::builder().tls(Tls::from_rustls(config)).connector(self.clone())
+        let (to, written) = (self.to, self.written.clone());
+        Client::builder().tls(Tls::from_rustls(config)).connector(connector(move |target, _, _| {
+            assert!(target.is_https());
+            let written = written.clone();
+            Ok(Box::new(Wrapped::new(connected(to)?).on_write(move |stream, bytes| {
+                let count = stream.write_nosignal(bytes)?;
+                written.lock().expect("no test panics with it").extend_from_slice(&bytes[..count]);
+                Ok(count)
+            })))
+        }))
     }
 
     /// Nothing but TLS was written: its first record is a handshake's, and what is secret cannot be read.
@@ -44,54 +51,10 @@ impl Tapped {
     }
 }
 
-impl Connect for Tapped {
-    fn connect(&self, target: &Target<'_>, _: Deadline, _: &CancelToken) -> longwire::Result<Box<dyn Stream>> {
-        assert!(target.is_https());
-        let stream = TcpStream::connect(self.to);
-        let stream = stream.map_err(|error| Error::from_io(ErrorKind::Connect, "tapped", error))?;
-        Ok(Box::new(Tap(stream, self.clone())))
-    }
-}
-
-struct Tap(TcpStream, Tapped);
-
-impl Read for Tap {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
-    }
-}
-
-impl Write for Tap {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.0.write(bytes)?;
-        self.1.written.lock().expect("no test panics with it").extend_from_slice(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn write_vectored(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
-        panic!("std's vectored write raises SIGPIPE on a socket (Unix), so the client never makes one")
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Stream for Tap {
-    fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(into)
-    }
-
-    fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
-        self.0.set_timeouts(read, write)
-    }
-
-    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        self.0.shutdown_handle()
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        Stream::peer_addr(&self.0)
+fn connected(to: SocketAddr) -> longwire::Result<Box<dyn Stream>> {
+    match TcpStream::connect(to).and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(Error::from_io(ErrorKind::Connect, "tuned", error)),
     }
 }
 
@@ -108,7 +71,7 @@ fn tls_is_put_over_a_connectors_stream() {
     let client = tapped.client(&authority).observer(trace.clone()).build();
     for exchange in 1..=3 {
         let request = client.post(format!("https://{NAME}/")).bearer_auth(SECRET).body("x".repeat(40_000));
-        let response = request.send().expect("an answer");
+        let response = request.send().expect("a response");
         assert_eq!(response.connection().nth(), exchange);
         assert_eq!(response.text().expect("a body"), "over TLS");
     }
@@ -133,21 +96,13 @@ fn a_connectors_stream_to_a_stranger_is_closed_before_the_request() {
 /// The reported case: a connector that only tunes the socket.
 #[test]
 fn a_bare_tcp_stream_is_enough_for_https() {
-    struct NoDelay(SocketAddr);
-
-    impl Connect for NoDelay {
-        fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> longwire::Result<Box<dyn Stream>> {
-            let stream = TcpStream::connect(self.0).and_then(|stream| stream.set_nodelay(true).map(|()| stream));
-            Ok(Box::new(stream.map_err(|error| Error::from_io(ErrorKind::Connect, "tuned", error))?))
-        }
-    }
-
     let authority = Authority::new("root");
     let peer = answering(authority.identity().server_config(ALL_VERSIONS), ok(&"x".repeat(100_000)));
-    let config = Arc::new(authority.client_config(ALL_VERSIONS));
-    let client = Client::builder().tls(Tls::from_rustls(config)).connector(NoDelay(peer.addr())).build();
+    let (config, to) = (Arc::new(authority.client_config(ALL_VERSIONS)), peer.addr());
+    let client =
+        Client::builder().tls(Tls::from_rustls(config)).connector(connector(move |_, _, _| connected(to))).build();
     for _ in 0..2 {
-        let response = client.get(format!("https://{NAME}/")).bearer_auth(SECRET).send().expect("an answer");
+        let response = client.get(format!("https://{NAME}/")).bearer_auth(SECRET).send().expect("a response");
         assert_eq!(response.bytes().expect("a body").len(), 100_000);
     }
     assert_eq!(peer.connections(), 1);

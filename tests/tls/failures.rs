@@ -11,9 +11,9 @@ use longwire::rustls::{ALL_VERSIONS, ContentType, ServerConfig};
 use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Event, Fate, Observer, Stage};
 
 use crate::certificates::Authority;
-use crate::double::Trace;
 use crate::session::{Session, answering, dripping, serve};
 use crate::support::peer::{LIMIT, Peer, ok};
+use crate::support::trace::Trace;
 use crate::{builder, client, url};
 
 const SHORT: Duration = Duration::from_millis(300);

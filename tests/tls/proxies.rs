@@ -16,9 +16,9 @@ use longwire::{
 };
 
 use crate::certificates::{Authority, Identity, NAME};
-use crate::double::Trace;
 use crate::session::{dripping, serve};
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
+use crate::support::trace::Trace;
 use crate::{pattern, url};
 
 /// The name of the proxies, and how they answer a CONNECT.
@@ -353,6 +353,24 @@ fn the_settings_of_a_proxy_apply_to_it_alone() {
     let of_the_proxys = origin(&way.authority.identity());
     let error = failed(&client, &url(&of_the_proxys, "/"));
     assert!(error.kind() == ErrorKind::Tls && error.to_string().contains("no trusted root"), "{error}");
+}
+
+/// A connection that was opened with one value must not carry a request that asks for another.
+#[test]
+fn requests_whose_proxies_differ_in_tls_share_no_connection() {
+    let way = Way::new("https");
+    let client = way.builder().build();
+    let server = origin(&way.authority.identity());
+    let nth = |proxy: Proxy, url: &str| client.get(url).proxy(proxy).send().map(|response| response.connection().nth());
+    let own = way.proxy().tls(way.authority.tls()).expect("a sound value");
+    let stranger = way.proxy().tls(Authority::new("stranger").tls()).expect("a sound value");
+    for url in ["http://one.test/", &url(&server, "/")] {
+        for exchange in 1..=2 {
+            assert_eq!(nth(way.proxy(), url).expect("an answer"), exchange, "the client's");
+            assert_eq!(nth(own.clone(), url).expect("an answer"), exchange, "its own");
+            assert_eq!(nth(stranger.clone(), url).expect_err("it is not trusted").kind(), ErrorKind::Tls);
+        }
+    }
 }
 
 /// Also where the proxy's TLS ends without close_notify, which is another error elsewhere.

@@ -396,6 +396,23 @@ fn settings_that_contradict_each_other_are_refused_in_any_order() {
     }
 }
 
+/// What is given as PEM may be borrowed or owned, text or bytes, as the face has it.
+#[test]
+fn pem_is_taken_in_every_form() -> longwire::Result<()> {
+    let (authority, identity) = (Authority::new("root"), self_signed("device", true));
+    let (text, bytes) = (authority.root_pem(), authority.root_pem().as_bytes());
+    let tls = Tls::default().add_root(text)?.add_root(bytes)?.add_root(text.to_owned())?.add_root(bytes.to_vec())?;
+    let _: Tls = tls.identity(&identity.pem, identity.key_pem.as_bytes())?;
+    let array: &[u8; 27] = b"-----BEGIN CERTIFICATE-----";
+    assert_invalid(Tls::new().pin(array), "the PEM is damaged: it has no end");
+    let _: fn(Arc<longwire::rustls::ClientConfig>) -> Tls = Tls::from_rustls;
+    let _: fn(Tls, Roots) -> Tls = Tls::roots;
+    let _: fn(Tls, TlsVersion) -> Tls = Tls::min_version;
+    let _: fn(&longwire::ConnectionInfo) -> Option<&longwire::TlsInfo> = longwire::ConnectionInfo::tls;
+    let _: fn(&longwire::TlsInfo) -> &[Vec<u8>] = longwire::TlsInfo::peer_certificates;
+    Ok(())
+}
+
 #[test]
 fn clients_with_the_same_value_share_its_sessions() {
     let authority = Authority::new("root");

@@ -80,7 +80,7 @@ fn outcome(answer: &'static str, end: End) -> Result<(String, Option<BodyEnd>), 
         session.conn.send(last);
         if let End::Reset = end {
             session.conn.note("sent");
-            session.conn.was_told("reset");
+            session.conn.was_signalled("reset");
         }
     });
     let mut response = client.get(url(&peer, "/")).send().expect("a head");

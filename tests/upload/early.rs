@@ -2,24 +2,24 @@
 //! (RFC 9110 §10.1.1, RFC 9112 §9.5).
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use longwire::transport::{Connect, Deadline, Stream, Target};
-use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Response, Result, SendBody};
+use longwire::{Client, CloseReason, Error, ErrorKind, Response, SendBody};
 
-use crate::double::{Double, over};
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
+use crate::support::script::{Script, Then, connection, raw};
+use crate::support::wrapped::connector;
 
 const LARGE: usize = 20_000_000;
 
 /// A fraction of what a hanging client would take: the peer's patience, or the read timeout.
 const AT_ONCE: Duration = Duration::from_secs(9);
 
-/// Sends a large body to a peer that reads a little of it, says 413, and does `then`.
+/// Sends a large body to a peer that reads a little of it, sends 413, and does `then`.
 fn too_large(then: impl Fn(Conn) + Send + Sync + 'static) {
     let peer = Peer::start(move |mut conn, _| {
         conn.head();
@@ -42,17 +42,17 @@ fn too_large(then: impl Fn(Conn) + Send + Sync + 'static) {
 }
 
 #[test]
-fn a_413_is_an_answer_when_the_server_stops_reading_and_stays_open() {
+fn a_413_is_a_response_when_the_server_stops_reading_and_stays_open() {
     too_large(|conn| conn.hold());
 }
 
 #[test]
-fn a_413_is_an_answer_when_the_server_closes() {
+fn a_413_is_a_response_when_the_server_closes() {
     too_large(Conn::close);
 }
 
 #[test]
-fn a_413_is_an_answer_when_the_server_half_closes() {
+fn a_413_is_a_response_when_the_server_half_closes() {
     too_large(|mut conn| {
         conn.half_close();
         conn.hold();
@@ -61,12 +61,12 @@ fn a_413_is_an_answer_when_the_server_half_closes() {
 
 #[cfg(target_os = "linux")] // elsewhere a reset may take along what had arrived before
 #[test]
-fn a_413_is_an_answer_when_the_server_resets() {
+fn a_413_is_a_response_when_the_server_resets() {
     too_large(Conn::reset);
 }
 
 #[test]
-fn an_answer_stops_the_upload_while_the_server_reads_on() {
+fn a_response_stops_the_upload_while_the_server_reads_on() {
     const LENGTH: u64 = 2_000_000_000;
     let peer = Peer::start(move |mut conn, _| {
         conn.head();
@@ -141,7 +141,7 @@ fn a_413_stops_an_upload_from_a_slow_reader() {
     assert_eq!(client.pool_stats().closed.get(CloseReason::UploadUnfinished), 1);
 }
 
-/// So many bytes, of which the first is given only when the peer has answered.
+/// This many bytes, of which the first is given only when the peer has answered.
 struct Patient<'p> {
     peer: &'p Peer,
     left: usize,
@@ -196,19 +196,9 @@ fn an_early_2xx_from_a_server_that_pauses_does_not_stop_the_upload() {
     assert_eq!(client.pool_stats().closed.get(CloseReason::ServerClose), 1);
 }
 
-/// Hands out a plain socket, as a connector does that only tunes it.
-struct Plain(SocketAddr);
-
-impl Connect for Plain {
-    fn connect(&self, _: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
-        let stream = TcpStream::connect(self.0);
-        Ok(Box::new(stream.map_err(|error| Error::from_io(ErrorKind::Connect, "plain", error))?))
-    }
-}
-
 /// Ticks pass in the midst of writes, and none of them takes a byte or sends one twice.
 #[test]
-fn an_upload_past_pauses_arrives_byte_for_byte_whoever_opened_the_socket() {
+fn an_upload_past_pauses_arrives_byte_for_byte_however_the_socket_was_opened() {
     const PARTS: usize = 2;
     const PAUSE: Duration = Duration::from_millis(400);
 
@@ -223,14 +213,19 @@ fn an_upload_past_pauses_arrives_byte_for_byte_whoever_opened_the_socket() {
         }
         conn.send(ok(""));
     });
-    for client in [Client::new(), Client::builder().connector(Plain(peer.addr())).build()] {
+    let address = peer.addr();
+    let plain = connector(move |_, _, _| {
+        let broken = |error| Error::from_io(ErrorKind::Connect, "plain", error);
+        Ok(Box::new(TcpStream::connect(address).map_err(broken)?))
+    });
+    for client in [Client::new(), Client::builder().connector(plain).build()] {
         assert_eq!(client.post(peer.url("/")).body(&body).send().unwrap().status(), 200);
     }
     assert_eq!(peer.notes(), ["same"; PARTS * 2]);
 }
 
 #[test]
-fn an_early_2xx_is_an_answer_when_the_server_stops_reading() {
+fn an_early_2xx_is_a_response_when_the_server_stops_reading() {
     let peer = Peer::start(|mut conn, _| {
         conn.head();
         conn.send(ok("enough"));
@@ -313,7 +308,7 @@ fn a_100_lets_the_body_go() {
 }
 
 #[test]
-fn a_2xx_right_behind_the_100_does_not_keep_the_body_back() {
+fn a_2xx_right_after_the_100_does_not_keep_the_body_back() {
     for length in [5, LARGE] {
         let peer = Peer::start(|mut conn, _| {
             let request = conn.head().expect("a head");
@@ -335,7 +330,7 @@ fn a_2xx_right_behind_the_100_does_not_keep_the_body_back() {
 }
 
 #[test]
-fn a_413_right_behind_the_100_does() {
+fn a_413_right_after_the_100_does() {
     let peer = Peer::start(|mut conn, _| {
         conn.head();
         conn.send(format!("HTTP/1.1 100 Continue\r\n\r\n{}", answer("413 Content Too Large", "", "no")));
@@ -375,7 +370,7 @@ fn a_late_100_is_passed_over() {
 }
 
 #[test]
-fn a_final_answer_keeps_the_body_back() {
+fn a_final_response_keeps_the_body_back() {
     for status in ["401 Unauthorized", "500 Internal Server Error"] {
         let peer = Peer::start(move |mut conn, _| {
             conn.head();
@@ -411,24 +406,17 @@ fn nothing_is_expected_without_a_body() {
 }
 
 /// A 413 without a length that had come before the second write broke in this way.
-fn unframed_answer_after(broken: io::ErrorKind) -> Response {
-    let client = over(move || {
-        let mut double = Double::giving(["HTTP/1.1 413 Content Too Large\r\n\r\ntoo la"]);
-        let mut taken = false;
-        double.writes = Box::new(move |_| match std::mem::replace(&mut taken, true) {
-            false => Ok(1),
-            true => Err(broken.into()),
-        });
-        double
-    });
-    client.post("http://example.com/").body("text").send().unwrap()
+fn unframed_response_after(broken: Then) -> Response {
+    let reply = raw("HTTP/1.1 413 Content Too Large\r\n\r\ntoo la").close().receives(1, broken);
+    let client = Script::new().connection(connection().exchange(reply)).client();
+    client.post("http://memory.test/").body("text").send().unwrap()
 }
 
-/// The system says once that the connection was reset, to the write, and reads end as if it had
+/// The system reports once that the connection was reset, to the write, and reads end as if it had
 /// been closed.
 #[test]
-fn a_reset_that_a_write_was_told_of_is_no_end_of_the_answer() {
-    let mut response = unframed_answer_after(io::ErrorKind::ConnectionReset);
+fn a_reset_that_a_write_has_met_is_no_end_of_the_response() {
+    let mut response = unframed_response_after(Then::Resets);
     assert_eq!(response.status(), 413);
     let mut text = String::new();
     let error = Error::try_from(response.read_to_string(&mut text).unwrap_err()).unwrap();
@@ -437,6 +425,21 @@ fn a_reset_that_a_write_was_told_of_is_no_end_of_the_answer() {
 
 /// A pipe breaks where the end had come before: that end was an orderly one.
 #[test]
-fn an_answer_may_end_with_a_connection_whose_other_half_is_broken() {
-    assert_eq!(unframed_answer_after(io::ErrorKind::BrokenPipe).text().unwrap(), "too la");
+fn a_response_may_end_with_a_connection_whose_other_half_is_broken() {
+    assert_eq!(unframed_response_after(Then::Closes).text().unwrap(), "too la");
+}
+
+#[test]
+fn an_upload_that_an_echo_has_stalled_ends_soon() {
+    const BODY_BYTES: usize = 50_000_000;
+    let peer = echo();
+    let client = Client::builder().read_timeout(Duration::from_secs(60)).build();
+    let body = vec![b'x'; BODY_BYTES];
+    let started = Instant::now();
+    let response = client.post(peer.url("/")).body(&body[..]).send().unwrap();
+    match response.bytes() {
+        Ok(echoed) => assert_eq!(echoed.len(), BODY_BYTES),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Truncated, "{error}"),
+    }
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::net::conn::Room;
 use crate::net::deadline::Deadline;
-use crate::net::pool::Lease;
+use crate::net::pool::lease::Lease;
 use crate::net::speed::SpeedMeter;
 use crate::reuse::{CloseReason, Reuse};
 use crate::wire::decode::Decoder;
@@ -55,12 +55,12 @@ impl Framed {
 
     /// Takes framing off the front of what has arrived.
     pub(super) fn next(&mut self) -> Result<Found> {
-        let (skip, found) = match self.decoder.step(self.lease.arrived())? {
+        let (skip, found) = match self.decoder.step(self.lease.buffer.bytes())? {
             Step::Data { skip, len } => (skip, Found::Data(len)),
             Step::More { skip } => (skip, Found::Nothing),
             Step::End { skip } => (skip, Found::End),
         };
-        self.lease.consume(skip);
+        self.lease.buffer.consume(skip);
         Ok(found)
     }
 
@@ -143,12 +143,12 @@ impl Framed {
             // After fork() the parent reads it to its end, and goes on with the connection.
             return self.lease.close(CloseReason::Unfinished);
         }
-        let mut budget = DROP_BYTES_MAX.saturating_sub(self.lease.arrived().len());
+        let mut budget = DROP_BYTES_MAX.saturating_sub(self.lease.buffer.bytes().len());
         while self.decoder.remaining().is_none_or(|left| left <= DROP_BYTES_MAX as u64) {
             match self.next() {
                 Ok(Found::End) => return self.release_or_close(),
                 Ok(Found::Data(count)) => {
-                    self.lease.consume(count);
+                    self.lease.buffer.consume(count);
                     self.decoder.advance(count);
                 }
                 Ok(Found::Nothing) if budget == 0 => break,

@@ -24,7 +24,7 @@ use crate::message::body::text::ContentLabels;
 use crate::message::connection_info::ConnectionInfo;
 use crate::method::Method;
 use crate::net::deadline::Deadline;
-use crate::net::pool::Lease;
+use crate::net::pool::lease::Lease;
 use crate::net::transport::Stream;
 use crate::observe::{BodyEnd, Event};
 use crate::reuse::CloseReason;
@@ -285,7 +285,7 @@ impl Body {
             return Ok(0);
         }
         while let State::Open(framed) = &mut self.state {
-            if !framed.lease.arrived().is_empty() || into.len() < framed.lease.buffer_size() {
+            if !framed.lease.buffer.bytes().is_empty() || into.len() < framed.lease.buffer.size() {
                 break;
             }
             if let Some(count) = self.read_direct(into)? {
@@ -322,7 +322,7 @@ impl Body {
             }
         };
         match &self.state {
-            State::Open(framed) => Ok(&framed.lease.arrived()[..count]),
+            State::Open(framed) => Ok(&framed.lease.buffer.bytes()[..count]),
             _ => Ok(&[]),
         }
     }
@@ -331,7 +331,7 @@ impl Body {
     /// that the connection is released with the last byte; an error that shows up is for the next read.
     fn take(&mut self, count: usize) {
         let State::Open(framed) = &mut self.state else { return };
-        framed.lease.consume(count);
+        framed.lease.buffer.consume(count);
         framed.advance(count);
         let found = match framed.decoder.remaining() {
             Some(0) => Ok(Found::End),

@@ -37,7 +37,7 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) fn handshake(conn: &mut Conn, to: Destination<'_>, user_agent: &[u8], fields: &Headers) -> Result<()> {
     let authority = to.to_string();
     conn.send(&encode(&authority, user_agent, fields))?;
-    conn.attach_buffer(Buffer::new(BUFFER_BYTES));
+    conn.buffer = Buffer::new(BUFFER_BYTES);
     let head = read_head(conn)?;
     match head.status.is_success() {
         true => Ok(()), // Content-Length and Transfer-Encoding have no meaning here
@@ -62,13 +62,13 @@ fn encode(authority: &str, user_agent: &[u8], fields: &Headers) -> Vec<u8> {
 fn read_head(conn: &mut Conn) -> Result<Head> {
     let mut parser = HeadParser::new(HEAD_LIMITS, InvalidLines::Reject);
     loop {
-        if let Some(head) = parser.parse(conn.arrived())? {
-            conn.consume(head.bytes);
+        if let Some(head) = parser.parse(conn.buffer.bytes())? {
+            conn.buffer.consume(head.bytes);
             if !head.is_interim() {
                 return Ok(head);
             }
         } else if conn.read(Room::Buffer, &Deadline::NONE, Instant::now())? == 0 {
-            return Err(parser.eof(conn.arrived()));
+            return Err(parser.eof(conn.buffer.bytes()));
         }
     }
 }
@@ -121,15 +121,15 @@ fn read_body(conn: &mut Conn, head: &Head, answer: &mut Vec<u8>) -> Result<()> {
     let until = Deadline::of("", Some(REFUSAL_TIMEOUT), Instant::now());
     let full = answer.len() + REFUSAL_BYTES_MAX;
     while answer.len() < full {
-        match decoder.step(conn.arrived()) {
+        match decoder.step(conn.buffer.bytes()) {
             Ok(Step::Data { skip, len }) => {
-                let data = &conn.arrived()[skip..skip + len];
+                let data = &conn.buffer.bytes()[skip..skip + len];
                 answer.extend_from_slice(&data[..len.min(full - answer.len())]);
                 decoder.advance(len);
-                conn.consume(skip + len);
+                conn.buffer.consume(skip + len);
             }
             Ok(Step::More { skip }) => {
-                conn.consume(skip);
+                conn.buffer.consume(skip);
                 match conn.read(Room::Buffer, &until, Instant::now()) {
                     Ok(1..) => {}
                     Err(error) if error.is_cancelled() => return Err(error),

@@ -55,7 +55,7 @@ fn in_handshake(error: Error, doing: &str, deadline: Deadline) -> Error {
 /// Fails if anything has arrived after the handshake: a server speaks only when asked, so it is not the
 /// server's, and would be taken for its response.
 fn reject_early_data(conn: &mut Conn) -> Result<()> {
-    let early = match conn.arrived().len() {
+    let early = match conn.buffer.bytes().len() {
         0 => conn.try_read(Room::Slice(&mut [0; 1]))?,
         count => Some(count),
     };

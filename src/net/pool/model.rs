@@ -1,13 +1,13 @@
-//! The pool under a model checker: small groups of threads lease, wait, cancel and give back, and a
-//! scheduler of shuttle decides at every lock and every wait who goes on. A schedule in which all
-//! stand still is found by the checker; everything else is asserted here, at every event and at the
-//! end of every schedule.
+//! The pool under a model checker: small groups of threads check connections out and in, wait and cancel,
+//! and a scheduler of shuttle decides at every lock and every wait which thread goes on. A schedule in
+//! which all stand still (a deadlock, a lost wake-up) is found by the checker; everything else is asserted
+//! here, at every event and at the end of every schedule.
 //!
 //! `RUSTFLAGS='--cfg longwire_model' cargo test --lib net::pool::model` runs it; the schedules are the
 //! same each time. `LONGWIRE_MODEL_SCHEDULES=100000 SHUTTLE_RANDOM_SEED=7` runs more, and others.
 //!
-//! The connections are doubles that never wait. Whatever they and the observer are called for, they
-//! look at the pool, which stands still if its lock is held meanwhile.
+//! The connections are doubles that never wait. Whenever they or the observer are called, they ask for the
+//! pool's statistics, which deadlocks if its lock is held meanwhile.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -25,7 +25,8 @@ use shuttle::{rand, thread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::cancel::{CancelToken, Hook};
 use crate::net::conn::{Conn, Limits};
-use crate::net::pool::{Lease, Pool, PoolLimits, PoolStats, Want};
+use crate::net::pool::lease::Lease;
+use crate::net::pool::{Checkout, Pool, PoolLimits, PoolStats, Wanted};
 use crate::net::transport::Stream;
 use crate::net::transport::socket::Socket;
 use crate::observe::{Event, EventIds, Observer, Observers, Timings};
@@ -34,10 +35,10 @@ use crate::reuse::{CloseReason, KeepAlive};
 /// Schedules of each kind for each scenario, unless the environment says otherwise.
 const SCHEDULES: usize = 2000;
 
-/// With which they begin, unless the environment says otherwise.
+/// The seed of the first, unless the environment says otherwise.
 const SEED: u64 = 20_240_229;
 
-/// Points at which a PCT schedule takes the turn from the thread that has it, and one.
+/// Points at which a PCT schedule preempts the thread that runs, plus one.
 const PCT_DEPTH: usize = 4;
 
 /// A deadline that the model lets pass, or not, while it is waited for; so short because the clock
@@ -55,15 +56,15 @@ fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 
     shuttle::Runner::new(scheduler, shuttle::Config::default()).run(scenario)
 }
 
-/// One pool, and what came of it.
+/// One pool, and what is recorded of it.
 struct World {
     pool: Arc<Pool>,
     book: Arc<Book>,
     token: CancelToken,
 }
 
-/// What the doubles and the observer write down. Its lock is no part of the model: nobody can be
-/// interrupted who holds it.
+/// What the doubles and the observer record. Its lock is no part of the model: no thread is preempted
+/// while it holds it.
 struct Book {
     per_host_max: usize,
     idle_max: usize,
@@ -76,14 +77,14 @@ struct Page {
     /// By the port that a double has for its address.
     streams: Vec<State>,
     origins: BTreeSet<String>,
-    reused_told: u64,
-    closed_told: u64,
+    reused_reported: u64,
+    closed_reported: u64,
     events: usize,
     /// Which event the observer panics at, the first being 1.
     panics_at: usize,
     /// How many exchanges a peer takes before it closes.
     exchanges_max: usize,
-    /// Connections may be closed that had no place any more: until they are, others may be open.
+    /// Connections may be closed after their slot is free: until they are, others may be open.
     closes_late: bool,
     /// The next opening fails.
     refuses: bool,
@@ -129,10 +130,10 @@ fn limits(per_host_max: usize) -> PoolLimits {
     }
 }
 
-fn want(origin: &str) -> Want<'_> {
-    Want {
+fn checkout(origin: &str) -> Checkout<'_> {
+    Checkout {
         origin,
-        fresh: false,
+        wanted: Wanted::Any,
         now: Instant::now(),
         connect_timeout: None,
         limits: Limits::NONE,
@@ -176,10 +177,10 @@ impl World {
         self.book.page()
     }
 
-    fn lease(&self, want: Want<'_>) -> Result<Lease> {
-        let origin = want.origin;
+    fn lease(&self, checkout: Checkout<'_>) -> Result<Lease> {
+        let origin = checkout.origin;
         self.page().origins.insert(origin.to_owned());
-        let lease = self.pool.lease(want, |_| self.book.open(origin))?;
+        let lease = self.pool.acquire(checkout, |_| self.book.open(origin))?;
         let state = &mut self.page().streams[port(&lease)];
         assert!(!std::mem::replace(&mut state.is_leased, true), "leased twice");
         assert!(state.is_open && !state.is_upgraded && state.origin == origin);
@@ -189,18 +190,18 @@ impl World {
 
     /// A lease that nothing ends but the exchange.
     fn plain(&self) -> Lease {
-        self.lease(want("a")).unwrap()
+        self.lease(checkout("a")).unwrap()
     }
 
     /// A lease that the world's token may cut short.
     fn cancellable(&self) -> Option<Lease> {
-        let lease = self.lease(Want { limits: limited_by(&self.token), ..want("a") });
+        let lease = self.lease(Checkout { limits: limited_by(&self.token), ..checkout("a") });
         lease.map_err(|error| assert!(error.is_cancelled(), "{error}")).ok()
     }
 
-    /// A lease that nobody waits for any longer than until soon.
+    /// A lease that is waited for until [`SOON`] only.
     fn impatient(&self) -> Option<Lease> {
-        let lease = self.lease(Want { connect_timeout: Some(SOON), ..want("a") });
+        let lease = self.lease(Checkout { connect_timeout: Some(SOON), ..checkout("a") });
         lease.map_err(|error| assert_eq!(error.kind(), ErrorKind::Timeout, "{error}")).ok()
     }
 
@@ -214,16 +215,16 @@ impl World {
         }
     }
 
-    /// Sends something that no cancel may hit but that of this very request.
+    /// Sends something that no cancel may hit but that of the request itself.
     fn carry_out(&self, mut lease: Lease, end: End) {
         let mine = lease.limits.token.clone();
-        lease.put(b"x");
+        lease.buffer.put(b"x");
         thread::yield_now();
-        let sent = lease.send_with(b"y");
+        let sent = lease.send(b"y");
         thread::yield_now();
         let is_shut = self.page().streams[port(&lease)].is_shut;
         if mine.is_none_or(|token| !token.is_cancelled()) {
-            assert!(sent.is_ok() && !is_shut, "cut short by somebody else's cancel");
+            assert!(sent.is_ok() && !is_shut, "cut short by another request's cancel");
         }
         self.give_back(lease, end);
     }
@@ -242,14 +243,14 @@ impl World {
         }
     }
 
-    /// Waits until so many stand in line.
+    /// Waits until that many threads wait in line.
     fn until_waiting(&self, count: usize) {
         while self.pool.stats().waiting < count {
             thread::yield_now();
         }
     }
 
-    /// Nobody is left, and every connection is accounted for.
+    /// No lease and no waiter is left, and every connection is accounted for.
     #[track_caller]
     fn settled(self: Arc<World>) -> PoolStats {
         let stats = self.pool.stats();
@@ -259,10 +260,14 @@ impl World {
         let page = self.page();
         assert_eq!(stats.opened as usize, page.streams.len());
         assert_eq!(stats.idle, page.streams.iter().filter(|state| state.is_open).count());
-        assert_eq!((stats.reused, stats.closed.total()), (page.reused_told, page.closed_told), "as was told");
+        assert_eq!(
+            (stats.reused, stats.closed.total()),
+            (page.reused_reported, page.closed_reported),
+            "as was reported"
+        );
         drop(page);
         let World { pool, book, .. } = Arc::into_inner(self).expect("all threads are gone");
-        assert!(Arc::into_inner(pool).is_some(), "the pool is held by somebody");
+        assert!(Arc::into_inner(pool).is_some(), "the pool is still referred to");
         assert!(book.page().streams.iter().all(|state| !state.is_open), "open without a pool");
         stats
     }
@@ -287,21 +292,26 @@ impl Book {
             page.streams.push(State { origin: origin.to_owned(), is_open: true, ..State::default() });
             page.streams.len() - 1
         };
-        self.look();
-        Ok(Conn::new(Socket::other(Box::new(Double { port, book: self.clone() })), None, Timings::default(), 0))
+        self.check();
+        Ok(Conn::new(
+            Socket::other(Box::new(Double { port, book: self.clone() })),
+            None,
+            Timings::default(),
+            port as u64,
+        ))
     }
 
     /// No limit is passed, and the lock is not held. While something unwinds nothing is asserted:
     /// a second panic would hide the first.
-    fn look(&self) {
+    fn check(&self) {
         if panicking() {
             return;
         }
         let Some(pool) = self.pool.get().and_then(Weak::upgrade) else { return };
         let stats = pool.stats();
         let page = self.page();
-        let places = self.per_host_max.saturating_mul(page.origins.len());
-        assert!(stats.in_use + stats.idle <= places, "{stats:?}");
+        let slots = self.per_host_max.saturating_mul(page.origins.len());
+        assert!(stats.in_use + stats.idle <= slots, "{stats:?}");
         for origin in &page.origins {
             let here = |state: &&State| state.is_open && !state.is_upgraded && state.origin == *origin;
             let open = page.streams.iter().filter(here).count();
@@ -315,8 +325,8 @@ impl Observer for Book {
         let panics = {
             let mut page = self.page();
             match event {
-                Event::Reused { .. } => page.reused_told += 1,
-                Event::Closed { .. } => page.closed_told += 1,
+                Event::Reused { .. } => page.reused_reported += 1,
+                Event::Closed { .. } => page.closed_reported += 1,
                 _ => {}
             }
             page.events += 1;
@@ -325,16 +335,16 @@ impl Observer for Book {
         if panics {
             resume_unwind(Box::new("the observer")); // past the hook, which would say that the model failed
         }
-        self.look();
+        self.check();
     }
 }
 
 impl Stream for Double {
     fn try_read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.book.look();
+        self.book.check();
         let page = self.book.page();
         let state = &page.streams[self.port];
-        assert!(!state.is_shut, "somebody's cancel hit an idle connection");
+        assert!(!state.is_shut, "a cancel hit an idle connection");
         if state.exchanges >= page.exchanges_max { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
@@ -359,7 +369,7 @@ impl Stream for Double {
 
 impl Read for Double {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        unreachable!("no scenario reads an answer")
+        unreachable!("no scenario reads a response")
     }
 }
 
@@ -378,14 +388,14 @@ impl Drop for Double {
     fn drop(&mut self) {
         if !panicking() {
             thread::yield_now();
-            self.book.look();
+            self.book.check();
         }
         self.book.page().streams[self.port].is_open = false;
     }
 }
 
 #[test]
-fn three_threads_share_one_place_and_one_connection() {
+fn three_threads_share_one_slot_and_one_connection() {
     explore(|| {
         let world = World::new(limits(1));
         world.threads([|world| world.exchange(End::Release); 3]);
@@ -394,7 +404,7 @@ fn three_threads_share_one_place_and_one_connection() {
 }
 
 #[test]
-fn two_threads_come_again_and_again_to_one_place() {
+fn two_threads_take_one_slot_again_and_again() {
     explore(|| {
         let world = World::new(limits(1));
         world.threads([|world| (0..3).for_each(|_| world.exchange(End::Release)); 2]);
@@ -404,7 +414,7 @@ fn two_threads_come_again_and_again_to_one_place() {
 }
 
 #[test]
-fn three_threads_share_two_places() {
+fn three_threads_share_two_slots() {
     explore(|| {
         let world = World::new(limits(2));
         world.threads([|world| (0..2).for_each(|_| world.exchange(End::Release)); 3]);
@@ -413,7 +423,7 @@ fn three_threads_share_two_places() {
 }
 
 #[test]
-fn a_place_becomes_free_however_its_lease_ends() {
+fn a_slot_becomes_free_however_its_lease_ends() {
     explore(|| {
         let world = World::new(limits(1));
         world.threads([
@@ -427,11 +437,11 @@ fn a_place_becomes_free_however_its_lease_ends() {
 }
 
 #[test]
-fn a_place_becomes_free_when_nothing_could_be_opened_in_it() {
+fn a_slot_becomes_free_when_no_connection_could_be_opened_for_it() {
     explore(|| {
         let world = World::new(limits(1));
         world.page().refuses = true;
-        let work: fn(&World) = |world| match world.lease(want("a")) {
+        let work: fn(&World) = |world| match world.lease(checkout("a")) {
             Ok(lease) => world.carry_out(lease, End::Release),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Connect),
         };
@@ -441,7 +451,7 @@ fn a_place_becomes_free_when_nothing_could_be_opened_in_it() {
 }
 
 #[test]
-fn whoever_came_first_is_served_first() {
+fn first_come_is_first_served() {
     explore(|| {
         fn come(world: &World, name: u32) {
             let lease = world.plain();
@@ -462,10 +472,10 @@ fn whoever_came_first_is_served_first() {
     });
 }
 
-/// The front is notified of both places before it wakes up, and uses one: the other is not for its
-/// own exchange's end to give away.
+/// The front is notified of both slots before it wakes up, and uses one. The other must not have to wait
+/// until its exchange ends.
 #[test]
-fn two_places_that_become_free_at_once_are_used_at_once() {
+fn two_slots_that_become_free_at_once_are_used_at_once() {
     fn meet(world: &World) {
         let lease = world.plain();
         world.page().order.push(0);
@@ -485,9 +495,9 @@ fn two_places_that_become_free_at_once_are_used_at_once() {
     });
 }
 
-/// Those who leave early leave their part of it to the one behind them.
+/// A waiter that leaves early passes its notification on to the next.
 #[test]
-fn two_places_are_taken_whoever_leaves_the_queue_meanwhile() {
+fn two_slots_are_used_whichever_waiters_leave_the_queue_meanwhile() {
     explore(|| {
         let world = World::new(limits(2));
         let held = [world.plain(), world.plain()];
@@ -502,7 +512,7 @@ fn two_places_are_taken_whoever_leaves_the_queue_meanwhile() {
 }
 
 #[test]
-fn a_waiter_who_is_cancelled_leaves_the_place_to_the_next() {
+fn a_waiter_that_is_cancelled_leaves_the_slot_to_the_next() {
     explore(|| {
         let world = World::new(limits(1));
         let held = world.plain();
@@ -531,7 +541,7 @@ fn a_cancel_alone_ends_the_wait() {
 }
 
 #[test]
-fn a_waiter_who_gives_up_leaves_the_place_to_the_next() {
+fn a_waiter_that_gives_up_leaves_the_slot_to_the_next() {
     for end in [End::Release, End::Close] {
         explore(move || {
             let world = World::new(limits(1));
@@ -579,7 +589,7 @@ fn idle_connections_are_closed_while_others_come_and_go() {
 }
 
 #[test]
-fn a_connection_that_has_died_is_replaced_in_its_place() {
+fn a_connection_that_has_died_is_replaced_in_its_slot() {
     explore(|| {
         let world = World::new(limits(1));
         world.page().exchanges_max = 1;
@@ -591,11 +601,11 @@ fn a_connection_that_has_died_is_replaced_in_its_place() {
 }
 
 #[test]
-fn a_fresh_connection_takes_the_place_of_an_idle_one() {
+fn a_fresh_connection_takes_the_slot_of_an_idle_one() {
     explore(|| {
         let world = World::new(limits(1));
         let work: fn(&World) = |world| {
-            let lease = world.lease(Want { fresh: true, ..want("a") }).unwrap();
+            let lease = world.lease(Checkout { wanted: Wanted::Fresh, ..checkout("a") }).unwrap();
             world.carry_out(lease, End::Release);
         };
         world.threads([work, work, |world| world.exchange(End::Release)]);
@@ -611,10 +621,10 @@ fn idle_connections_are_never_too_many() {
         world.page().closes_late = true;
         let work: fn(&World) = |world| {
             for origin in ["a", "b"] {
-                let lease = world.lease(want(origin)).unwrap();
+                let lease = world.lease(checkout(origin)).unwrap();
                 world.carry_out(lease, End::Release);
                 let stats = world.pool.stats();
-                assert!(stats.idle <= 1, "nobody waits, so nothing is put aside for them: {stats:?}");
+                assert!(stats.idle <= 1, "no thread waits, so none is kept for one: {stats:?}");
             }
         };
         world.threads([work; 2]);
@@ -623,7 +633,7 @@ fn idle_connections_are_never_too_many() {
 }
 
 #[test]
-fn what_is_not_kept_is_closed_before_its_place_is_free() {
+fn what_is_not_kept_is_closed_before_its_slot_is_free() {
     explore(|| {
         let world = World::new(PoolLimits { idle_per_host_max: 0, ..limits(1) });
         world.threads([|world| world.exchange(End::Release); 3]);
@@ -633,7 +643,7 @@ fn what_is_not_kept_is_closed_before_its_place_is_free() {
 }
 
 #[test]
-fn what_was_kept_for_a_waiter_who_leaves_is_not_too_much() {
+fn what_was_kept_for_a_waiter_that_leaves_is_held_to_the_caps() {
     explore(|| {
         let world = World::new(PoolLimits { idle_max: 0, ..limits(1) });
         world.page().closes_late = true;
@@ -652,15 +662,15 @@ fn what_was_kept_for_a_waiter_who_leaves_is_not_too_much() {
 }
 
 #[test]
-fn what_a_waiter_found_retired_is_told_even_if_he_gives_up() {
+fn what_a_waiter_found_expired_is_reported_even_if_it_gives_up() {
     explore(|| {
         let world = World::new(PoolLimits { idle_timeout: Some(Duration::from_secs(60)), ..limits(1) });
         let held = world.plain();
-        world.carry_out(world.lease(want("b")).unwrap(), End::Release);
+        world.carry_out(world.lease(checkout("b")).unwrap(), End::Release);
         let waiting = world.start(|world| {
             let later = Instant::now() + Duration::from_secs(90);
             let limits = limited_by(&world.token);
-            let lease = world.lease(Want { now: later, limits, ..want("a") });
+            let lease = world.lease(Checkout { now: later, limits, ..checkout("a") });
             assert!(lease.is_err_and(|error| error.is_cancelled()));
         });
         let cancel = world.start(|world| world.token.cancel());
@@ -671,7 +681,7 @@ fn what_a_waiter_found_retired_is_told_even_if_he_gives_up() {
 }
 
 #[test]
-fn an_observer_that_panics_costs_no_place() {
+fn an_observer_that_panics_costs_no_slot() {
     explore(|| {
         let world = World::new(limits(1));
         {

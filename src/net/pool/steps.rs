@@ -1,15 +1,21 @@
-//! The pool step by step: one thread, connections that never say a word, and moments that the test
-//! chooses. It sees what nobody outside does: when a connection retires, what lies in the heap.
+//! The pool step by step: one thread, connections on which nothing arrives, and times that the test
+//! chooses. It sees what cannot be seen from outside: when a connection expires, what is in the heap.
 //!
 //! What only threads can show is in `model.rs`; what a client sees, in `tests/reuse/pool.rs`.
 
 use std::io::{self, Read, Write};
 
+use super::lease::{Lease, NEVER};
+use super::queue::QueueTicket;
+use super::table::{SPARE_BUFFERS_MAX, Table, Waiter, hash};
 use super::*;
 use crate::net::cancel::Hook;
+use crate::net::conn::Conn;
+use crate::net::sync::Arc;
 use crate::net::transport::Stream;
 use crate::net::transport::socket::Socket;
-use crate::observe::{EventIds, Observer, Observers, Timings};
+use crate::observe::{Observer, Timings};
+use crate::reuse::KeepAlive;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -36,7 +42,7 @@ impl Stream for Silent {
 
 impl Read for Silent {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        unreachable!("no test reads an answer")
+        unreachable!("no test reads a response")
     }
 }
 
@@ -50,11 +56,11 @@ impl Write for Silent {
     }
 }
 
-/// What the observer was told, by port.
+/// The events that an observer received, by port.
 #[derive(Default)]
-struct Told(std::sync::Mutex<Vec<String>>);
+struct Events(std::sync::Mutex<Vec<String>>);
 
-impl Observer for Told {
+impl Observer for Events {
     fn event(&self, event: &Event<'_>) {
         let port = |peer: &Option<SocketAddr>| peer.expect("every double has a port").port();
         let line = match event {
@@ -67,9 +73,9 @@ impl Observer for Told {
     }
 }
 
-impl Told {
-    /// What is new since the last time.
-    fn news(&self) -> Vec<String> {
+impl Events {
+    /// Those since the last time.
+    fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
@@ -86,19 +92,19 @@ fn limits() -> PoolLimits {
     }
 }
 
-fn pool(limits: PoolLimits) -> (Arc<Pool>, Arc<Told>) {
-    let told = Arc::new(Told::default());
-    (Arc::new(Pool::new(limits, Observers::new(vec![told.clone()]))), told)
+fn pool(limits: PoolLimits) -> (Arc<Pool>, Arc<Events>) {
+    let events = Arc::new(Events::default());
+    (Arc::new(Pool::new(limits, Observers::new(vec![events.clone()]))), events)
 }
 
 fn open(port: u16) -> Conn {
-    Conn::new(Socket::other(Box::new(Silent(port))), None, Timings::default(), 0)
+    Conn::new(Socket::other(Box::new(Silent(port))), None, Timings::default(), port.into())
 }
 
-fn want(origin: &str) -> Want<'_> {
-    Want {
+fn checkout(origin: &str) -> Checkout<'_> {
+    Checkout {
         origin,
-        fresh: false,
+        wanted: Wanted::Any,
         now: Instant::now(),
         connect_timeout: None,
         limits: Limits::NONE,
@@ -106,32 +112,32 @@ fn want(origin: &str) -> Want<'_> {
     }
 }
 
-/// A lease; what has to be opened for it has this port.
-fn lease(pool: &Arc<Pool>, want: Want<'_>, port: u16) -> Lease {
-    pool.lease(want, |_| Ok(open(port))).unwrap()
+/// A lease; a connection that is opened for it has this port.
+fn lease(pool: &Arc<Pool>, checkout: Checkout<'_>, port: u16) -> Lease {
+    pool.acquire(checkout, |_| Ok(open(port))).unwrap()
 }
 
 /// Opens these, all at once, and gives them back in that order.
 fn keep<const N: usize>(pool: &Arc<Pool>, origin: &str, ports: [u16; N]) {
-    let fresh = || Want { fresh: true, ..want(origin) };
+    let fresh = || Checkout { wanted: Wanted::Fresh, ..checkout(origin) };
     let leases = ports.map(|port| lease(pool, fresh(), port));
     leases.into_iter().for_each(|lease| lease.release(KeepAlive::default()));
 }
 
-/// The server keeps it for so long.
+/// What a server announces that keeps the connection for that time.
 fn kept_for(secs: u64) -> KeepAlive {
     KeepAlive { timeout_secs: Some(secs), ..KeepAlive::default() }
 }
 
 #[test]
-fn a_connection_retires_when_the_first_of_its_limits_says_so() {
+fn a_connection_expires_at_the_first_of_its_limits() {
     use CloseReason::{Aged, Idle};
     let secs = |secs: u64| Some(Duration::from_secs(secs));
     let conn = open(1);
     let after = |age: u64, idle_timeout, age_max, server_timeout| {
         let (pool, _) = pool(PoolLimits { idle_timeout, age_max, ..limits() });
         let now = conn.opened.at + Duration::from_secs(age);
-        let (when, reason) = pool.retires(&conn, now, server_timeout);
+        let (when, reason) = pool.expiry(&conn, now, server_timeout);
         (when - now, reason)
     };
     let sec = Duration::from_secs;
@@ -150,139 +156,141 @@ fn a_connection_retires_when_the_first_of_its_limits_says_so() {
 }
 
 #[test]
-fn a_connection_without_any_limit_is_there_after_29_years() {
-    let (pool, told) = pool(PoolLimits { idle_timeout: None, ..limits() });
+fn a_connection_without_any_limit_is_still_idle_after_29_years() {
+    let (pool, events) = pool(PoolLimits { idle_timeout: None, ..limits() });
     keep(&pool, "a", [1]);
     let now = Instant::now() + Duration::from_secs(29 * 365 * 24 * 3600);
-    let lease = lease(&pool, Want { now, ..want("a") }, 2);
-    assert_eq!(told.news(), ["1 kept", "1 reused for 2"]);
+    let lease = lease(&pool, Checkout { now, ..checkout("a") }, 2);
+    assert_eq!(events.take(), ["1 kept", "1 reused for 2"]);
     drop(lease);
 }
 
 #[test]
-fn a_connection_retires_at_its_moment_and_not_before() {
+fn a_connection_expires_at_its_time_and_not_before() {
     let (pool, _) = pool(limits());
     keep(&pool, "a", [1]);
-    let mut shared = pool.lock();
-    let when = shared.hosts[0].idle[0].expires_at();
-    let mut closing = Closing::new();
-    shared.expire(when - Duration::from_nanos(1), &mut closing);
-    assert_eq!((closing.len(), shared.stats.idle), (0, 1));
-    shared.expire(when, &mut closing);
-    assert_eq!((closing.len(), shared.stats.idle), (1, 0));
-    assert!(shared.sorted.is_empty() && shared.looks.is_empty(), "nothing is left of the host");
+    let mut table = pool.table.lock();
+    let when = table.hosts[0].idle[0].idle.expires_at;
+    let mut evicted = Evicted::new();
+    table.expire(when - Duration::from_nanos(1), &mut evicted);
+    assert_eq!((evicted.len(), table.stats.idle), (0, 1));
+    table.expire(when, &mut evicted);
+    assert_eq!((evicted.len(), table.stats.idle), (1, 0));
+    assert!(table.sorted.is_empty() && table.expirations.is_empty(), "the host is forgotten");
 }
 
 #[test]
 fn two_hosts_with_one_hash_are_two_hosts() {
     let twins = ["8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ"];
     assert_eq!(twins.map(hash), [0x4eac_0c95_5408_67e4; 2]);
-    let mut shared = Shared::default();
-    let [one, between, other] = [twins[0], "a", twins[1]].map(|origin| shared.id(origin));
-    assert_eq!([twins[1], twins[0], "a"].map(|origin| shared.id(origin)), [other, one, between]);
-    shared.forget_if_unused(one);
-    assert_eq!(shared.sorted.len(), 2);
-    assert_eq!(shared.id(twins[1]), other);
-    assert_eq!(shared.id(twins[0]), one, "its entry was vacant");
+    let mut table = Table::default();
+    let [one, between, other] = [twins[0], "a", twins[1]].map(|origin| table.host_id(origin));
+    assert_eq!([twins[1], twins[0], "a"].map(|origin| table.host_id(origin)), [other, one, between]);
+    table.forget_if_unused(one);
+    assert_eq!(table.sorted.len(), 2);
+    assert_eq!(table.host_id(twins[1]), other);
+    assert_eq!(table.host_id(twins[0]), one, "its entry was vacant");
 }
 
 #[test]
-fn those_of_one_host_retire_one_after_the_other() {
-    let (pool, told) = pool(limits());
-    let [long, brief] = [1, 2].map(|port| lease(&pool, want("a"), port));
+fn connections_of_one_host_expire_one_after_the_other() {
+    let (pool, events) = pool(limits());
+    let [long, short] = [1, 2].map(|port| lease(&pool, checkout("a"), port));
     long.release(KeepAlive::default());
-    brief.release(kept_for(31));
+    short.release(kept_for(31));
     let later = |secs| Instant::now() + Duration::from_secs(secs);
-    assert_eq!(told.news(), ["1 kept", "2 kept"]);
-    for (secs, news) in [(29, &[][..]), (31, &["2 closed Idle"]), (59, &[]), (61, &["1 closed Idle"])] {
-        drop(pool.place(&Want { now: later(secs), ..want("b") }).unwrap());
-        assert_eq!(told.news(), news, "after {secs} seconds");
+    assert_eq!(events.take(), ["1 kept", "2 kept"]);
+    for (secs, expected) in [(29, &[][..]), (31, &["2 closed Idle"]), (59, &[]), (61, &["1 closed Idle"])] {
+        drop(pool.acquire_slot(&Checkout { now: later(secs), ..checkout("b") }).unwrap());
+        assert_eq!(events.take(), expected, "after {secs} seconds");
     }
 }
 
 #[test]
-fn where_too_many_are_idle_the_one_goes_that_would_retire_first_although_a_host_has_an_older_look() {
-    let (pool, told) = pool(PoolLimits { idle_max: 2, ..limits() });
-    let [long, brief] = [1, 2].map(|port| lease(&pool, want("a"), port));
+fn over_the_cap_the_first_to_expire_is_evicted_although_a_host_is_scheduled_earlier() {
+    let (pool, events) = pool(PoolLimits { idle_max: 2, ..limits() });
+    let [long, short] = [1, 2].map(|port| lease(&pool, checkout("a"), port));
     long.release(KeepAlive::default());
-    brief.release(kept_for(5));
-    lease(&pool, want("a"), 0).close(CloseReason::ServerClose); // the brief one; the look for it stays
-    lease(&pool, want("b"), 3).release(kept_for(31));
-    told.news();
-    lease(&pool, want("c"), 4).release(KeepAlive::default());
-    assert_eq!(told.news(), ["3 closed PoolFull", "4 kept"]);
-    let idle = pool.lock().hosts.iter().flat_map(|host| &host.idle).map(|conn| conn.peer().unwrap().port()).collect();
+    short.release(kept_for(5));
+    lease(&pool, checkout("a"), 0).close(CloseReason::ServerClose); // the short one; its entry in the heap stays
+    lease(&pool, checkout("b"), 3).release(kept_for(31));
+    events.take();
+    lease(&pool, checkout("c"), 4).release(KeepAlive::default());
+    assert_eq!(events.take(), ["3 closed PoolFull", "4 kept"]);
+    let idle =
+        pool.table.lock().hosts.iter().flat_map(|host| &host.idle).map(|conn| conn.peer().unwrap().port()).collect();
     assert_eq!(std::collections::BTreeSet::from([1, 4]), idle);
 }
 
 #[test]
-fn a_fresh_connection_sends_the_oldest_idle_one_away_only_where_there_is_no_other_place() {
-    let (pool, told) = pool(PoolLimits { per_host_max: Some(3), ..limits() });
+fn a_fresh_connection_evicts_the_oldest_idle_one_only_where_no_slot_is_free() {
+    let (pool, events) = pool(PoolLimits { per_host_max: Some(3), ..limits() });
     keep(&pool, "a", [1, 2]);
-    told.news();
-    let fresh = || Want { fresh: true, ..want("a") };
+    events.take();
+    let fresh = || Checkout { wanted: Wanted::Fresh, ..checkout("a") };
     let third = lease(&pool, fresh(), 3);
-    assert_eq!(told.news(), [""; 0], "there was room for it");
+    assert_eq!(events.take(), [""; 0], "a slot was free");
     let fourth = lease(&pool, fresh(), 4);
-    assert_eq!(told.news(), ["1 closed PoolFull"]);
+    assert_eq!(events.take(), ["1 closed PoolFull"]);
     let fifth = lease(&pool, fresh(), 5);
-    assert_eq!(told.news(), ["2 closed PoolFull"]);
+    assert_eq!(events.take(), ["2 closed PoolFull"]);
     assert_eq!((pool.stats().in_use, pool.stats().idle), (3, 0));
     drop((third, fourth, fifth));
 }
 
 #[test]
-fn a_connection_that_never_was_a_lease_is_counted_and_told() {
-    let (pool, told) = pool(limits());
+fn a_connection_that_never_was_a_lease_is_counted_and_reported() {
+    let (pool, events) = pool(limits());
     for port in [1, 2] {
         pool.record_closed_unused(open(port).peer(), CloseReason::Failed, EventIds::default());
     }
     let stats = pool.stats();
     assert_eq!((stats.opened, stats.closed.get(CloseReason::Failed), stats.closed.total()), (2, 2, 2));
     assert_eq!((stats.in_use, stats.idle), (0, 0));
-    assert_eq!(told.news(), ["1 closed Failed", "2 closed Failed"]);
+    assert_eq!(events.take(), ["1 closed Failed", "2 closed Failed"]);
 }
 
 #[test]
-fn where_too_many_are_idle_for_one_host_the_oldest_goes() {
-    let (pool, told) = pool(PoolLimits { idle_per_host_max: 2, ..limits() });
+fn over_the_cap_per_host_the_oldest_is_evicted() {
+    let (pool, events) = pool(PoolLimits { idle_per_host_max: 2, ..limits() });
     keep(&pool, "a", [1, 2, 3, 4]);
     keep(&pool, "b", [5, 6]);
-    let news = ["1 kept", "2 kept", "1 closed PoolFull", "3 kept", "2 closed PoolFull", "4 kept", "5 kept", "6 kept"];
-    assert_eq!(told.news(), news);
+    let expected =
+        ["1 kept", "2 kept", "1 closed PoolFull", "3 kept", "2 closed PoolFull", "4 kept", "5 kept", "6 kept"];
+    assert_eq!(events.take(), expected);
 }
 
 #[test]
-fn of_those_that_came_back_for_somebody_who_waits_no_more_stay_than_may() {
-    let (pool, told) = pool(PoolLimits { idle_per_host_max: 1, ..limits() });
-    let leases = [1, 2, 3, 4].map(|port| lease(&pool, want("a"), port));
-    let mut shared = pool.lock();
-    let host = shared.id("a");
-    let ticket = shared.queue_up(host);
-    drop(shared);
+fn when_a_waiter_leaves_what_was_kept_for_it_is_held_to_the_caps() {
+    let (pool, events) = pool(PoolLimits { idle_per_host_max: 1, ..limits() });
+    let leases = [1, 2, 3, 4].map(|port| lease(&pool, checkout("a"), port));
+    let mut table = pool.table.lock();
+    let host = table.host_id("a");
+    let waiter = table.enqueue(host);
+    drop(table);
     leases.into_iter().for_each(|lease| lease.release(KeepAlive::default()));
-    assert_eq!(told.news(), ["1 kept", "2 kept", "3 kept", "4 kept"]);
-    drop(Waiter { pool: &pool, host, ticket, call: 0 });
-    assert_eq!(told.news(), ["1 closed PoolFull", "2 closed PoolFull", "3 closed PoolFull"]);
+    assert_eq!(events.take(), ["1 kept", "2 kept", "3 kept", "4 kept"]);
+    drop(QueueTicket { pool: &pool, host, waiter, call: 0 });
+    assert_eq!(events.take(), ["1 closed PoolFull", "2 closed PoolFull", "3 closed PoolFull"]);
 }
 
 #[test]
-fn a_connection_that_goes_at_once_was_not_kept() {
-    let (pool, told) = pool(PoolLimits { idle_per_host_max: 0, ..limits() });
+fn a_connection_that_is_evicted_at_once_was_not_kept() {
+    let (pool, events) = pool(PoolLimits { idle_per_host_max: 0, ..limits() });
     keep(&pool, "a", [1]);
-    assert_eq!(told.news(), ["1 closed PoolFull"]);
+    assert_eq!(events.take(), ["1 closed PoolFull"]);
 }
 
 #[test]
 fn the_numbers_add_up_however_a_lease_ends() {
     use CloseReason::{Failed, KeepAliveHint, ServerClose, Upgraded};
-    let (pool, told) = pool(limits());
-    lease(&pool, want("a"), 1).release(KeepAlive::default());
-    lease(&pool, want("a"), 0).release(KeepAlive::default()); // the same once more
-    lease(&pool, want("a"), 0).close(ServerClose); // and a third time
-    drop(lease(&pool, want("a"), 2));
-    assert!(lease(&pool, want("a"), 3).into_conn().is_some());
-    lease(&pool, want("a"), 4).release(KeepAlive { requests_left: Some(0), ..KeepAlive::default() });
+    let (pool, events) = pool(limits());
+    lease(&pool, checkout("a"), 1).release(KeepAlive::default());
+    lease(&pool, checkout("a"), 0).release(KeepAlive::default()); // the same once more
+    lease(&pool, checkout("a"), 0).close(ServerClose); // and a third time
+    drop(lease(&pool, checkout("a"), 2));
+    assert!(lease(&pool, checkout("a"), 3).into_conn().is_some());
+    lease(&pool, checkout("a"), 4).release(KeepAlive { requests_left: Some(0), ..KeepAlive::default() });
     let stats = pool.stats();
     assert_eq!((stats.opened, stats.reused, stats.idle, stats.in_use), (4, 2, 0, 0));
     assert_eq!([ServerClose, Failed, Upgraded, KeepAliveHint].map(|reason| stats.closed.get(reason)), [1; 4]);
@@ -291,110 +299,115 @@ fn the_numbers_add_up_however_a_lease_ends() {
     assert_eq!(shown, "{ServerClose: 1, KeepAliveHint: 1, Failed: 1, Upgraded: 1}");
     let kept = ["1 kept", "1 reused for 2", "1 kept", "1 reused for 3"];
     let closed = ["1 closed ServerClose", "2 closed Failed", "3 closed Upgraded", "4 closed KeepAliveHint"];
-    assert_eq!(told.news(), [&kept[..], &closed].concat());
+    assert_eq!(events.take(), [&kept[..], &closed].concat());
 }
 
 #[test]
 fn a_connection_that_comes_back_too_old_is_closed_at_once() {
-    let (pool, told) = pool(PoolLimits { age_max: Some(Duration::ZERO), ..limits() });
+    let (pool, events) = pool(PoolLimits { age_max: Some(Duration::ZERO), ..limits() });
     keep(&pool, "a", [1, 2]);
-    assert_eq!(told.news(), ["1 closed Aged", "2 closed Aged"]);
+    assert_eq!(events.take(), ["1 closed Aged", "2 closed Aged"]);
     let closed = pool.stats().closed;
     assert_eq!(closed.iter().collect::<Vec<_>>(), [(CloseReason::Aged, 2)], "and nothing that did not occur");
 }
 
 #[test]
-fn the_last_one_out_closes_what_is_idle_and_tells() {
-    let (pool, told) = pool(limits());
+fn dropping_the_pool_closes_what_is_idle_and_reports_it() {
+    let (pool, events) = pool(limits());
     keep(&pool, "a", [1]);
     keep(&pool, "b", [2]);
-    told.news();
+    events.take();
     drop(pool);
-    assert_eq!(told.news(), ["1 closed Cleared", "2 closed Cleared"]);
+    assert_eq!(events.take(), ["1 closed Cleared", "2 closed Cleared"]);
 }
 
 #[test]
 fn eight_buffers_are_kept_for_the_next_leases_and_not_one_more() {
     let (pool, _) = pool(PoolLimits { idle_per_host_max: 99, ..limits() });
-    let spares = || pool.lock().spares.len();
-    keep(&pool, "a", [0; SPARES_MAX - 1]);
-    assert_eq!(spares(), SPARES_MAX - 1);
-    keep(&pool, "a", [0; SPARES_MAX + 1]);
-    assert_eq!(spares(), SPARES_MAX);
-    let lease = lease(&pool, want("a"), 0);
-    assert_eq!((lease.buffer_size(), spares()), (16, SPARES_MAX - 1));
+    let spares = || pool.table.lock().spare_buffers.len();
+    keep(&pool, "a", [0; SPARE_BUFFERS_MAX - 1]);
+    assert_eq!(spares(), SPARE_BUFFERS_MAX - 1);
+    keep(&pool, "a", [0; SPARE_BUFFERS_MAX + 1]);
+    assert_eq!(spares(), SPARE_BUFFERS_MAX);
+    let lease = lease(&pool, checkout("a"), 0);
+    assert_eq!((lease.buffer.size(), spares()), (16, SPARE_BUFFERS_MAX - 1));
 }
 
-/// Whether that one, and no other, is to be woken.
+/// Asserts that this waiter, and no other, is to be notified.
 #[track_caller]
-fn assert_next(next: Option<Arc<Ticket>>, expected: Option<&Arc<Ticket>>) {
+fn assert_next(next: Option<Arc<Waiter>>, expected: Option<&Arc<Waiter>>) {
     assert_eq!(next.as_ref().map(Arc::as_ptr), expected.map(Arc::as_ptr));
 }
 
 #[test]
-fn a_queue_is_left_by_the_one_that_leaves_it() {
-    let mut shared = Shared::default();
-    let id = shared.id("a");
-    let [first, second, third] = [(); 3].map(|()| shared.queue_up(id));
-    assert_eq!(shared.stats.waiting, 3);
-    shared.leave_queue(id, &second);
-    assert_eq!(shared.stats.waiting, 2);
-    let queue: Vec<_> = shared.hosts[id].queue.iter().map(Arc::as_ptr).collect();
+fn a_waiter_leaves_the_queue_from_any_position() {
+    let mut table = Table::default();
+    let id = table.host_id("a");
+    let [first, second, third] = [(); 3].map(|()| table.enqueue(id));
+    assert_eq!(table.stats.waiting, 3);
+    table.leave_queue(id, &second);
+    assert_eq!(table.stats.waiting, 2);
+    let queue: Vec<_> = table.hosts[id].queue.iter().map(Arc::as_ptr).collect();
     assert_eq!(queue, [&first, &third].map(Arc::as_ptr));
 }
 
 #[test]
-fn a_free_place_wakes_the_front_of_its_own_hosts_queue_and_nobody_else() {
+fn a_free_slot_wakes_the_front_of_its_own_hosts_queue_and_no_other() {
     let limits = PoolLimits { per_host_max: Some(2), ..limits() };
-    let mut shared = Shared::default();
+    let mut table = Table::default();
     let [a, b] = ["a", "b"].map(|origin| {
-        let id = shared.id(origin);
+        let id = table.host_id(origin);
         for _ in 0..2 {
-            assert!(shared.find(id, None, false, &limits, &mut Closing::new()).is_some());
+            assert!(table.take_slot(id, None, Wanted::Any, &limits, &mut Evicted::new()).is_some());
         }
         id
     });
-    let [first, second, third] = [(); 3].map(|()| shared.queue_up(a));
-    let elsewhere = shared.queue_up(b);
-    assert_next(shared.vacate(a, &limits), Some(&first));
-    assert_next(shared.vacate(a, &limits), Some(&first)); // it has not come yet
-    assert!(shared.find(a, Some(&second), false, &limits, &mut Closing::new()).is_none(), "it is not its turn");
-    assert!(shared.find(a, Some(&first), false, &limits, &mut Closing::new()).is_some());
-    shared.leave_queue(a, &first);
-    assert_next(shared.next_in_line(a, &limits), Some(&second)); // the other place
-    assert!(shared.find(a, Some(&second), false, &limits, &mut Closing::new()).is_some());
-    shared.leave_queue(a, &second);
-    assert_next(shared.next_in_line(a, &limits), None);
-    assert_next(shared.next_in_line(b, &limits), None);
-    assert_next(shared.vacate(a, &limits), Some(&third));
-    assert_next(shared.vacate(b, &limits), Some(&elsewhere));
+    let [first, second, third] = [(); 3].map(|()| table.enqueue(a));
+    let elsewhere = table.enqueue(b);
+    assert_next(table.free_slot(a, &limits), Some(&first));
+    assert_next(table.free_slot(a, &limits), Some(&first)); // it has not taken the first yet
+    assert!(
+        table.take_slot(a, Some(&second), Wanted::Any, &limits, &mut Evicted::new()).is_none(),
+        "it is not its turn"
+    );
+    assert!(table.take_slot(a, Some(&first), Wanted::Any, &limits, &mut Evicted::new()).is_some());
+    table.leave_queue(a, &first);
+    assert_next(table.next_waiter(a, &limits), Some(&second)); // the other slot
+    assert!(table.take_slot(a, Some(&second), Wanted::Any, &limits, &mut Evicted::new()).is_some());
+    table.leave_queue(a, &second);
+    assert_next(table.next_waiter(a, &limits), None);
+    assert_next(table.next_waiter(b, &limits), None);
+    assert_next(table.free_slot(a, &limits), Some(&third));
+    assert_next(table.free_slot(b, &limits), Some(&elsewhere));
 }
 
 #[test]
-fn a_host_is_looked_at_once_and_as_early_as_anybody_asked() {
-    let mut shared = Shared::default();
-    let id = shared.id("a");
+fn a_host_has_one_entry_that_counts_and_that_is_its_earliest() {
+    let mut table = Table::default();
+    let id = table.host_id("a");
     let now = Instant::now();
-    for (secs, looks) in [(9, 1), (9, 1), (10, 1), (8, 2), (9, 2)] {
-        shared.look_at(id, now + Duration::from_secs(secs));
-        assert_eq!(shared.looks.len(), looks, "at {secs}");
+    for (secs, entries) in [(9, 1), (9, 1), (10, 1), (8, 2), (9, 2)] {
+        let mut conn = Box::new(open(1));
+        conn.idle.expires_at = now + Duration::from_secs(secs);
+        table.insert_idle(id, conn);
+        assert_eq!(table.expirations.len(), entries, "at {secs}");
     }
-    assert_eq!(shared.hosts[id].look, Some(now + Duration::from_secs(8)));
-    assert_eq!(shared.next_look(None), Some(id));
-    assert_eq!(shared.next_look(None), None, "the other one does not count any more");
+    assert_eq!(table.hosts[id].next_check, Some(now + Duration::from_secs(8)));
+    assert_eq!(table.pop_due(None), Some(id));
+    assert_eq!(table.pop_due(None), None, "the other one is stale");
 }
 
 #[test]
-fn the_heap_of_looks_has_two_a_host_and_64_more_at_most() {
-    let mut shared = Shared::default();
-    let [id, ..] = ["a", "b", "c"].map(|origin| shared.id(origin));
+fn the_heap_has_two_entries_per_host_and_64_more_at_most() {
+    let mut table = Table::default();
+    let [id, ..] = ["a", "b", "c"].map(|origin| table.host_id(origin));
     let now = Instant::now() + MINUTE;
-    let most = 2 * 3 + LOOKS_SLACK;
+    let most = 2 * 3 + expiry::STALE_MAX;
     for count in 1..=most {
-        shared.look_at(id, now - Duration::from_millis(count as u64));
-        assert_eq!(shared.looks.len(), count);
+        table.schedule(id, now - Duration::from_millis(count as u64));
+        assert_eq!(table.expirations.len(), count);
     }
-    shared.look_at(id, now - Duration::from_secs(1));
-    assert_eq!(shared.looks.len(), 1, "the one that counts");
-    assert_eq!(shared.next_look(None), Some(id));
+    table.schedule(id, now - Duration::from_secs(1));
+    assert_eq!(table.expirations.len(), 1, "the one that counts");
+    assert_eq!(table.pop_due(None), Some(id));
 }

@@ -37,10 +37,10 @@ fn main() {
     }
 }
 
-/// The peer: says its bytes when it was asked, then nothing; ends when it is told to.
+/// The peer: sends its bytes when it was asked, then nothing; ends when it is asked to.
 struct Peer {
     bytes: Vec<u8>,
-    said: usize,
+    sent: usize,
     was_asked: bool,
     is_over: Rc<Cell<bool>>,
     news: Rc<Cell<usize>>,
@@ -48,12 +48,12 @@ struct Peer {
 
 impl hyper::rt::Read for Peer {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, mut room: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let count = room.remaining().min(self.bytes.len() - self.said);
+        let count = room.remaining().min(self.bytes.len() - self.sent);
         if !self.was_asked || count == 0 && !self.is_over.get() {
             return Poll::Pending;
         }
-        room.put_slice(&self.bytes[self.said..self.said + count]);
-        self.said += count;
+        room.put_slice(&self.bytes[self.sent..self.sent + count]);
+        self.sent += count;
         self.news.set(self.news.get() + 1);
         Poll::Ready(Ok(()))
     }
@@ -119,7 +119,7 @@ impl Drive {
 /// What hyper makes of the bytes.
 fn outcome(method: &str, bytes: Vec<u8>) -> Value {
     let (is_over, news) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
-    let peer = Peer { bytes, said: 0, was_asked: false, is_over: is_over.clone(), news: news.clone() };
+    let peer = Peer { bytes, sent: 0, was_asked: false, is_over: is_over.clone(), news: news.clone() };
     let handshake = http1::Builder::new()
         .allow_obsolete_multiline_headers_in_responses(true)
         .max_headers(FIELDS_MAX)

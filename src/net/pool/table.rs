@@ -1,0 +1,324 @@
+//! The table under the pool's lock: each host with its idle connections, its slots in use, and the
+//! threads that wait for a slot.
+//!
+//! Plain data. Nothing here blocks, opens, closes or reports: what has to be closed is moved to a list
+//! that the caller closes once the lock is released. What a connection is used for is not known here.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::net::buffer::Buffer;
+use crate::net::conn::Conn;
+use crate::net::pool::stats::PoolStats;
+use crate::net::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::reuse::CloseReason;
+
+/// Buffers that are kept for the next leases, so that a busy client does not allocate them anew.
+pub(super) const SPARE_BUFFERS_MAX: usize = 8;
+
+/// The caps of a pool, and for how long it keeps idle connections.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolLimits {
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) idle_per_host_max: usize,
+    pub(crate) idle_max: usize,
+    /// Slots per host: connections that are idle, in use or being opened.
+    pub(crate) per_host_max: Option<usize>,
+    pub(crate) age_max: Option<Duration>,
+    pub(crate) buffer_size: usize,
+    /// A connection that was idle for less is not probed.
+    pub(crate) probe_after: Duration,
+}
+
+/// Which connections a checkout may be served with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    Any,
+    /// A new one only.
+    Fresh,
+}
+
+/// What a lease holds of its host.
+pub(super) enum Slot {
+    /// The right to one connection, which is not there yet.
+    Reserved,
+    Connected(BoxedConn),
+    /// Nothing any more: the slot was given back.
+    Released,
+}
+
+/// Boxed once when it is opened, so that a checkout and a check-in move a pointer.
+pub(super) type BoxedConn = Box<Conn>;
+
+/// Idle connections that were taken out, to be closed once the lock is released.
+pub(super) type Evicted = Vec<(BoxedConn, CloseReason)>;
+
+/// A host's index in the table.
+pub(super) type HostId = usize;
+
+/// A thread that waits for a slot.
+#[derive(Default)]
+pub(super) struct Waiter {
+    /// Notified when the thread is at the front and a slot is free, and when its request is cancelled.
+    pub(super) wake_up: Condvar,
+}
+
+#[derive(Default)]
+pub(super) struct SharedTable(Mutex<Table>);
+
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) hosts: Vec<Host>,
+    /// The hosts' ids, in the order of their origins' hashes.
+    pub(super) sorted: Vec<(u64, HostId)>,
+    /// The host that was looked up last: the next request is often for the same.
+    latest: HostId,
+    /// Indices of `hosts` that stand for no host.
+    vacant: Vec<HostId>,
+    /// When to check which host for expired connections; see expiry.rs.
+    pub(super) expirations: BinaryHeap<Reverse<(Instant, HostId)>>,
+    pub(super) spare_buffers: Vec<Buffer>,
+    pub(super) stats: PoolStats,
+}
+
+#[derive(Default)]
+pub(super) struct Host {
+    origin: Box<str>,
+    /// In the order of the time since when they are idle, longest first.
+    pub(super) idle: Vec<BoxedConn>,
+    /// Slots that leases hold.
+    pub(super) in_use: usize,
+    /// First come, first served.
+    pub(super) queue: VecDeque<Arc<Waiter>>,
+    /// When this host is to be checked for expired connections: the time of its entry that counts.
+    pub(super) next_check: Option<Instant>,
+}
+
+impl SharedTable {
+    /// Locks the table. A panic of another thread under the lock cannot have left it half changed, since
+    /// no user code is called there.
+    #[inline]
+    pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    // ---- Hosts
+
+    /// Returns the id of the host with that origin, which is entered if it is new.
+    #[inline]
+    pub(super) fn host_id(&mut self, origin: &str) -> HostId {
+        if self.hosts.get(self.latest).is_some_and(|host| *host.origin == *origin) {
+            return self.latest;
+        }
+        self.latest = match self.search(origin) {
+            Ok(at) => self.sorted[at].1,
+            Err(at) => self.enter(origin, at),
+        };
+        self.latest
+    }
+
+    /// The host's position in `sorted`, or the one that it would have.
+    fn search(&self, origin: &str) -> Result<usize, usize> {
+        let hash = hash(origin);
+        self.sorted.binary_search_by(|(other, id)| {
+            other.cmp(&hash).then_with(|| (*self.hosts[*id].origin).cmp(origin)) // two may have the same
+        })
+    }
+
+    fn enter(&mut self, origin: &str, at: usize) -> HostId {
+        let id = self.vacant.pop().unwrap_or_else(|| {
+            self.hosts.push(Host::default());
+            self.hosts.len() - 1
+        });
+        self.hosts[id].origin = origin.into();
+        self.sorted.insert(at, (hash(origin), id));
+        id
+    }
+
+    /// Removes the host if it has neither connections nor waiters. Its entries in the heap stay: they
+    /// are stale.
+    pub(super) fn forget_if_unused(&mut self, id: HostId) {
+        let host = &self.hosts[id];
+        if host.idle.is_empty() && host.in_use == 0 && host.queue.is_empty() {
+            if let Ok(at) = self.search(&host.origin) {
+                self.sorted.remove(at);
+                self.hosts[id] = Host::default();
+                self.vacant.push(id);
+            }
+        }
+    }
+
+    // ---- Slots
+
+    /// Takes a slot of the host: with the newest idle connection in it if that will do, else without
+    /// one. `None` if all slots are in use, or other waiters come before `waiter`.
+    #[inline]
+    pub(super) fn take_slot(
+        &mut self,
+        id: HostId,
+        waiter: Option<&Arc<Waiter>>,
+        wanted: Wanted,
+        limits: &PoolLimits,
+        evicted: &mut Evicted,
+    ) -> Option<Slot> {
+        let host = &mut self.hosts[id];
+        let front = host.queue.front().map(Arc::as_ptr);
+        if front.is_some() && front != waiter.map(Arc::as_ptr) {
+            return None;
+        }
+        let mut slot = Slot::Reserved;
+        if wanted == Wanted::Any && !host.idle.is_empty() {
+            slot = self.take_newest(id, limits);
+        } else if !host.has_room(limits) {
+            if host.idle.is_empty() {
+                return None;
+            }
+            let oldest = host.idle.remove(0); // a fresh connection needs its slot
+            self.evict(oldest, CloseReason::PoolFull, evicted);
+        }
+        self.hosts[id].in_use += 1;
+        self.stats.in_use += 1;
+        Some(slot)
+    }
+
+    /// Moves the newest idle connection, if there is one, to a slot that its caller holds already; a
+    /// buffer is attached to it.
+    #[inline]
+    pub(super) fn take_newest(&mut self, id: HostId, limits: &PoolLimits) -> Slot {
+        let Some(mut conn) = self.hosts[id].idle.pop() else { return Slot::Reserved };
+        self.stats.idle -= 1;
+        self.stats.reused += 1;
+        conn.buffer = self.spare_buffer(limits);
+        Slot::Connected(conn)
+    }
+
+    /// Frees a slot. Returns the waiter that is to be notified of it.
+    #[inline]
+    pub(super) fn free_slot(&mut self, id: HostId, limits: &PoolLimits) -> Option<Arc<Waiter>> {
+        let host = &mut self.hosts[id];
+        host.in_use -= 1;
+        self.stats.in_use -= 1;
+        match host.queue.front() {
+            Some(_) => self.next_waiter(id, limits),
+            None if host.idle.is_empty() => {
+                self.forget_if_unused(id);
+                None
+            }
+            None => None,
+        }
+    }
+
+    // ---- Idle connections
+
+    /// Puts a connection among the idle ones of its host.
+    #[inline]
+    pub(super) fn insert_idle(&mut self, id: HostId, conn: BoxedConn) {
+        let (since, expires_at) = (conn.idle.since, conn.idle.expires_at);
+        let host = &mut self.hosts[id];
+        let at = host.idle.iter().rposition(|other| other.idle.since <= since).map_or(0, |at| at + 1);
+        host.idle.insert(at, conn);
+        self.stats.idle += 1;
+        if host.next_check.is_none_or(|when| expires_at < when) {
+            self.schedule(id, expires_at);
+        }
+    }
+
+    /// Takes out the idle connections that have expired by `now`.
+    #[inline]
+    pub(super) fn expire(&mut self, now: Instant, evicted: &mut Evicted) {
+        if self.expirations.peek().is_some_and(|Reverse((when, _))| *when <= now) {
+            self.expire_due(now, evicted);
+        }
+    }
+
+    /// Takes out the idle connections that are over the caps, the newest one last. None while threads
+    /// wait for a slot of the host, since they will take them at once.
+    #[inline]
+    pub(super) fn enforce_caps(&mut self, id: HostId, limits: &PoolLimits, evicted: &mut Evicted) {
+        if !self.hosts[id].queue.is_empty() {
+            return;
+        }
+        while self.hosts[id].idle.len() > limits.idle_per_host_max {
+            let oldest = self.hosts[id].idle.remove(0);
+            self.evict(oldest, CloseReason::PoolFull, evicted);
+        }
+        while self.stats.idle > limits.idle_max && self.evict_next_to_expire(evicted) {}
+    }
+
+    /// Takes out all idle connections.
+    pub(super) fn clear(&mut self, evicted: &mut Evicted) {
+        for id in 0..self.hosts.len() {
+            for conn in std::mem::take(&mut self.hosts[id].idle) {
+                self.evict(conn, CloseReason::Cleared, evicted);
+            }
+            self.hosts[id].next_check = None;
+            self.forget_if_unused(id);
+        }
+        self.expirations.clear();
+        self.spare_buffers.clear();
+    }
+
+    /// Counts a connection that is not idle any more, and puts it on the list to be closed.
+    pub(super) fn evict(&mut self, conn: BoxedConn, reason: CloseReason, evicted: &mut Evicted) {
+        self.stats.idle -= 1;
+        self.stats.closed.add(reason);
+        evicted.push((conn, reason));
+    }
+
+    // ---- Waiters
+
+    pub(super) fn enqueue(&mut self, id: HostId) -> Arc<Waiter> {
+        let waiter = Arc::new(Waiter::default());
+        self.stats.waiting += 1;
+        self.hosts[id].queue.push_back(waiter.clone());
+        waiter
+    }
+
+    pub(super) fn leave_queue(&mut self, id: HostId, waiter: &Arc<Waiter>) {
+        self.stats.waiting -= 1;
+        let queue = &mut self.hosts[id].queue;
+        if let Some(at) = queue.iter().position(|other| Arc::ptr_eq(other, waiter)) {
+            queue.remove(at); // usually the front
+        }
+        self.forget_if_unused(id);
+    }
+
+    /// The front of the host's queue, if a slot is free for it.
+    pub(super) fn next_waiter(&self, id: HostId, limits: &PoolLimits) -> Option<Arc<Waiter>> {
+        let host = &self.hosts[id];
+        let front = host.queue.front()?;
+        let is_free = !host.idle.is_empty() || host.has_room(limits);
+        is_free.then(|| front.clone())
+    }
+
+    // ---- Buffers
+
+    #[inline]
+    pub(super) fn spare_buffer(&mut self, limits: &PoolLimits) -> Buffer {
+        self.spare_buffers.pop().unwrap_or_else(|| Buffer::new(limits.buffer_size))
+    }
+
+    #[inline]
+    pub(super) fn keep_buffer(&mut self, mut buffer: Buffer) {
+        buffer.clear();
+        if self.spare_buffers.len() < SPARE_BUFFERS_MAX {
+            self.spare_buffers.push(buffer);
+        }
+    }
+}
+
+impl Host {
+    /// Returns whether one more connection may be opened.
+    fn has_room(&self, limits: &PoolLimits) -> bool {
+        limits.per_host_max.is_none_or(|max| self.in_use + self.idle.len() < max)
+    }
+}
+
+/// FNV-1a. Collisions degrade to a comparison of strings in a sorted list, so that chosen origins (HashDoS)
+/// slow nothing down.
+pub(super) fn hash(origin: &str) -> u64 {
+    origin.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
