@@ -52,6 +52,7 @@ pub(crate) fn run(mut lease: Lease, request: &mut Request<'_>, hop: Hop<'_>, set
     }
 }
 
+#[inline]
 fn converse(
     lease: &mut Lease,
     request: &mut Request<'_>,
@@ -98,6 +99,7 @@ fn converse(
 }
 
 /// Writes the request's head, piece by piece.
+#[inline]
 pub(crate) fn encode(
     request: &Request<'_>,
     headers: &Headers,

@@ -191,6 +191,7 @@ impl Client {
 
 impl Call<'_> {
     /// Sends the request, and what its redirects make of it, until there is a response to hand out.
+    #[inline]
     fn follow(&self, request: &mut Request<'_>, redirects: &mut Redirects, mut now: Instant) -> Result<Exchanged> {
         if !request.headers.is_empty() {
             request.settle_headers()?;
@@ -217,6 +218,7 @@ impl Call<'_> {
     }
 
     /// Sends the request to one URL, and repeats it at most twice.
+    #[inline]
     fn exchange(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
         let (outcome, was_reused) = self.attempt(request, kept, Wanted::Any, now)?;
         match outcome {
@@ -253,6 +255,7 @@ impl Call<'_> {
 
     /// Sends the request once. Returns what came of it, and whether its connection was a reused one; an
     /// error of getting a connection is that of the attempt.
+    #[inline]
     fn attempt(
         &self,
         request: &mut Request<'_>,
@@ -283,6 +286,7 @@ impl Call<'_> {
     }
 
     /// Leases a connection that leads where the request goes.
+    #[inline]
     fn lease(&self, request: &Request<'_>, route: Route<'_>, wanted: Wanted, now: Instant) -> Result<Lease> {
         let Inner { settings, dialer, pool } = self.client;
         let (limits, mut trace) = (self.limits.clone(), self.trace);

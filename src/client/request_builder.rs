@@ -44,6 +44,7 @@ pub struct RequestBuilder<'b> {
 
 impl<'b> RequestBuilder<'b> {
     /// Does the next step, if none has failed so far.
+    #[inline]
     fn step(mut self, step: impl FnOnce(&mut Request<'b>) -> Result<()>) -> Self {
         if let Ok(request) = &mut self.request {
             if let Err(mistake) = step(request) {
@@ -55,6 +56,7 @@ impl<'b> RequestBuilder<'b> {
     }
 
     /// Does a step that cannot fail.
+    #[inline]
     fn set(mut self, set: impl FnOnce(&mut Request<'b>)) -> Self {
         if let Ok(request) = &mut self.request {
             set(request);
@@ -205,6 +207,7 @@ impl<'b> RequestBuilder<'b> {
     ///
     /// # Errors
     /// The first error of the steps, or as [`Client::send`].
+    #[inline]
     pub fn send(self) -> Result<Response> {
         let request = self.request?;
         self.client.as_ref().unwrap_or_else(|| shared()).send(request)

@@ -30,6 +30,7 @@ pub(crate) struct ResponseReader<'a> {
 }
 
 impl<'a> ResponseReader<'a> {
+    #[inline]
     pub(crate) fn new(settings: &'a Settings, upgrade_requested: bool) -> ResponseReader<'a> {
         ResponseReader {
             settings,
@@ -43,6 +44,7 @@ impl<'a> ResponseReader<'a> {
     }
 
     /// Reads the final head, waited for from `now` on.
+    #[inline]
     pub(crate) fn read_head(&mut self, lease: &mut Lease, now: Instant) -> Result<Head> {
         let header_deadline = Deadline::of("header_timeout", self.settings.header_timeout, now);
         let mut now = Some(now);
@@ -84,6 +86,7 @@ impl<'a> ResponseReader<'a> {
     }
 
     /// Parses what has arrived, and skips interim heads. Returns whether the final head is there.
+    #[inline]
     fn parse_buffered(&mut self, lease: &mut Lease) -> Result<bool> {
         while self.head.is_none() && !lease.buffer.bytes().is_empty() {
             self.has_begun = true;
@@ -119,6 +122,7 @@ impl<'a> ResponseReader<'a> {
     }
 
     /// Reads more of a head.
+    #[inline]
     fn fill(&mut self, lease: &mut Lease, until: Deadline, now: Instant) -> Result<()> {
         let until = match self.partial_since {
             Some(begun) => until.or_sooner(Deadline::of("read_timeout", lease.limits.read_timeout, begun)),

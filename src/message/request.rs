@@ -79,6 +79,7 @@ impl<'b> Request<'b> {
     /// # Errors
     /// [`ErrorKind::InvalidUrl`], [`ErrorKind::UnsupportedScheme`], or
     /// [`ErrorKind::InvalidRequest`] for CONNECT, which only a proxy is sent.
+    #[inline]
     pub fn new(method: Method, url: impl IntoUrl) -> Result<Request<'b>> {
         let url = url.into_url()?;
         let mut request =
@@ -404,6 +405,7 @@ impl<'b> Request<'b> {
     }
 
     /// Checks the request with these header fields, its own or with the client's defaults.
+    #[inline]
     pub(crate) fn check(&self, headers: &Headers) -> Result<()> {
         if let Some(error) = self.options.deferred_error.as_ref().or(headers.deferred_error.as_ref()) {
             return Err(error.clone());

@@ -101,6 +101,7 @@ impl Exchanged {
         Framed::new(self.lease, self.received.framing, self.received.reuse).drain_or_close();
     }
 
+    #[inline]
     pub(crate) fn into_response(self, method: Method, url: Url, redirects: Vec<Url>) -> Response {
         let Exchanged { lease, received } = self;
         let ReceivedHead { head, content_length, framing, reuse, upload, sent, received } = received;

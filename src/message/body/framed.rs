@@ -45,6 +45,7 @@ impl Framed {
     }
 
     /// Counts content that was taken.
+    #[inline]
     pub(super) fn advance(&mut self, count: usize) {
         self.decoder.advance(count);
         self.bytes += count as u64;
@@ -54,6 +55,7 @@ impl Framed {
     }
 
     /// Takes framing off the front of what has arrived.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Found> {
         let (skip, found) = match self.decoder.step(self.lease.buffer.bytes())? {
             Step::Data { skip, len } => (skip, Found::Data(len)),
@@ -65,6 +67,7 @@ impl Framed {
     }
 
     /// Waits for more in the connection's buffer; 0 if the end of the connection is the end of the body.
+    #[inline]
     pub(super) fn fill(&mut self, until: &Deadline) -> Result<usize> {
         let count = match &mut self.meter {
             None => self.lease.read(Room::Buffer, until, Instant::now())?,
@@ -126,6 +129,7 @@ impl Framed {
     }
 
     /// The body has ended: the connection goes back to the pool, or is closed for the reason known.
+    #[inline]
     pub(super) fn release_or_close(self) {
         match self.reuse {
             Reuse::Keep(keep_alive) => self.lease.release(keep_alive),

@@ -280,6 +280,7 @@ impl Body {
     }
 
     /// Reads; 0 into a buffer that is not empty is the end.
+    #[inline]
     fn read_into(&mut self, into: &mut [u8]) -> Result<usize> {
         if into.is_empty() {
             return Ok(0);
@@ -301,6 +302,7 @@ impl Body {
 
     /// Returns the content at the front of the buffer, waited for until then if there is none; no
     /// bytes are the end.
+    #[inline]
     fn fill(&mut self, until: &Deadline) -> Result<&[u8]> {
         let count = loop {
             let framed = match &mut self.state {
@@ -329,6 +331,7 @@ impl Body {
 
     /// Takes `count` bytes that `fill` has found. Finishes the body if its end has arrived already, so
     /// that the connection is released with the last byte; an error that shows up is for the next read.
+    #[inline]
     fn take(&mut self, count: usize) {
         let State::Open(framed) = &mut self.state else { return };
         framed.lease.buffer.consume(count);
@@ -376,6 +379,7 @@ impl Body {
     }
 
     /// The body is complete: the connection is released, or closed for the reason known.
+    #[inline]
     fn finish(&mut self) {
         let State::Open(framed) = &self.state else { return };
         let end = framed.decoder.end();
@@ -424,10 +428,13 @@ impl BufRead for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new())) {
-            State::Open(framed) => framed.drain_or_close(),
-            State::Switched(lease) => lease.close(CloseReason::Upgraded),
-            State::Ended(..) | State::Failed(_) => {}
+        // Asked first: a body that was read to its end is not worth the move.
+        if let State::Open(_) | State::Switched(_) = self.state {
+            match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new())) {
+                State::Open(framed) => framed.drain_or_close(),
+                State::Switched(lease) => lease.close(CloseReason::Upgraded),
+                State::Ended(..) | State::Failed(_) => {}
+            }
         }
     }
 }
