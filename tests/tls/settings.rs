@@ -401,7 +401,8 @@ fn settings_that_contradict_each_other_are_refused_in_any_order() {
 fn pem_is_taken_in_every_form() -> longwire::Result<()> {
     let (authority, identity) = (Authority::new("root"), self_signed("device", true));
     let (text, bytes) = (authority.root_pem(), authority.root_pem().as_bytes());
-    let tls = Tls::default().add_root(text)?.add_root(bytes)?.add_root(text.to_owned())?.add_root(bytes.to_vec())?;
+    let owned: (String, Vec<u8>) = (text.to_owned(), bytes.to_vec());
+    let tls = Tls::default().add_root(text)?.add_root(bytes)?.add_root(owned.0)?.add_root(owned.1)?;
     let _: Tls = tls.identity(&identity.pem, identity.key_pem.as_bytes())?;
     let array: &[u8; 27] = b"-----BEGIN CERTIFICATE-----";
     assert_invalid(Tls::new().pin(array), "the PEM is damaged: it has no end");

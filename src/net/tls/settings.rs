@@ -85,6 +85,16 @@ impl Default for Roots {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Settings that contradict each other:
+///
+/// ```
+/// use longwire::{Client, ErrorKind, Tls};
+///
+/// let tls = Tls::new().danger_accept_any_certificate().any_name();
+/// let error = Client::builder().tls(tls).try_build().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+/// ```
+///
 /// A device with a self-signed certificate:
 ///
 /// ```no_run
