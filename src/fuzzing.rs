@@ -23,7 +23,7 @@ use crate::headers::{Headers, is_field_byte};
 use crate::method::Method;
 use crate::net::deadline::Deadline;
 use crate::net::dial::route::{Credentials, Destination, Dns, ProxyProtocol, ProxyServer, TunnelError};
-use crate::net::dial::tunnel;
+use crate::net::dial::{http_connect, tunnel};
 use crate::net::transport::Stream;
 use crate::net::transport::socket::Socket;
 use crate::redact::{Urls, hide_userinfo};
@@ -237,7 +237,8 @@ fn check_host(text: &str, url: &Url) {
 /// The handshake with a proxy ends for any bytes that the proxy sends: in a tunnel if the reference
 /// parser finds a 2xx head and no bytes after it, otherwise in an error of [`ErrorKind::Proxy`].
 pub fn tunnel(bytes: &[u8]) {
-    let http = || ProxyProtocol::Http { is_https: false, fields: Headers::new() };
+    let http =
+        || ProxyProtocol::Http { is_https: false, fields: Headers::new(), connect: Some(http_connect::handshake) };
     let whole = run_handshake(bytes, Delivery::Whole, http());
     let head = reference::final_head(bytes);
     let is_accepted = head.is_some_and(|head| (200..300).contains(&head.status) && head.end == bytes.len());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use url::Host;
 
 use crate::client::Client;
-use crate::client::hooks::{Hop, Outgoing};
+use crate::client::hooks::{self, Hop, Outgoing};
 use crate::client::proxy::Proxies;
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
@@ -507,7 +507,7 @@ impl ClientBuilder {
     /// It may stop (the 3xx is the response), keep fields for this hop, or refuse the redirect with an
     /// error, which the send returns. It is called on the request's thread and must not block.
     pub fn on_redirect(mut self, decide: impl Fn(&mut Hop<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
-        self.settings.on_redirect = Some(Arc::new(decide));
+        self.settings.on_redirect = Some(hooks::on_redirect(decide));
         self
     }
 
@@ -518,7 +518,7 @@ impl ClientBuilder {
     /// [`to_wire`](Client::to_wire); not for the CONNECT to a proxy. An error is returned by the send,
     /// and nothing is sent. It is called on the request's thread, before a connection is taken.
     pub fn before_send(mut self, prepare: impl Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
-        self.settings.before_send = Some(Arc::new(prepare));
+        self.settings.before_send = Some(hooks::before_send(prepare));
         self
     }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::request::ProxyOption;
 use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
+use crate::net::dial::http_connect;
 use crate::net::dial::route::Route;
 use crate::net::transport::{Connect, Stream, Target};
 use crate::observe::{EventIds, Trace};
@@ -66,8 +67,13 @@ impl Connect for Direct {
         let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.to_owned() };
         let url = Url::parse(&format!("{scheme}://{host}:{}/", target.port))
             .map_err(|error| Error::new(ErrorKind::InvalidUrl, format!("the target {host}: {error}")))?;
+        let mut tunnelling;
         let route = match settings.proxies.way(&ProxyOption::Client, &url)?.route {
-            Route::Forward { proxy, .. } => Route::Tunnel(proxy),
+            Route::Forward { proxy, .. } => {
+                tunnelling = proxy.clone();
+                tunnelling.tunnel_by(http_connect::handshake);
+                Route::Tunnel(&tunnelling)
+            }
             route => route,
         };
         if let Route::Tunnel(proxy) = route {

@@ -1,6 +1,7 @@
 //! What the hooks of a client are given: a redirect to decide on, and a request head on its way out.
 
 use std::fmt;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -12,6 +13,34 @@ use crate::uri;
 
 /// Fields that frame the message or belong to the connection: not for a hook to set.
 const FRAMING: [&str; 7] = ["connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// Decides on a redirect by its two URLs, its status and its fields: returns the names of the fields that
+/// are kept, or `None` if the redirect is not to be followed.
+pub(crate) type OnRedirect = dyn Fn(&Url, &Url, StatusCode, &Headers) -> Result<Option<Vec<String>>> + Send + Sync;
+
+/// Returns the fields of one hop, given method, URL, the client's User-Agent, the request's fields, and
+/// those of the hop so far.
+pub(crate) type BeforeSend = dyn Fn(&Method, &Url, &str, &Headers, Headers) -> Result<Headers> + Send + Sync;
+
+/// Wraps a hook together with the code that calls it, which only a program that sets one needs.
+pub(crate) fn on_redirect(decide: impl Fn(&mut Hop<'_>) -> Result<()> + Send + Sync + 'static) -> Arc<OnRedirect> {
+    Arc::new(move |from, to, status, headers| {
+        let mut hop = Hop { from, to, status, headers, kept: Vec::new(), is_stopped: false };
+        decide(&mut hop)?;
+        Ok((!hop.is_stopped).then_some(hop.kept))
+    })
+}
+
+/// As [`on_redirect`].
+pub(crate) fn before_send(
+    prepare: impl Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync + 'static,
+) -> Arc<BeforeSend> {
+    Arc::new(move |method, url, user_agent, own, hop_fields| {
+        let mut outgoing = Outgoing::new(method, url, user_agent, own, hop_fields)?;
+        prepare(&mut outgoing)?;
+        Ok(outgoing.hop_fields)
+    })
+}
 
 /// A redirect that is about to be followed: what [`ClientBuilder::on_redirect`] decides on.
 ///
@@ -40,16 +69,7 @@ pub struct Hop<'h> {
     is_stopped: bool,
 }
 
-impl<'h> Hop<'h> {
-    pub(crate) fn new(from: &'h Url, to: &'h Url, status: StatusCode, headers: &'h Headers) -> Hop<'h> {
-        Hop { from, to, status, headers, kept: Vec::new(), is_stopped: false }
-    }
-
-    /// The names of the fields that are kept, or `None` if the redirect is not to be followed.
-    pub(crate) fn into_kept(self) -> Option<Vec<String>> {
-        (!self.is_stopped).then_some(self.kept)
-    }
-
+impl Hop<'_> {
     /// Returns the URL that redirected.
     pub fn from(&self) -> &Url {
         self.from
@@ -128,7 +148,7 @@ pub struct Outgoing<'r> {
 
 impl<'r> Outgoing<'r> {
     /// The head of that request, with the fields that are for this hop already.
-    pub(crate) fn new(
+    fn new(
         method: &'r Method,
         url: &'r Url,
         user_agent: &str,
@@ -151,10 +171,6 @@ impl<'r> Outgoing<'r> {
             headers.append(name, value)?;
         }
         Ok(Outgoing { method, url, headers, hop_fields })
-    }
-
-    pub(crate) fn into_hop_fields(self) -> Headers {
-        self.hop_fields
     }
 
     /// Returns the method.

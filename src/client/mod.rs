@@ -20,7 +20,6 @@ use std::time::Instant;
 use url::Url;
 
 use crate::client::exchange::Hop;
-use crate::client::hooks::Outgoing;
 use crate::client::proxy::{Proxies, Way};
 use crate::client::redirect::Redirects;
 use crate::client::retry::why_repeat;
@@ -375,9 +374,7 @@ impl Inner {
             }
         }
         let Some(before_send) = &self.settings.before_send else { return Ok(fields) };
-        let mut outgoing = Outgoing::new(&request.method, &request.url, &self.settings.user_agent, headers, fields)?;
-        before_send(&mut outgoing)?;
-        Ok(outgoing.into_hop_fields())
+        before_send(&request.method, &request.url, &self.settings.user_agent, headers, fields)
     }
 }
 

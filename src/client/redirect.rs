@@ -2,7 +2,6 @@
 
 use url::Url;
 
-use crate::client::hooks::Hop;
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
@@ -89,10 +88,8 @@ impl Redirects {
     /// Calls the hook, if there is one: returns the names of the fields that it keeps, or `None` to stop.
     fn ask(&self, request: &Request<'_>, head: &Head, to: &Url, settings: &Settings) -> Result<Option<Vec<String>>> {
         let Some(on_redirect) = &settings.on_redirect else { return Ok(Some(Vec::new())) };
-        let (status, headers) = (head.status, &head.headers);
-        let mut hop = Hop::new(&request.url, to, status, headers);
-        on_redirect(&mut hop).map_err(|error| error.at(Stage::Redirect).with_fate_at_least(Fate::ResponseStarted))?;
-        Ok(hop.into_kept())
+        on_redirect(&request.url, to, head.status, &head.headers)
+            .map_err(|error| error.at(Stage::Redirect).with_fate_at_least(Fate::ResponseStarted))
     }
 
     /// Takes the fields with these names out of what stayed behind, for one hop.

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::hooks::{Hop, Outgoing};
+use crate::client::hooks::{BeforeSend, OnRedirect};
 use crate::client::proxy::Proxies;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::headers::Headers;
 use crate::net::pool::PoolLimits;
 use crate::net::speed::MinSpeed;
 use crate::wire::head_lines::InvalidLines;
 use crate::wire::response_head::HeadLimits;
-
-pub(crate) type OnRedirect = dyn Fn(&mut Hop<'_>) -> Result<()> + Send + Sync;
-pub(crate) type BeforeSend = dyn Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync;
 
 /// What a client is built with; see [`ClientBuilder`](crate::ClientBuilder).
 pub(crate) struct Settings {

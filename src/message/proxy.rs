@@ -10,6 +10,7 @@ use crate::headers::Headers;
 use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::no_proxy::NoProxy;
 use crate::net::dial::route::{Credentials, Dns, ProxyProtocol, ProxyServer, Route};
+use crate::net::dial::{Dialer, http_connect};
 #[cfg(feature = "__rustls")]
 use crate::net::tls::settings::Tls;
 use crate::uri;
@@ -187,6 +188,7 @@ impl Proxy {
     #[must_use]
     pub fn tunnel_http(mut self) -> Proxy {
         self.tunnels_http = true;
+        self.server.tunnel_by(http_connect::handshake);
         self
     }
 
@@ -274,7 +276,11 @@ fn scheme_and_authority(url: &str) -> Result<(&str, &str)> {
 
 /// What a proxy with that scheme speaks: the scheme's own name, the protocol, and its port.
 fn speaks(scheme: &str) -> Result<(&'static str, ProxyProtocol, u16)> {
-    let http = |is_https| ProxyProtocol::Http { is_https, fields: Headers::new() };
+    let http = |is_https| ProxyProtocol::Http {
+        is_https,
+        fields: Headers::new(),
+        connect: Dialer::SPEAKS_TLS.then_some(http_connect::handshake),
+    };
     let socks5 = |dns| ProxyProtocol::Socks5 { dns, credentials: None };
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok(("http", http(false), 80)),

@@ -2,7 +2,7 @@
 //! (RFC 8305), and what is done on it before a request: the handshakes with a proxy and of TLS. Which
 //! proxy is for which URL is not decided here, and what is kept for reuse neither.
 
-mod http_connect;
+pub(crate) mod http_connect;
 pub(crate) mod permits;
 pub(crate) mod public_only;
 pub(crate) mod race;

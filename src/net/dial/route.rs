@@ -4,8 +4,9 @@
 use std::fmt::{self, Write};
 use std::net::SocketAddr;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::headers::Headers;
+use crate::net::conn::Conn;
 #[cfg(feature = "__rustls")]
 use crate::net::tls::settings::Tls;
 
@@ -71,6 +72,9 @@ pub(crate) struct ProxyServer {
     pub(crate) tls: Option<Tls>,
 }
 
+/// The handshake of `http_connect`: with the User-Agent, and the fields for the proxy alone.
+pub(crate) type HttpConnect = fn(&mut Conn, Destination<'_>, &[u8], &Headers) -> Result<()>;
+
 #[derive(Clone)]
 pub(crate) enum ProxyProtocol {
     Http {
@@ -78,6 +82,9 @@ pub(crate) enum ProxyProtocol {
         is_https: bool,
         /// Fields for the proxy alone, its credentials among them.
         fields: Headers,
+        /// Opens a tunnel. `None` where none is ever asked for: in a build without TLS, unless a setting
+        /// has http tunnelled. So a program that has no use for `http_connect` does not have its code.
+        connect: Option<HttpConnect>,
     },
     Socks5 {
         /// Where the server's name is resolved.
@@ -105,6 +112,13 @@ impl ProxyServer {
     /// Returns whether it is spoken to through TLS.
     pub(crate) fn is_https(&self) -> bool {
         matches!(self.protocol, ProxyProtocol::Http { is_https: true, .. })
+    }
+
+    /// Has it open tunnels by that handshake, if it is an HTTP proxy.
+    pub(crate) fn tunnel_by(&mut self, handshake: HttpConnect) {
+        if let ProxyProtocol::Http { connect, .. } = &mut self.protocol {
+            *connect = Some(handshake);
+        }
     }
 
     /// Returns the fields for the proxy alone; a SOCKS5 proxy has none.
@@ -176,7 +190,7 @@ mod tests {
     fn http(name: &str, fields: &[(&str, &[u8])]) -> ProxyServer {
         let mut headers = Headers::new();
         fields.iter().for_each(|(name, value)| headers.append(name, *value).unwrap());
-        proxy(name, ProxyProtocol::Http { is_https: name.starts_with("https"), fields: headers })
+        proxy(name, ProxyProtocol::Http { is_https: name.starts_with("https"), fields: headers, connect: None })
     }
 
     fn socks5(name: &str, credentials: Option<(&str, &str)>) -> ProxyServer {

@@ -8,7 +8,7 @@ use crate::net::cancel::CancelToken;
 use crate::net::conn::{Conn, Room};
 use crate::net::deadline::Deadline;
 use crate::net::dial::route::{Destination, ProxyProtocol, ProxyServer, TunnelError};
-use crate::net::dial::{http_connect, socks5};
+use crate::net::dial::socks5;
 use crate::net::transport::socket::Socket;
 
 /// Has the proxy at the other end of `socket` open a tunnel to `to`, within `deadline`. An HTTP proxy is
@@ -24,8 +24,11 @@ pub(crate) fn open(
     let mut conn = Conn::for_handshake(socket, deadline, token);
     let peer = conn.peer();
     let (outcome, doing) = match &proxy.protocol {
-        ProxyProtocol::Http { fields, .. } => {
-            let outcome = http_connect::handshake(&mut conn, to, user_agent, fields);
+        ProxyProtocol::Http { fields, connect, .. } => {
+            let outcome = match connect {
+                Some(handshake) => handshake(&mut conn, to, user_agent, fields),
+                None => Err(Error::new(ErrorKind::UnsupportedScheme, "no tunnel without TLS")),
+            };
             (outcome.map_err(TunnelError::from), "the proxy's answer to CONNECT")
         }
         ProxyProtocol::Socks5 { credentials, .. } => {
