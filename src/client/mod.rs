@@ -71,7 +71,7 @@ static NO_FIELDS: Headers = Headers::new();
 ///
 /// let client = Client::new();
 /// for page in 1..=3 {
-///     let text = client.get("http://example.com/list").query("page", &page.to_string()).send()?.text()?;
+///     let text = client.get("http://example.com/list").query("page", page).send()?.text()?;
 ///     println!("{} bytes on one connection", text.len());
 /// }
 /// # Ok::<(), longwire::Error>(())
