@@ -54,7 +54,8 @@ impl Results {
 
     pub fn tables(&self) -> String {
         let bare = self.clients[BARE];
-        let mut text = format!("Wall-clock time relative to `{bare}` in the same round: median (minimum to maximum).\n\n");
+        let mut text =
+            format!("Wall-clock time relative to `{bare}` in the same round: median (minimum to maximum).\n\n");
         self.table(&mut text, |sample| sample.wall);
         text.push_str("\nCPU time of the client's process alone, in the same way.\n\n");
         self.table(&mut text, |sample| sample.cpu);
