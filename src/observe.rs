@@ -328,7 +328,8 @@ events! {
         /// How its end was known.
         end: BodyEnd,
     }
-    /// The call failed, in sending or in reading the body.
+    /// The call failed, in sending or in reading the body. Errors that are made of a body which was read
+    /// (`BodyTooLarge`, `Decode`, `Status`) and those of the caller's own writer have no event.
     Failed {
         /// The error that the caller gets.
         error: &'a Error,

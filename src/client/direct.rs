@@ -1,6 +1,9 @@
 //! The client's own way to connect, as a connector.
 
 use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use url::Url;
 
@@ -82,7 +85,74 @@ impl Connect for Direct {
         let observers = &pool.observers;
         let trace = Trace { observers, ids: EventIds { call: observers.draw_id(), ..EventIds::default() } };
         let conn = dialer.open(target, route, deadline, Some(token), trace).map_err(|refused| refused.error)?;
-        conn.into_parts().map(|(stream, _)| stream) // nothing has arrived: the server speaks when spoken to
+        let (stream, _) = conn.into_parts()?; // nothing has arrived: the server speaks when spoken to
+        Ok(if target.is_https { Box::new(Secured(stream)) } else { stream })
+    }
+}
+
+/// A stream with the target's own TLS on it. TLS alone does not make one secure: it may end at a proxy, or
+/// at a server that another protocol was negotiated with.
+struct Secured(Box<dyn Stream>);
+
+impl Read for Secured {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl Write for Secured {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Stream for Secured {
+    fn is_secure(&self) -> bool {
+        true
+    }
+
+    fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        self.0.set_timeouts(read, write)
+    }
+
+    fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buf)
+    }
+
+    fn write_nosignal(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write_nosignal(buf)
+    }
+
+    fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        self.0.shutdown_handle()
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.peer_addr()
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.0.is_drained()
+    }
+
+    fn has_partial_record(&self) -> bool {
+        self.0.has_partial_record()
+    }
+
+    fn bytes_flushed(&self) -> u64 {
+        self.0.bytes_flushed()
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.shutdown_write()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One exchange on one connection: a request out, a response head in, and what follows from both
 //! for the body and the connection.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::response_reader::ResponseReader;
 use crate::client::settings::Settings;
@@ -60,13 +60,13 @@ fn converse(
     settings: &Settings,
     reader: &mut ResponseReader<'_>,
 ) -> Result<ReceivedHead> {
+    let expect = request.expectation();
     let buffer = &mut lease.buffer;
-    encode(request, &request.headers, hop, settings, &mut |bytes| buffer.put(bytes));
+    encode(request, &request.headers, expect, hop, settings, &mut |bytes| buffer.put(bytes));
     if lease.is_observed() {
         let text = head_text_without(lease.buffer.bytes(), |name| hop.proxy_fields.contains(name));
         lease.report(|ids| Event::RequestHead { text: &text, ids });
     }
-    let expect = request.expectation();
     let upload = match request.body.small_bytes() {
         // Head and body leave in one write.
         Some(bytes) if expect.is_none() => match lease.send(bytes) {
@@ -103,6 +103,7 @@ fn converse(
 pub(crate) fn encode(
     request: &Request<'_>,
     headers: &Headers,
+    expect: Option<Duration>,
     hop: Hop<'_>,
     settings: &Settings,
     put: &mut impl FnMut(&[u8]),
@@ -119,7 +120,7 @@ pub(crate) fn encode(
         authority,
         user_agent: &settings.user_agent,
         framing: request.body.framing(announces_length),
-        expects_continue: request.expectation().is_some(),
+        expects_continue: expect.is_some(),
         hop_fields: hop.fields,
         headers,
     };

@@ -10,6 +10,7 @@ use crate::headers::Headers;
 use crate::method::Method;
 use crate::status::StatusCode;
 use crate::uri;
+use crate::wire::request_head::NextHop;
 
 /// Fields that frame the message or belong to the connection: not for a hook to set.
 const FRAMING: [&str; 7] = ["connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"];
@@ -19,8 +20,8 @@ const FRAMING: [&str; 7] = ["connection", "content-length", "expect", "te", "tra
 pub(crate) type OnRedirect = dyn Fn(&Url, &Url, StatusCode, &Headers) -> Result<Option<Vec<String>>> + Send + Sync;
 
 /// Returns the fields of one hop, given method, URL, the client's User-Agent, the request's fields, and
-/// those of the hop so far.
-pub(crate) type BeforeSend = dyn Fn(&Method, &Url, &str, &Headers, Headers) -> Result<Headers> + Send + Sync;
+/// those of the hop so far, and who receives the head.
+pub(crate) type BeforeSend = dyn Fn(&Method, &Url, &str, &Headers, Headers, NextHop) -> Result<Headers> + Send + Sync;
 
 /// Wraps a hook together with the code that calls it, which only a program that sets one needs.
 pub(crate) fn on_redirect(decide: impl Fn(&mut Hop<'_>) -> Result<()> + Send + Sync + 'static) -> Arc<OnRedirect> {
@@ -35,11 +36,15 @@ pub(crate) fn on_redirect(decide: impl Fn(&mut Hop<'_>) -> Result<()> + Send + S
 pub(crate) fn before_send(
     prepare: impl Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync + 'static,
 ) -> Arc<BeforeSend> {
-    Arc::new(move |method, url, user_agent, own, hop_fields| {
-        let mut outgoing = Outgoing::new(method, url, user_agent, own, hop_fields)?;
+    Arc::new(move |method, url, user_agent, own, hop_fields, next_hop| {
+        let mut outgoing = Outgoing::new(method, url, user_agent, own, hop_fields, next_hop)?;
         prepare(&mut outgoing)?;
         Ok(outgoing.hop_fields)
     })
+}
+
+pub(crate) fn is_framing(name: &str) -> bool {
+    FRAMING.iter().any(|framing| framing.eq_ignore_ascii_case(name))
 }
 
 /// A redirect that is about to be followed: what [`ClientBuilder::on_redirect`] decides on.
@@ -95,8 +100,9 @@ impl Hop<'_> {
         self.headers.get(name)
     }
 
-    /// Sends the request's fields of that name along on this hop, though it leads to another origin. On
-    /// the next hop they stay behind, unless they are kept there, too.
+    /// Sends the request's fields of that name along on this hop, though it leads to another origin. Only
+    /// fields that the redirecting server was sent can be kept. On the next hop they stay behind, unless
+    /// they are kept there, too. Fields that frame the message or belong to the connection are never kept.
     pub fn keep_header(&mut self, name: impl Into<String>) {
         self.kept.push(name.into());
     }
@@ -154,20 +160,26 @@ impl<'r> Outgoing<'r> {
         user_agent: &str,
         own: &Headers,
         hop_fields: Headers,
+        next_hop: NextHop,
     ) -> Result<Outgoing<'r>> {
         let mut headers = Headers::new();
         let (authority, _) = uri::authority_and_target(url);
-        headers.append("Host", own.get_bytes("host").unwrap_or(authority.as_bytes()))?;
+        let host = hop_fields.get_bytes("host").or(own.get_bytes("host"));
+        headers.append("Host", host.unwrap_or(authority.as_bytes()))?;
         for (name, value) in [("User-Agent", user_agent), ("Accept", "*/*")] {
             if !value.is_empty() && !own.contains(name) && !hop_fields.contains(name) {
                 headers.append(name, value)?;
             }
         }
-        let is_framing = |name: &str| {
-            ["host", "content-length", "transfer-encoding"].iter().any(|other| other.eq_ignore_ascii_case(name))
+        let is_elsewhere = |name: &str| {
+            let is = |other: &str| other.eq_ignore_ascii_case(name);
+            is("host")
+                || is("content-length")
+                || is("transfer-encoding")
+                || next_hop == NextHop::OriginPastProxy && is("proxy-authorization")
         };
-        let own = own.iter().filter(|(name, _)| !is_framing(name) && !hop_fields.contains(name));
-        for (name, value) in hop_fields.iter().chain(own) {
+        let own = own.iter().filter(|(name, _)| !hop_fields.contains(name));
+        for (name, value) in hop_fields.iter().chain(own).filter(|(name, _)| !is_elsewhere(name)) {
             headers.append(name, value)?;
         }
         Ok(Outgoing { method, url, headers, hop_fields })
@@ -201,7 +213,7 @@ impl<'r> Outgoing<'r> {
     /// frame the message or belong to the connection.
     pub fn set_header(&mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<()> {
         let (name, value) = (name.as_ref(), value.as_ref());
-        if name.eq_ignore_ascii_case("host") || FRAMING.iter().any(|framing| framing.eq_ignore_ascii_case(name)) {
+        if name.eq_ignore_ascii_case("host") || is_framing(name) {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("before_send may not set {name}")));
         }
         self.headers.insert(name, value)?;
@@ -214,7 +226,8 @@ impl fmt::Debug for Outgoing<'_> {
         f.debug_struct("Outgoing")
             .field("method", &self.method)
             .field("url", &self.url.as_str())
-            .field("headers", &self.headers)
+            // Names alone: the proxy's own fields are among them, and may be secret whatever they are called.
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .finish()
     }
 }

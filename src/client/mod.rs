@@ -28,6 +28,7 @@ use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::headers::Headers;
 use crate::message::request::{ProxyOption, Request, check_upgrade};
 use crate::message::response::{Exchanged, Response};
+use crate::method::Method;
 use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
 use crate::net::dial::Dialer;
@@ -36,6 +37,7 @@ use crate::net::pool::lease::Lease;
 use crate::net::pool::{Checkout, Pool, PoolStats, Wanted};
 use crate::net::transport::Target;
 use crate::observe::{Event, EventIds, Trace};
+use crate::redact::is_secret;
 use crate::status::StatusCode;
 use crate::uri;
 use crate::wire::request_head::NextHop;
@@ -166,13 +168,16 @@ impl Client {
     /// ```
     pub fn to_wire(&self, request: &Request<'_>) -> Result<Vec<u8>> {
         let client = &*self.0;
-        let headers = client.with_defaults(&request.headers)?;
+        let (mut options, mut own) = (request.options.clone(), request.headers.clone());
+        options.settle(&mut own)?;
+        let headers = client.with_defaults(&own)?;
         client.check(request, &headers)?;
+        let expect = options.expect_continue.filter(|_| !request.body.is_empty());
         let way = client.settings.proxies.way(&request.options.proxy, &request.url)?.past_proxy();
         let fields = client.hop_fields(request, &headers, way, &NO_FIELDS)?;
         let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields: &NO_FIELDS };
         let mut head = Vec::new();
-        exchange::encode(request, &headers, hop, &client.settings, &mut |bytes| head.extend_from_slice(bytes));
+        exchange::encode(request, &headers, expect, hop, &client.settings, &mut |bytes| head.extend_from_slice(bytes));
         Ok(head)
     }
 
@@ -374,7 +379,15 @@ impl Inner {
             }
         }
         let Some(before_send) = &self.settings.before_send else { return Ok(fields) };
-        before_send(&request.method, &request.url, &self.settings.user_agent, headers, fields)
+        let user_agent = &self.settings.user_agent;
+        let fields = before_send(&request.method, &request.url, user_agent, headers, fields, way.next_hop)?;
+        match fields.iter().find(|(name, _)| request.method == Method::TRACE && is_secret(name)) {
+            Some((name, _)) => {
+                let what = format!("TRACE must not carry {name} (RFC 9110 §9.3.8)");
+                Err(Error::new(ErrorKind::InvalidRequest, what))
+            }
+            None => Ok(fields),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use crate::client::hooks::is_framing;
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
@@ -30,9 +31,7 @@ pub(crate) struct Redirects {
     pub(crate) max: u32,
     /// The URLs that redirected, first to last.
     pub(crate) trail: Vec<Url>,
-    /// Fields of the request that stayed behind.
-    pub(crate) left_behind: Headers,
-    /// Those that go along on the hop under way, for it alone.
+    /// Fields that `on_redirect` kept for the hop under way, for it alone.
     pub(crate) kept: Headers,
 }
 
@@ -76,10 +75,12 @@ impl Redirects {
             request.method = Method::GET;
             drop_body(request);
         }
+        // To be kept there is only what the redirecting server itself was sent.
+        let mut sent = std::mem::take(&mut self.kept);
         if uri::origin(&next) != uri::origin(&request.url) {
-            strip_cross_origin(request, &settings.cross_origin_allowed, &mut self.left_behind);
+            strip_cross_origin(request, &settings.cross_origin_allowed, &mut sent);
         }
-        self.keep(&kept)?;
+        self.kept = keep(sent, &kept);
         trace.report(|ids| Event::Redirect { status: head.status, from: &request.url, to: &next, ids });
         self.trail.push(std::mem::replace(&mut request.url, next));
         Ok(true)
@@ -91,17 +92,13 @@ impl Redirects {
         on_redirect(&request.url, to, head.status, &head.headers)
             .map_err(|error| error.at(Stage::Redirect).with_fate_at_least(Fate::ResponseStarted))
     }
+}
 
-    /// Takes the fields with these names out of what stayed behind, for one hop.
-    fn keep(&mut self, names: &[String]) -> Result<()> {
-        self.kept = Headers::new();
-        for (name, value) in self.left_behind.iter() {
-            if names.iter().any(|kept| kept.eq_ignore_ascii_case(name)) {
-                self.kept.append(name, value)?;
-            }
-        }
-        Ok(())
-    }
+/// The fields with these names, but for those that frame a message or belong to a connection.
+fn keep(mut fields: Headers, names: &[String]) -> Headers {
+    let is_kept = |name: &str| names.iter().any(|kept| kept.eq_ignore_ascii_case(name));
+    fields.retain(&mut |name| is_kept(name) && !is_framing(name));
+    fields
 }
 
 fn answered(kind: ErrorKind, what: String) -> Error {
@@ -144,7 +141,7 @@ fn drop_body(request: &mut Request<'_>) {
 
 /// Leaves only allow-listed fields in a request to another origin. What is gone does not come back on
 /// later hops by itself.
-fn strip_cross_origin(request: &mut Request<'_>, allowed: &[String], left_behind: &mut Headers) {
+fn strip_cross_origin(request: &mut Request<'_>, allowed: &[String], stripped: &mut Headers) {
     let has_body = !request.body.is_none();
     let may_go = |name: &str| {
         let is = |other: &&str| other.eq_ignore_ascii_case(name);
@@ -152,6 +149,6 @@ fn strip_cross_origin(request: &mut Request<'_>, allowed: &[String], left_behind
             || has_body && OF_THE_BODY.iter().any(is)
             || allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
     };
-    left_behind.extend(request.headers.iter().filter(|(name, _)| !may_go(name)));
+    stripped.extend(request.headers.iter().filter(|(name, _)| !may_go(name)));
     request.headers.retain(&mut |name| may_go(name));
 }

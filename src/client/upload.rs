@@ -71,8 +71,11 @@ pub(crate) fn send(
     }
     if let Some(patience) = expect {
         let patience = Deadline::of("expect_continue", Some(patience), Instant::now());
-        if !reader.await_continue(lease, patience)? || reader.head.as_ref().is_some_and(rejects_body) {
+        if !reader.await_continue(lease, patience)? {
             return Ok(Upload::Withheld);
+        }
+        if reader.head.as_ref().is_some_and(rejects_body) {
+            return Ok(Upload::CutShort); // after a 100, so it is about the request
         }
     }
     let uploader = Uploader::new(lease, reader);
@@ -206,7 +209,7 @@ enum Source<'p> {
     Bytes(&'p [u8]),
     /// From that position; a file that grows meanwhile is sent with the length that it had.
     File(&'p File, u64),
-    Reader(&'p mut (dyn Read + Send)),
+    Reader(&'p mut (dyn Read + Send), &'p mut bool),
 }
 
 impl Part<'_> {
@@ -218,7 +221,10 @@ impl Part<'_> {
                 *position += count as u64;
                 Ok(count)
             }
-            Source::Reader(reader) => reader.read(block),
+            Source::Reader(reader, started) => {
+                **started = true; // from here on the body cannot be sent again
+                reader.read(block)
+            }
         }
     }
 }
@@ -231,10 +237,7 @@ fn parts<'p>(body: &'p mut SendBody<'_>, parts_of_body: &mut VecDeque<Part<'p>>)
         Kind::Bytes(bytes) => Source::Bytes(bytes),
         Kind::Shared(bytes) => Source::Bytes(bytes),
         Kind::File { file, start, .. } => Source::File(file, *start),
-        Kind::Reader { reader, started, .. } => {
-            *started = true;
-            Source::Reader(&mut **reader)
-        }
+        Kind::Reader { reader, started, .. } => Source::Reader(&mut **reader, started),
         Kind::Chain(chain) => return chain.iter_mut().try_for_each(|part| parts(part, parts_of_body)),
         Kind::Unusable(error) => return Err(error.clone()),
     };
@@ -332,7 +335,7 @@ impl<'p> BodyBlocks<'p> {
     /// Leaves the first part. A reader whose length was announced must be at its end.
     fn end_part(&mut self) -> Result<()> {
         let Some(mut part) = self.parts.pop_front() else { return Ok(()) };
-        let is_sized_reader = matches!(part.source, Source::Reader(_)) && part.remaining.is_some();
+        let is_sized_reader = matches!(part.source, Source::Reader(..)) && part.remaining.is_some();
         let at = self.block.len() - 1;
         if is_sized_reader && read(&mut part, &mut self.block[at..])? > 0 {
             return Err(invalid("the body's reader goes on past its announced length"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::headers::{Headers, TrimOws, has_connection_option, list_members};
+use crate::headers::{Headers, TrimOws, has_connection_option, is_field_byte, list_members};
 use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::proxy::Proxy;
 use crate::message::send_body::{Kind, SendBody};
@@ -219,19 +219,10 @@ impl<'b> Request<'b> {
     pub fn set_header(&mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<()> {
         let (name, value) = (name.as_ref(), value.as_ref());
         if name.eq_ignore_ascii_case("expect") {
-            return self.expect_by_hand(value);
+            return self.options.expect(value);
         }
         check_user_header(name, value)?;
         self.headers.insert(name, value)
-    }
-
-    /// `Expect: 100-continue` by hand is `expect_continue` with the field's usual patience.
-    fn expect_by_hand(&mut self, value: &[u8]) -> Result<()> {
-        if !value.trim_ows().eq_ignore_ascii_case(b"100-continue") {
-            return Err(invalid("Expect may only be 100-continue (RFC 9110 §10.1.1)"));
-        }
-        self.options.expect_continue.get_or_insert(EXPECT_PATIENCE);
-        Ok(())
     }
 
     /// Sets Basic authentication (RFC 7617), in place of any other `Authorization`.
@@ -396,12 +387,7 @@ impl<'b> Request<'b> {
     /// Brings what was set through [`headers_mut`](Request::headers_mut) into the form that the setters
     /// give it.
     pub(crate) fn settle_headers(&mut self) -> Result<()> {
-        if let Some(expect) = self.headers.get_bytes("expect") {
-            let expect = expect.to_vec();
-            self.headers.remove("expect");
-            self.expect_by_hand(&expect)?;
-        }
-        Ok(())
+        self.options.settle(&mut self.headers)
     }
 
     /// Checks the request with these header fields, its own or with the client's defaults.
@@ -421,9 +407,17 @@ impl<'b> Request<'b> {
 
     /// The rules for fields set by hand, and what they say of each other and of the body.
     fn check_headers(&self, headers: &Headers) -> Result<()> {
-        headers.iter().try_for_each(|(name, value)| check_user_header(name, value))?;
-        if headers.get_all("host").nth(1).is_some() {
-            return Err(invalid("Host is set twice"));
+        for (name, value) in headers.iter() {
+            check_user_header(name, value)?;
+            // The fields of a response may be given to a request, and can have control characters.
+            if let Some(bad) = value.iter().find(|byte| !is_field_byte(**byte)) {
+                return Err(invalid(format!("header {name}: byte 0x{bad:02x} is not allowed in a value")));
+            }
+        }
+        for name in ["Host", "Authorization", "Content-Type"] {
+            if headers.get_all(name).nth(1).is_some() {
+                return Err(invalid(format!("{name} is set twice")));
+            }
         }
         for value in headers.get_all("content-length") {
             let announced = crate::wire::framing::decimal(value);
@@ -470,6 +464,24 @@ impl<'b> Request<'b> {
 }
 
 impl Options {
+    /// Takes `Expect: 100-continue` out of the fields: it is an option.
+    pub(crate) fn settle(&mut self, headers: &mut Headers) -> Result<()> {
+        if headers.contains("expect") {
+            headers.get_all("expect").try_for_each(|value| self.expect(value))?;
+            headers.remove("expect");
+        }
+        Ok(())
+    }
+
+    /// `Expect: 100-continue` by hand is `expect_continue` with the field's usual patience.
+    fn expect(&mut self, value: &[u8]) -> Result<()> {
+        if !value.trim_ows().eq_ignore_ascii_case(b"100-continue") {
+            return Err(invalid("Expect may only be 100-continue (RFC 9110 §10.1.1)"));
+        }
+        self.expect_continue.get_or_insert(EXPECT_PATIENCE);
+        Ok(())
+    }
+
     /// Keeps the first error.
     fn defer(&mut self, error: Error) {
         self.deferred_error.get_or_insert(error);

@@ -98,7 +98,7 @@ impl<'b> SendBody<'b> {
                 _ => flat.push(part),
             }
         }
-        SendBody(Kind::Chain(flat))
+        if flat.iter().all(SendBody::is_none) { SendBody::empty() } else { SendBody(Kind::Chain(flat)) }
     }
 
     /// Returns the length in bytes, where it is known beforehand.

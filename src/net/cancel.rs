@@ -9,6 +9,7 @@
 //! removed by a thread that holds a lock which a hook takes.
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -68,10 +69,19 @@ impl CancelToken {
     /// effect.
     pub fn cancel(&self) {
         let hooks = self.hooks();
+        if self.is_cancelled() {
+            return;
+        }
         self.0.is_cancelled.store(true, Ordering::SeqCst);
         self.0.cancelled.notify_all();
+        // One that panics, since it may be a caller's, must not leave the requests after it asleep.
+        let mut panics = Vec::new();
         for (_, hook) in &hooks.list {
-            hook();
+            panics.extend(panic::catch_unwind(AssertUnwindSafe(hook)).err());
+        }
+        drop(hooks);
+        if let Some(first) = panics.into_iter().next() {
+            panic::resume_unwind(first);
         }
     }
 

@@ -88,12 +88,7 @@ impl RequestHead<'_> {
         for (name, value) in self.hop_fields.iter().filter(|(name, value)| !self.is_written(name, value)) {
             put_field(name, value, put);
         }
-        let is_replaced = |name: &str, value: &[u8]| {
-            let is_for_proxy = || name.eq_ignore_ascii_case("proxy-authorization");
-            self.is_written(name, value)
-                || self.hop_fields.contains(name)
-                || self.next_hop == NextHop::OriginPastProxy && is_for_proxy()
-        };
+        let is_replaced = |name: &str, value: &[u8]| self.is_written(name, value) || self.hop_fields.contains(name);
         for (name, value) in self.headers.iter().filter(|(name, value)| !is_replaced(name, value)) {
             put_field(name, value, put);
         }
@@ -115,6 +110,7 @@ impl RequestHead<'_> {
             10 => value.is_empty() && is("user-agent"),
             14 => is("content-length"),
             17 => is("transfer-encoding"),
+            19 => self.next_hop == NextHop::OriginPastProxy && is("proxy-authorization"),
             _ => false,
         }
     }

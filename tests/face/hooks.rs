@@ -66,6 +66,55 @@ fn a_field_is_kept_for_one_hop_alone_and_may_be_kept_again() {
 }
 
 #[test]
+fn only_what_the_redirecting_server_was_sent_can_be_kept() {
+    let last = echoing("authorization");
+    let evil = redirecting(last.url("/end"));
+    let bank = redirecting(evil.url("/start"));
+    let at_evil = evil.addr().port();
+    let client = Client::builder()
+        .on_redirect(move |hop| {
+            // The rule of the documentation, which evil's own redirect fulfils.
+            if hop.from().port() == Some(at_evil) && hop.from().host() == hop.to().host() {
+                hop.keep_header("Authorization");
+            }
+            Ok(())
+        })
+        .build();
+    let response = client.get(bank.url("/start")).bearer_auth("bank's").send().expect("an answer");
+    assert_eq!(response.text().expect("text"), "none");
+}
+
+#[test]
+fn what_frames_a_message_and_a_proxys_credentials_go_no_further() {
+    let end = Peer::start(|mut conn, _| {
+        while let Some(request) = conn.request() {
+            let seen = ["connection", "proxy-authorization", "host"].map(|name| request.header(name).is_some());
+            conn.send(ok(&format!("{seen:?}")));
+        }
+    });
+    let first = redirecting(end.url("/end"));
+    let client = Client::builder()
+        .on_redirect(|hop| {
+            ["Connection", "Proxy-Authorization"].into_iter().for_each(|name| hop.keep_header(name));
+            Ok(())
+        })
+        .proxy(Proxy::new("127.0.0.1:1").unwrap().bypass("127.0.0.1").unwrap())
+        .build();
+    let request = client.get(first.url("/start")).header("Connection", "keep-alive");
+    let response = request.header("Proxy-Authorization", "Basic x").send().expect("an answer");
+    assert_eq!(response.text().expect("text"), "[false, false, true]");
+}
+
+#[test]
+fn a_hook_puts_no_secret_into_a_trace() {
+    let client = Client::builder().before_send(|outgoing| outgoing.set_header("X-Api-Key", "k")).build();
+    let trace = Request::new(Method::TRACE, "http://a.test/").unwrap();
+    assert_eq!(client.to_wire(&trace).unwrap_err().kind(), ErrorKind::InvalidRequest);
+    let get = Request::new(Method::GET, "http://a.test/").unwrap();
+    assert!(client.to_wire(&get).is_ok());
+}
+
+#[test]
 fn a_redirect_can_be_stopped_and_refused() {
     let peer = redirecting("/end".to_owned());
     let stopping = Client::builder().on_redirect(|hop| {
@@ -339,6 +388,19 @@ fn what_is_put_into_the_headers_by_hand_is_held_to_the_same_rules() {
         let error = client.to_wire(&with(name, value)).err().or_else(|| client.send(with(name, value)).err());
         assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::InvalidRequest), "{name}");
     }
+    let wire = String::from_utf8(client.to_wire(&with("Expect", "100-continue")).unwrap()).unwrap();
+    assert_eq!(wire.matches("Expect: 100-continue\r\n").count(), 1, "{wire}");
+    let mut again = with("Expect", "100-continue");
+    again.headers_mut().append("Expect", "200-ok").expect("it is well formed");
+    assert_eq!(client.to_wire(&again).expect_err("a second one").kind(), ErrorKind::InvalidRequest);
+    let mut signed_twice = with("Authorization", "Bearer a");
+    signed_twice.headers_mut().append("authorization", "Bearer b").expect("it is well formed");
+    assert_eq!(client.to_wire(&signed_twice).expect_err("two of them").kind(), ErrorKind::InvalidRequest);
+    let peer = Peer::answering("HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 0\r\n\r\n");
+    let mut copied = with("Y", "z");
+    *copied.headers_mut() = client.get(peer.url("/")).send().expect("an answer").headers().clone();
+    copied.headers_mut().remove("Content-Length");
+    assert_eq!(client.to_wire(&copied).expect_err("a control character").kind(), ErrorKind::InvalidRequest);
     let mut twice = with("Host", "a.test");
     twice.headers_mut().append("host", "b.test").expect("it is well formed");
     assert_eq!(client.to_wire(&twice).expect_err("two hosts").kind(), ErrorKind::InvalidRequest);

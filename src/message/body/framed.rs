@@ -19,6 +19,9 @@ use crate::wire::step::Step;
 /// Bytes that dropping an unfinished body reads, if they have arrived already.
 const DROP_BYTES_MAX: usize = 64 * 1024;
 
+/// Reads for that: a stream that cannot read without waiting waits a moment in each.
+const DROP_READS_MAX: u32 = 64;
+
 /// A body that may still have bytes to come.
 pub(crate) struct Framed {
     pub(super) lease: Lease,
@@ -147,6 +150,7 @@ impl Framed {
             // After fork() the parent reads it to its end, and goes on with the connection.
             return self.lease.close(CloseReason::Unfinished);
         }
+        let mut reads = 0;
         let mut budget = DROP_BYTES_MAX.saturating_sub(self.lease.buffer.bytes().len());
         while self.decoder.remaining().is_none_or(|left| left <= DROP_BYTES_MAX as u64) {
             match self.next() {
@@ -155,9 +159,9 @@ impl Framed {
                     self.lease.buffer.consume(count);
                     self.decoder.advance(count);
                 }
-                Ok(Found::Nothing) if budget == 0 => break,
+                Ok(Found::Nothing) if budget == 0 || reads == DROP_READS_MAX => break,
                 Ok(Found::Nothing) => match self.lease.try_read(Room::Buffer) {
-                    Ok(Some(count)) if count > 0 => budget = budget.saturating_sub(count),
+                    Ok(Some(count)) if count > 0 => (budget, reads) = (budget.saturating_sub(count), reads + 1),
                     Ok(_) => break,
                     Err(_) => return self.lease.close(CloseReason::Failed),
                 },

@@ -260,21 +260,25 @@ impl Body {
         self.about.error(Error::new(kind, message))
     }
 
-    /// Reads what arrives within that time, up to `bytes_max` bytes or the limit. An error ends it, as
-    /// the end does, but for a cancel.
+    /// Reads what arrives within that time, up to `bytes_max` bytes or the limit. The end of the time
+    /// leaves the body as it is; an error ends it, and is returned if it is a cancel.
     pub(crate) fn read_within(&mut self, bytes_max: usize, time: Duration) -> Result<Vec<u8>> {
         let bytes_max = at_most(self.limit, bytes_max);
         let until = Deadline::of("the wait for an error's page", Some(time), Instant::now());
         let mut page = Vec::new();
         while page.len() < bytes_max {
-            let arrived = match self.fill(&until) {
-                Ok(arrived) if !arrived.is_empty() => arrived,
-                Err(error) if error.is_cancelled() => return Err(error),
-                Ok(_) | Err(_) => break,
+            let count = match self.poll_data(&until) {
+                Ok(0) => break,
+                Ok(count) => count.min(bytes_max - page.len()),
+                Err(error) if error.is_timeout() && until.has_passed() => break,
+                Err(error) => match self.fail(error) {
+                    cancelled if cancelled.is_cancelled() => return Err(cancelled),
+                    _ => break,
+                },
             };
-            let count = arrived.len().min(bytes_max - page.len());
-            page.extend_from_slice(&arrived[..count]);
-            self.consume(count);
+            let State::Open(framed) = &self.state else { break };
+            page.extend_from_slice(&framed.lease.buffer.bytes()[..count]);
+            self.take(count);
         }
         Ok(page)
     }
@@ -304,28 +308,36 @@ impl Body {
     /// bytes are the end.
     #[inline]
     fn fill(&mut self, until: &Deadline) -> Result<&[u8]> {
-        let count = loop {
-            let framed = match &mut self.state {
-                State::Open(framed) => framed,
-                State::Ended(..) | State::Switched(_) => break 0,
-                State::Failed(error) => return Err(error.clone()),
-            };
-            let found = match framed.lease.check_cancelled().and_then(|()| framed.next()) {
-                Ok(Found::Nothing) => {
-                    framed.fill(until).map(|count| if count > 0 { Found::Nothing } else { Found::End })
-                }
-                found => found,
-            };
-            match found {
-                Ok(Found::Data(count)) => break count,
-                Ok(Found::End) => self.finish(),
-                Ok(Found::Nothing) => {}
-                Err(error) => return Err(self.fail(error)),
-            }
+        let count = match self.poll_data(until) {
+            Ok(count) => count,
+            Err(error) => return Err(self.fail(error)),
         };
         match &self.state {
             State::Open(framed) => Ok(&framed.lease.buffer.bytes()[..count]),
             _ => Ok(&[]),
+        }
+    }
+
+    /// Waits until there is content at the front of the buffer: how many bytes, 0 at the end. An error
+    /// has not failed the body yet.
+    #[inline]
+    fn poll_data(&mut self, until: &Deadline) -> Result<usize> {
+        loop {
+            let framed = match &mut self.state {
+                State::Open(framed) => framed,
+                State::Ended(..) | State::Switched(_) => return Ok(0),
+                State::Failed(error) => return Err(error.clone()),
+            };
+            framed.lease.check_cancelled()?;
+            match framed.next()? {
+                Found::Data(count) => return Ok(count),
+                Found::End => self.finish(),
+                Found::Nothing => {
+                    if framed.fill(until)? == 0 {
+                        self.finish();
+                    }
+                }
+            }
         }
     }
 
@@ -395,6 +407,9 @@ impl Body {
     /// Closes the connection; from here on every read gives this error.
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
+        if let State::Failed(error) = &self.state {
+            return error.clone();
+        }
         let error = self.about.error(error);
         if let State::Open(framed) = &self.state {
             framed.lease.report(|ids| Event::Failed { error: &error, ids });

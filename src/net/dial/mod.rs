@@ -155,7 +155,8 @@ impl Dialer {
             false => Ok((socket, None)),
         };
         let conn = secured.map(|(socket, tls)| Conn::new(socket, tls, attempt.took, trace.ids.connection));
-        conn.and_then(reject_self_connect).map_err(|error| {
+        let checked = if self.connector.is_none() { conn.and_then(reject_self_connect) } else { conn };
+        checked.map_err(|error| {
             let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
             ConnectError { error: error.with_peer(peer), closed: Some((peer, reason, trace.ids)) }
         })

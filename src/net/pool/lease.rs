@@ -201,11 +201,13 @@ impl Lease {
         let Slot::Connected(mut conn) = mem::replace(&mut self.slot, Slot::Reserved) else { return };
         let (buffer, _) = conn.finish();
         let (peer, connection) = (conn.peer(), conn.opened.id);
-        drop(conn);
         let mut table = self.pool.table.lock();
         table.stats.reused -= 1;
         table.stats.closed.add(reason);
         table.keep_buffer(buffer);
+        drop(table);
+        drop(conn); // which may be a caller's stream, and is not to be trusted with the lock
+        let mut table = self.pool.table.lock();
         self.slot = table.take_newest(self.host, &self.pool.limits);
         drop(table);
         self.pool.observers.report(|| Event::Closed { peer, reason, ids: EventIds { connection, ..ids } });

@@ -268,8 +268,8 @@ impl Tls {
     /// Appends the secrets of every connection to the file that the environment variable
     /// `SSLKEYLOGFILE` names, for Wireshark and the like; does nothing where that is not set.
     ///
-    /// The file is enough to decrypt the connections. It is created with access for its owner alone, and
-    /// opened at the first TLS handshake; no request fails because it cannot be written.
+    /// The file is enough to decrypt the connections. It is opened at the first TLS handshake, and created
+    /// if there is none: by recent versions of rustls with access for its owner alone; no request fails because it cannot be written.
     pub fn key_log(self) -> Tls {
         self.change(|settings| settings.logs_keys = true)
     }

@@ -323,11 +323,6 @@ impl Stream for TlsStream {
         self.bytes_flushed + self.socket.bytes_flushed()
     }
 
-    /// So that a connector which wraps `Direct` hands it out as what it is.
-    fn is_secure(&self) -> bool {
-        true
-    }
-
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.tls.send_close_notify();
         self.flush()

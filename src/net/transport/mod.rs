@@ -199,9 +199,10 @@ pub trait Stream: Read + Write + Send {
         self.write(buf)
     }
 
-    /// Returns a function that makes a blocked read or write on another thread return at once: how a
-    /// [`CancelToken`] interrupts a request. It is called at most once, and the stream is not used any
-    /// more after it.
+    /// Returns a function that makes a read or write which blocks on another thread return at once, and
+    /// all later ones as well: how a [`CancelToken`] interrupts a request. It is called at most once,
+    /// under the token's lock, so it must not block; the stream may still be read, written and dropped
+    /// after it.
     ///
     /// `None`, the default, where the transport has no such thing: then the client sets timeouts of at
     /// most 100 ms while a request has a token.
