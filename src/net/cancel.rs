@@ -192,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn each_hook_is_called_once_whatever_another_one_does() {
+        let token = CancelToken::new();
+        let _panicking = token.register(Box::new(|| panic::resume_unwind(Box::new("a hook"))));
+        let (calls, _registration) = counting(&token);
+        assert!(panic::catch_unwind(AssertUnwindSafe(|| token.cancel())).is_err());
+        token.cancel();
+        assert_eq!((calls.load(Ordering::SeqCst), token.is_cancelled()), (1, true));
+    }
+
+    #[test]
     fn a_hook_is_called_while_it_is_registered_and_no_longer() {
         let token = CancelToken::new();
         let (gone, registration) = counting(&token);

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use longwire::rustls::ALL_VERSIONS;
-use longwire::transport::Stream;
+use longwire::transport::{Direct, Stream};
 use longwire::{Client, ClientBuilder, CloseReason, Error, ErrorKind, Tls};
 
 use crate::certificates::{Authority, NAME};
@@ -104,6 +104,20 @@ fn a_bare_tcp_stream_is_enough_for_https() {
     for _ in 0..2 {
         let response = client.get(format!("https://{NAME}/")).bearer_auth(SECRET).send().expect("a response");
         assert_eq!(response.bytes().expect("a body").len(), 100_000);
+    }
+    assert_eq!(peer.connections(), 1);
+}
+
+#[test]
+fn the_clients_own_way_to_connect_does_tls_once() {
+    let authority = Authority::new("root");
+    let peer = answering(authority.identity().server_config(ALL_VERSIONS), ok("over TLS"));
+    let tls = Tls::from_rustls(Arc::new(authority.client_config(ALL_VERSIONS)));
+    let direct = Direct::with(Client::builder().tls(tls).resolve_to(NAME, peer.addr())).expect("valid settings");
+    let client = Client::builder().connector(direct).build();
+    for _ in 0..2 {
+        let response = client.get(format!("https://{NAME}/")).bearer_auth(SECRET).send().expect("a response");
+        assert_eq!(response.text().expect("text"), "over TLS");
     }
     assert_eq!(peer.connections(), 1);
 }
