@@ -120,7 +120,7 @@ impl ClientBuilder {
     /// The addresses of a name race (RFC 8305): the next attempt starts when one fails, or after 250 ms, or
     /// after its share of the remaining time if that is less; the attempts before it go on. An address
     /// that lost a race is tried last for the next ten minutes; 256 of these are remembered. The attempts
-    /// run on helper threads (see [`Client`]); the [`ErrorKind::Timeout`] of a request that waited for one
+    /// run on worker threads (see [`Client`]); the [`ErrorKind::Timeout`] of a request that waited for one
     /// names what it waited for.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
@@ -475,9 +475,9 @@ impl ClientBuilder {
     /// (keepalive, a local address, an interface, a mark), by `socket2` for example. The last one set
     /// counts.
     ///
-    /// `dial` is called with each address that is tried and the time that is left, on a helper thread.
+    /// `dial` is called with each address that is tried and the time that is left, on a worker thread.
     /// Name resolution, the race of a name's addresses, proxies, TLS and cancelling stay the client's. A
-    /// call that outstays its time keeps its helper until it returns (see [`Client`]); what it returns
+    /// call that outstays its time keeps its worker until it returns (see [`Client`]); what it returns
     /// then is closed.
     ///
     /// ```

@@ -53,7 +53,7 @@ static NO_FIELDS: Headers = Headers::new();
 ///
 /// # Threads
 ///
-/// No thread runs in the background. What cannot be interrupted runs on a helper thread, which is
+/// No thread runs in the background. What cannot be interrupted runs on a worker thread, which is
 /// abandoned when time is up or the request is cancelled, and ends as soon as the system returns: a DNS
 /// look-up, and a connect where a host has several addresses, the request has a
 /// [`CancelToken`](crate::CancelToken), or the client has a unix socket or a custom `dial`.
