@@ -57,7 +57,7 @@ pub(crate) const DECISIONS: &[Decision] = &[
         ours.mentions("Transfer-Encoding is empty") && theirs.values("transfer-encoding").all(<[u8]>::is_empty)
     }),
     decision("unasked-101", &[Hyper], &[TheyAccept], |_, ours, theirs| {
-        ours.mentions("101 that was not asked for") && theirs.status == Some(101)
+        ours.mentions("101 that was not requested") && theirs.status == Some(101)
     }),
     decision("empty-lines-limit", &[Hyper], &[TheyAccept], |case, ours, _| {
         ours.mentions("more than 4 empty lines")
