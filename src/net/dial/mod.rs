@@ -154,12 +154,16 @@ impl Dialer {
             true => self.secure(socket, target.host, None, &mut attempt).map(|(socket, tls)| (socket, Some(tls))),
             false => Ok((socket, None)),
         };
-        let conn = secured.map(|(socket, tls)| Conn::new(socket, tls, attempt.took, trace.ids.connection));
-        let checked = if self.connector.is_none() { conn.and_then(reject_self_connect) } else { conn };
-        checked.map_err(|error| {
-            let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
-            ConnectError { error: error.with_peer(peer), closed: Some((peer, reason, trace.ids)) }
-        })
+        let error = match secured.map(|(socket, tls)| Conn::new(socket, tls, attempt.took, trace.ids.connection)) {
+            Ok(conn) if self.connector.is_some() || !is_connected_to_itself(&conn) => return Ok(conn),
+            Ok(_) => {
+                let what = "nothing listens there, and the system connected the socket to itself";
+                Error::new(ErrorKind::Connect, what).at(Stage::Connect)
+            }
+            Err(error) => error,
+        };
+        let reason = if error.is_cancelled() { CloseReason::Cancelled } else { CloseReason::Failed };
+        Err(ConnectError { error: error.with_peer(peer), closed: Some((peer, reason, trace.ids)) })
     }
 
     /// Returns whether an https server can be connected to, as far as is known before the connect.
@@ -390,17 +394,11 @@ fn time_left(deadline: Deadline, unlimited: Duration) -> io::Result<Duration> {
     }
 }
 
-/// Fails where the system has connected a socket to itself: if nothing listens on a local port, the
-/// socket may be given that very port (RFC 9293 §3.5, simultaneous open), and would read its own request
-/// as the response.
-fn reject_self_connect(conn: Conn) -> Result<Conn> {
-    match conn.opened.peer {
-        Some(peer) if conn.opened.local == Some(peer) => {
-            let what = "nothing listens there, and the system connected the socket to itself";
-            Err(Error::new(ErrorKind::Connect, what).with_peer(Some(peer)).at(Stage::Connect))
-        }
-        _ => Ok(conn),
-    }
+/// Whether the system has connected a socket to itself: if nothing listens on a local port, the socket
+/// may be given that very port (RFC 9293 §3.5, simultaneous open), and would read its own request as the
+/// response.
+fn is_connected_to_itself(conn: &Conn) -> bool {
+    conn.opened.peer.is_some() && conn.opened.local == conn.opened.peer
 }
 
 /// RFC 8305 §4: the two families in turn, beginning with the first address's; else in the resolver's
@@ -461,14 +459,23 @@ mod tests {
     #[test]
     fn a_socket_that_is_connected_to_itself_is_rejected() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let dialled = |address: fn(&TcpStream) -> std::io::Result<SocketAddr>| {
-            let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            let address = address(&stream).unwrap();
-            reject_self_connect(Conn::new(Socket::Tcp(Arc::new(stream), address), None, Timings::default(), 0)).err()
+        let server = listener.local_addr().unwrap();
+        let opened = |address: fn(&TcpStream) -> io::Result<SocketAddr>| {
+            let dial: ConnectTcp = Arc::new(move |_: &SocketAddr, _| {
+                let stream = TcpStream::connect(server)?;
+                let address = address(&stream)?;
+                Ok((stream, address))
+            });
+            let target = Target { host: "127.0.0.1", port: server.port(), is_https: false };
+            let observers = Default::default();
+            let trace = Trace { observers: &observers, ids: EventIds::default() };
+            dialer(dial).open(&target, Route::Direct, Deadline::none(), None, trace)
         };
-        assert!(dialled(TcpStream::peer_addr).is_none());
-        let error = dialled(TcpStream::local_addr).unwrap();
+        assert!(opened(TcpStream::peer_addr).is_ok());
+        let ConnectError { error, closed } = opened(TcpStream::local_addr).err().unwrap();
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Connect, Stage::Connect), "{error}");
+        assert!(error.to_string().contains("to itself"), "{error}");
+        assert_eq!(closed.map(|(_, reason, _)| reason), Some(CloseReason::Failed));
     }
 
     fn dialer(dial: ConnectTcp) -> Dialer {
