@@ -23,6 +23,7 @@ use std::thread;
 
 use decisions::{DECISIONS, Decision};
 use serde_json::{Value, json};
+use support::random::Random;
 
 /// Mutations of each fixture.
 const MUTATIONS: usize = 32;
@@ -244,11 +245,11 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::from(others);
     for fixture::Fixture { name, bytes, expect } in fixture::all() {
         if bytes.len() <= MUTATED_BYTES_MAX {
-            let mut dice = Dice(fixture::fnv1a(name.as_bytes()) | 1);
+            let mut random = Random(fixture::fnv1a(name.as_bytes()) | 1);
             cases.extend((0..MUTATIONS).map(|which| Case {
                 name: format!("{name}, mutation {which}"),
                 method: expect.method.clone(),
-                bytes: dice.mutate(&bytes),
+                bytes: mutate(&mut random, &bytes),
             }));
         }
         cases.push(Case { name, method: expect.method, bytes });
@@ -256,78 +257,66 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Numbers that are the same on every run (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
-
-    /// Changes a few places; for the most part not many of them.
-    fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
-        const WORDS: [&[u8]; 36] = [
-            b"\r\n",
-            b"\n",
-            b"\r",
-            b" ",
-            b"\t",
-            b":",
-            b";",
-            b",",
-            b"=",
-            b"\"",
-            b"+",
-            b"-",
-            b"0",
-            b"1",
-            b"5",
-            b"a",
-            b"F",
-            b"x",
-            b"\0",
-            b"\x0b",
-            b"\x7f",
-            b"\xe9",
-            b"\r\n\r\n",
-            b"0\r\n\r\n",
-            b"\r\n ",
-            b"HTTP/1.0 ",
-            b"HTTP/1.1 ",
-            b"100",
-            b"204",
-            b"\r\nContent-Length: 5",
-            b"\r\nTransfer-Encoding: chunked",
-            b"\r\nConnection: close",
-            b"\r\nConnection: keep-alive",
-            b"\r\nA: b",
-            b";x=\"y\"",
-            b", chunked",
-        ];
-        let mut bytes = bytes.to_vec();
-        for _ in 0..=self.below(3) {
-            let (at, word) = (self.below(bytes.len()), WORDS[self.below(WORDS.len())]);
-            match self.below(6) {
-                0 => bytes.truncate(at),
-                1 => drop(bytes.splice(at..(at + 1).min(bytes.len()), [])),
-                2 => drop(bytes.splice(at..(at + word.len()).min(bytes.len()), word.iter().copied())),
-                3 => self.repeat_line(&mut bytes, at),
-                _ => drop(bytes.splice(at..at, word.iter().copied())),
-            }
+/// Changes a few places; for the most part not many of them.
+fn mutate(random: &mut Random, bytes: &[u8]) -> Vec<u8> {
+    const WORDS: [&[u8]; 36] = [
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b" ",
+        b"\t",
+        b":",
+        b";",
+        b",",
+        b"=",
+        b"\"",
+        b"+",
+        b"-",
+        b"0",
+        b"1",
+        b"5",
+        b"a",
+        b"F",
+        b"x",
+        b"\0",
+        b"\x0b",
+        b"\x7f",
+        b"\xe9",
+        b"\r\n\r\n",
+        b"0\r\n\r\n",
+        b"\r\n ",
+        b"HTTP/1.0 ",
+        b"HTTP/1.1 ",
+        b"100",
+        b"204",
+        b"\r\nContent-Length: 5",
+        b"\r\nTransfer-Encoding: chunked",
+        b"\r\nConnection: close",
+        b"\r\nConnection: keep-alive",
+        b"\r\nA: b",
+        b";x=\"y\"",
+        b", chunked",
+    ];
+    let mut bytes = bytes.to_vec();
+    for _ in 0..=random.below(3) {
+        let (at, word) = (random.below(bytes.len()), WORDS[random.below(WORDS.len())]);
+        match random.below(6) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.splice(at..(at + 1).min(bytes.len()), [])),
+            2 => drop(bytes.splice(at..(at + word.len()).min(bytes.len()), word.iter().copied())),
+            3 => repeat_line(&mut bytes, at),
+            _ => drop(bytes.splice(at..at, word.iter().copied())),
         }
-        bytes
     }
+    bytes
+}
 
-    /// Says the line at that place once more.
-    fn repeat_line(&mut self, bytes: &mut Vec<u8>, at: usize) {
-        let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        let end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| at + length + 1);
-        let line = bytes[start..end].to_vec();
-        bytes.splice(start..start, line);
-    }
+/// Says the line at that place once more.
+fn repeat_line(bytes: &mut Vec<u8>, at: usize) {
+    let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| at + length + 1);
+    let line = bytes[start..end].to_vec();
+    bytes.splice(start..start, line);
 }
 
 /// Gets the two other clients, and gives the commands that run them.

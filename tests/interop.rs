@@ -21,7 +21,7 @@ use longwire::{
     BodyEnd, Client, CloseReason, Error, ErrorKind, Event, Method, Observer, RequestBuilder, Response, SendBody,
     StatusCode, Version,
 };
-use servers::{INDEX, Kind, PatternCheck, SMALL, STREAM_BYTES, Server, Setup, pattern};
+use servers::{INDEX, Kind, PatternCheck, SMALL, STREAM_BYTES, Server, Setup, checks_of, pattern};
 
 /// No exchange here takes longer, on the slowest machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -36,22 +36,7 @@ const UPLOAD_BYTES: usize = 3 << 20;
 const UPLOAD_BYTES_MAX: usize = 1 << 20;
 const TOO_MANY_BYTES: usize = 8 << 20;
 
-/// One module per server: the checks below that hold for it, each a test of its own.
-macro_rules! server {
-    ($name:ident, $kind:expr, $needs:literal, [$($check:ident),* $(,)?]) => {
-        mod $name {
-            $(
-                #[test]
-                #[ignore = $needs]
-                fn $check() {
-                    super::$check($kind);
-                }
-            )*
-        }
-    };
-}
-
-server!(
+checks_of!(
     nginx,
     super::Kind::Nginx,
     "needs nginx: run with --include-ignored (.ci/run does)",
@@ -84,7 +69,7 @@ server!(
     ]
 );
 
-server!(
+checks_of!(
     apache,
     super::Kind::Apache,
     "needs apache2-bin: run with --include-ignored (.ci/run does)",
@@ -116,7 +101,7 @@ server!(
 
 // Its file server takes any method for GET, and its proxy answers a sized upload over the limit
 // with 502: neither is a matter of the client's.
-server!(
+checks_of!(
     caddy,
     super::Kind::Caddy,
     "needs caddy: run with --include-ignored (.ci/run does)",
@@ -145,7 +130,7 @@ server!(
 );
 
 // Nothing in a configuration makes it close a connection after a whole response.
-server!(
+checks_of!(
     h2o,
     super::Kind::H2o,
     "needs h2o: run with --include-ignored (.ci/run does)",
@@ -174,7 +159,7 @@ server!(
     ]
 );
 
-server!(
+checks_of!(
     node,
     super::Kind::Node,
     "needs nodejs: run with --include-ignored (.ci/run does)",
@@ -207,7 +192,7 @@ server!(
     ]
 );
 
-server!(
+checks_of!(
     python_http10,
     super::Kind::Python10,
     "needs python3: run with --include-ignored (.ci/run does)",
@@ -221,7 +206,7 @@ server!(
     ]
 );
 
-server!(
+checks_of!(
     python_http11,
     super::Kind::Python11,
     "needs python3: run with --include-ignored (.ci/run does)",

@@ -11,7 +11,7 @@ use std::time::Duration;
 use longwire::{Client, Error, ErrorKind, Fate, Proxy, SendBody, Stage};
 
 use crate::real_proxies::{FORBIDDEN, Kind, PASSWORD, ProxyServer, USER};
-use crate::servers::{PatternCheck, pattern};
+use crate::servers::{PatternCheck, checks_of, pattern};
 use crate::support::peer::{Peer, Refusing};
 
 /// No exchange here takes longer, on the slowest machine.
@@ -20,22 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const LARGE_BYTES: usize = 16 << 20;
 const UPLOAD_BYTES: usize = 2 << 20;
 
-/// One module per proxy: the checks below that hold for it, each a test of its own.
-macro_rules! proxy {
-    ($name:ident, $kind:expr, $needs:literal, [$($check:ident),* $(,)?]) => {
-        mod $name {
-            $(
-                #[test]
-                #[ignore = $needs]
-                fn $check() {
-                    super::$check($kind);
-                }
-            )*
-        }
-    };
-}
-
-proxy!(
+checks_of!(
     squid,
     super::Kind::Squid,
     "needs squid: run with --include-ignored (.ci/run does)",
@@ -53,7 +38,7 @@ proxy!(
 );
 
 // It closes after each request, and answers wrong credentials with 401.
-proxy!(
+checks_of!(
     tinyproxy,
     super::Kind::Tinyproxy,
     "needs tinyproxy-bin: run with --include-ignored (.ci/run does)",
@@ -68,7 +53,7 @@ proxy!(
     ]
 );
 
-proxy!(
+checks_of!(
     dante,
     super::Kind::Dante,
     "needs dante-server: run with --include-ignored (.ci/run does)",

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod peer;
+pub mod random;
 pub mod recorder;
 pub mod script;
 pub mod trace;

@@ -415,3 +415,20 @@ fn chunked_stream() -> Vec<u8> {
     answer.extend(b"0\r\n\r\n");
     answer
 }
+
+/// One module per server of another make: the checks in the module around it that hold for that server,
+/// each a test of its own.
+macro_rules! checks_of {
+    ($name:ident, $kind:expr, $needs:literal, [$($check:ident),* $(,)?]) => {
+        mod $name {
+            $(
+                #[test]
+                #[ignore = $needs]
+                fn $check() {
+                    super::$check($kind);
+                }
+            )*
+        }
+    };
+}
+pub(crate) use checks_of;

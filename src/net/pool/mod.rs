@@ -62,6 +62,21 @@ pub(crate) struct Checkout<'a> {
     pub(crate) ids: EventIds,
 }
 
+#[cfg(test)]
+impl<'a> Checkout<'a> {
+    /// For any connection to `origin`, now and without limits.
+    fn of(origin: &'a str) -> Checkout<'a> {
+        Checkout {
+            origin,
+            wanted: Wanted::Any,
+            now: Instant::now(),
+            connect_timeout: None,
+            limits: Limits::NONE,
+            ids: EventIds::default(),
+        }
+    }
+}
+
 /// What is reported of an idle connection that was closed: its peer, its id and the reason.
 type ClosedIdle = (Option<SocketAddr>, u64, CloseReason);
 

@@ -29,7 +29,7 @@ use crate::net::pool::lease::Lease;
 use crate::net::pool::{Checkout, Pool, PoolLimits, PoolStats, Wanted};
 use crate::net::transport::Stream;
 use crate::net::transport::socket::Socket;
-use crate::observe::{Event, EventIds, Observer, Observers, Timings};
+use crate::observe::{Event, Observer, Observers, Timings};
 use crate::reuse::{CloseReason, KeepAlive};
 
 /// Schedules of each kind for each scenario, unless the environment says otherwise.
@@ -130,17 +130,6 @@ fn limits(per_host_max: usize) -> PoolLimits {
     }
 }
 
-fn checkout(origin: &str) -> Checkout<'_> {
-    Checkout {
-        origin,
-        wanted: Wanted::Any,
-        now: Instant::now(),
-        connect_timeout: None,
-        limits: Limits::NONE,
-        ids: EventIds::default(),
-    }
-}
-
 fn limited_by(token: &CancelToken) -> Limits {
     Limits { token: Some(token.clone()), ..Limits::NONE }
 }
@@ -190,18 +179,18 @@ impl World {
 
     /// A lease that nothing ends but the exchange.
     fn plain(&self) -> Lease {
-        self.lease(checkout("a")).unwrap()
+        self.lease(Checkout::of("a")).unwrap()
     }
 
     /// A lease that the world's token may cut short.
     fn cancellable(&self) -> Option<Lease> {
-        let lease = self.lease(Checkout { limits: limited_by(&self.token), ..checkout("a") });
+        let lease = self.lease(Checkout { limits: limited_by(&self.token), ..Checkout::of("a") });
         lease.map_err(|error| assert!(error.is_cancelled(), "{error}")).ok()
     }
 
     /// A lease that is waited for until [`SOON`] only.
     fn impatient(&self) -> Option<Lease> {
-        let lease = self.lease(Checkout { connect_timeout: Some(SOON), ..checkout("a") });
+        let lease = self.lease(Checkout { connect_timeout: Some(SOON), ..Checkout::of("a") });
         lease.map_err(|error| assert_eq!(error.kind(), ErrorKind::Timeout, "{error}")).ok()
     }
 
@@ -441,7 +430,7 @@ fn a_slot_becomes_free_when_no_connection_could_be_opened_for_it() {
     explore(|| {
         let world = World::new(limits(1));
         world.page().refuses = true;
-        let work: fn(&World) = |world| match world.lease(checkout("a")) {
+        let work: fn(&World) = |world| match world.lease(Checkout::of("a")) {
             Ok(lease) => world.carry_out(lease, End::Release),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Connect),
         };
@@ -605,7 +594,7 @@ fn a_fresh_connection_takes_the_slot_of_an_idle_one() {
     explore(|| {
         let world = World::new(limits(1));
         let work: fn(&World) = |world| {
-            let lease = world.lease(Checkout { wanted: Wanted::Fresh, ..checkout("a") }).unwrap();
+            let lease = world.lease(Checkout { wanted: Wanted::Fresh, ..Checkout::of("a") }).unwrap();
             world.carry_out(lease, End::Release);
         };
         world.threads([work, work, |world| world.exchange(End::Release)]);
@@ -621,7 +610,7 @@ fn idle_connections_are_never_too_many() {
         world.page().closes_late = true;
         let work: fn(&World) = |world| {
             for origin in ["a", "b"] {
-                let lease = world.lease(checkout(origin)).unwrap();
+                let lease = world.lease(Checkout::of(origin)).unwrap();
                 world.carry_out(lease, End::Release);
                 let stats = world.pool.stats();
                 assert!(stats.idle <= 1, "no thread waits, so none is kept for one: {stats:?}");
@@ -666,11 +655,11 @@ fn what_a_waiter_found_expired_is_reported_even_if_it_gives_up() {
     explore(|| {
         let world = World::new(PoolLimits { idle_timeout: Some(Duration::from_secs(60)), ..limits(1) });
         let held = world.plain();
-        world.carry_out(world.lease(checkout("b")).unwrap(), End::Release);
+        world.carry_out(world.lease(Checkout::of("b")).unwrap(), End::Release);
         let waiting = world.start(|world| {
             let later = Instant::now() + Duration::from_secs(90);
             let limits = limited_by(&world.token);
-            let lease = world.lease(Checkout { now: later, limits, ..checkout("a") });
+            let lease = world.lease(Checkout { now: later, limits, ..Checkout::of("a") });
             assert!(lease.is_err_and(|error| error.is_cancelled()));
         });
         let cancel = world.start(|world| world.token.cancel());

@@ -101,17 +101,6 @@ fn open(port: u16) -> Conn {
     Conn::new(Socket::other(Box::new(Silent(port))), None, Timings::default(), port.into())
 }
 
-fn checkout(origin: &str) -> Checkout<'_> {
-    Checkout {
-        origin,
-        wanted: Wanted::Any,
-        now: Instant::now(),
-        connect_timeout: None,
-        limits: Limits::NONE,
-        ids: EventIds::default(),
-    }
-}
-
 /// A lease; a connection that is opened for it has this port.
 fn lease(pool: &Arc<Pool>, checkout: Checkout<'_>, port: u16) -> Lease {
     pool.acquire(checkout, |_| Ok(open(port))).unwrap()
@@ -119,7 +108,7 @@ fn lease(pool: &Arc<Pool>, checkout: Checkout<'_>, port: u16) -> Lease {
 
 /// Opens these, all at once, and gives them back in that order.
 fn keep<const N: usize>(pool: &Arc<Pool>, origin: &str, ports: [u16; N]) {
-    let fresh = || Checkout { wanted: Wanted::Fresh, ..checkout(origin) };
+    let fresh = || Checkout { wanted: Wanted::Fresh, ..Checkout::of(origin) };
     let leases = ports.map(|port| lease(pool, fresh(), port));
     leases.into_iter().for_each(|lease| lease.release(KeepAlive::default()));
 }
@@ -160,7 +149,7 @@ fn a_connection_without_any_limit_is_still_idle_after_29_years() {
     let (pool, events) = pool(PoolLimits { idle_timeout: None, ..limits() });
     keep(&pool, "a", [1]);
     let now = Instant::now() + Duration::from_secs(29 * 365 * 24 * 3600);
-    let lease = lease(&pool, Checkout { now, ..checkout("a") }, 2);
+    let lease = lease(&pool, Checkout { now, ..Checkout::of("a") }, 2);
     assert_eq!(events.take(), ["1 kept", "1 reused for 2"]);
     drop(lease);
 }
@@ -195,13 +184,13 @@ fn two_hosts_with_one_hash_are_two_hosts() {
 #[test]
 fn connections_of_one_host_expire_one_after_the_other() {
     let (pool, events) = pool(limits());
-    let [long, short] = [1, 2].map(|port| lease(&pool, checkout("a"), port));
+    let [long, short] = [1, 2].map(|port| lease(&pool, Checkout::of("a"), port));
     long.release(KeepAlive::default());
     short.release(kept_for(31));
     let later = |secs| Instant::now() + Duration::from_secs(secs);
     assert_eq!(events.take(), ["1 kept", "2 kept"]);
     for (secs, expected) in [(29, &[][..]), (31, &["2 closed Idle"]), (59, &[]), (61, &["1 closed Idle"])] {
-        drop(pool.acquire_slot(&Checkout { now: later(secs), ..checkout("b") }).unwrap());
+        drop(pool.acquire_slot(&Checkout { now: later(secs), ..Checkout::of("b") }).unwrap());
         assert_eq!(events.take(), expected, "after {secs} seconds");
     }
 }
@@ -209,13 +198,13 @@ fn connections_of_one_host_expire_one_after_the_other() {
 #[test]
 fn over_the_cap_the_first_to_expire_is_evicted_although_a_host_is_scheduled_earlier() {
     let (pool, events) = pool(PoolLimits { idle_max: 2, ..limits() });
-    let [long, short] = [1, 2].map(|port| lease(&pool, checkout("a"), port));
+    let [long, short] = [1, 2].map(|port| lease(&pool, Checkout::of("a"), port));
     long.release(KeepAlive::default());
     short.release(kept_for(5));
-    lease(&pool, checkout("a"), 0).close(CloseReason::ServerClose); // the short one; its entry in the heap stays
-    lease(&pool, checkout("b"), 3).release(kept_for(31));
+    lease(&pool, Checkout::of("a"), 0).close(CloseReason::ServerClose); // the short one; its entry in the heap stays
+    lease(&pool, Checkout::of("b"), 3).release(kept_for(31));
     events.take();
-    lease(&pool, checkout("c"), 4).release(KeepAlive::default());
+    lease(&pool, Checkout::of("c"), 4).release(KeepAlive::default());
     assert_eq!(events.take(), ["3 closed PoolFull", "4 kept"]);
     let idle =
         pool.table.lock().hosts.iter().flat_map(|host| &host.idle).map(|conn| conn.peer().unwrap().port()).collect();
@@ -227,7 +216,7 @@ fn a_fresh_connection_evicts_the_oldest_idle_one_only_where_no_slot_is_free() {
     let (pool, events) = pool(PoolLimits { per_host_max: Some(3), ..limits() });
     keep(&pool, "a", [1, 2]);
     events.take();
-    let fresh = || Checkout { wanted: Wanted::Fresh, ..checkout("a") };
+    let fresh = || Checkout { wanted: Wanted::Fresh, ..Checkout::of("a") };
     let third = lease(&pool, fresh(), 3);
     assert_eq!(events.take(), [""; 0], "a slot was free");
     let fourth = lease(&pool, fresh(), 4);
@@ -263,7 +252,7 @@ fn over_the_cap_per_host_the_oldest_is_evicted() {
 #[test]
 fn when_a_waiter_leaves_what_was_kept_for_it_is_held_to_the_caps() {
     let (pool, events) = pool(PoolLimits { idle_per_host_max: 1, ..limits() });
-    let leases = [1, 2, 3, 4].map(|port| lease(&pool, checkout("a"), port));
+    let leases = [1, 2, 3, 4].map(|port| lease(&pool, Checkout::of("a"), port));
     let mut table = pool.table.lock();
     let host = table.host_id("a");
     let waiter = table.enqueue(host);
@@ -285,12 +274,12 @@ fn a_connection_that_is_evicted_at_once_was_not_kept() {
 fn the_numbers_add_up_however_a_lease_ends() {
     use CloseReason::{Failed, KeepAliveHint, ServerClose, Upgraded};
     let (pool, events) = pool(limits());
-    lease(&pool, checkout("a"), 1).release(KeepAlive::default());
-    lease(&pool, checkout("a"), 0).release(KeepAlive::default()); // the same once more
-    lease(&pool, checkout("a"), 0).close(ServerClose); // and a third time
-    drop(lease(&pool, checkout("a"), 2));
-    assert!(lease(&pool, checkout("a"), 3).into_conn().is_some());
-    lease(&pool, checkout("a"), 4).release(KeepAlive { requests_left: Some(0), ..KeepAlive::default() });
+    lease(&pool, Checkout::of("a"), 1).release(KeepAlive::default());
+    lease(&pool, Checkout::of("a"), 0).release(KeepAlive::default()); // the same once more
+    lease(&pool, Checkout::of("a"), 0).close(ServerClose); // and a third time
+    drop(lease(&pool, Checkout::of("a"), 2));
+    assert!(lease(&pool, Checkout::of("a"), 3).into_conn().is_some());
+    lease(&pool, Checkout::of("a"), 4).release(KeepAlive { requests_left: Some(0), ..KeepAlive::default() });
     let stats = pool.stats();
     assert_eq!((stats.opened, stats.reused, stats.idle, stats.in_use), (4, 2, 0, 0));
     assert_eq!([ServerClose, Failed, Upgraded, KeepAliveHint].map(|reason| stats.closed.get(reason)), [1; 4]);
@@ -329,7 +318,7 @@ fn eight_buffers_are_kept_for_the_next_leases_and_not_one_more() {
     assert_eq!(spares(), SPARE_BUFFERS_MAX - 1);
     keep(&pool, "a", [0; SPARE_BUFFERS_MAX + 1]);
     assert_eq!(spares(), SPARE_BUFFERS_MAX);
-    let lease = lease(&pool, checkout("a"), 0);
+    let lease = lease(&pool, Checkout::of("a"), 0);
     assert_eq!((lease.buffer.size(), spares()), (16, SPARE_BUFFERS_MAX - 1));
 }
 
