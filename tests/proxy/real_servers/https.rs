@@ -9,24 +9,24 @@ use longwire::{Client, ErrorKind, Fate, Proxy, SendBody, Stage, Tls};
 use super::{LIMIT, UPLOAD_BYTES, assert_refused, started};
 use crate::certificates::Authority;
 use crate::real_proxies::{FORBIDDEN, Kind, PASSWORD, ProxyServer, USER};
-use crate::servers::{Site, free_port};
+use crate::servers::{Site, checks_of, free_port};
 use crate::support::peer::{Peer, Refusing, ok};
 
-proxy!(
+checks_of!(
     squid,
     super::Kind::Squid,
     "needs squid: run with --include-ignored (.ci/run does)",
     [a_tunnel_carries_https, a_wrong_certificate_is_seen_through_it, a_tunnel_for_https_that_it_refuses_is_reported]
 );
 
-proxy!(
+checks_of!(
     tinyproxy,
     super::Kind::Tinyproxy,
     "needs tinyproxy-bin: run with --include-ignored (.ci/run does)",
     [a_tunnel_carries_https, a_wrong_certificate_is_seen_through_it, a_tunnel_for_https_that_it_refuses_is_reported]
 );
 
-proxy!(
+checks_of!(
     dante,
     super::Kind::Dante,
     "needs dante-server: run with --include-ignored (.ci/run does)",
