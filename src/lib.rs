@@ -227,6 +227,9 @@ mod message;
 // the order of things
 mod client;
 
+// what stands on all that
+mod ext;
+
 // any bytes, and what must hold of them: for fuzz/ and the tests, in no other build
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
