@@ -232,7 +232,7 @@ impl Report {
             "version": self.version,
             "headers": self.headers,
             "body_len": self.body.len,
-            "body_sha256": format!("{:x}", self.body.digest.finalize()),
+            "body_sha256": hex(&self.body.digest.finalize()),
             "error": self.error.map(|failure| json!({"kind": failure.kind, "message": failure.message})),
             "trailers": Some(self.trailers).filter(|trailers| !trailers.is_empty()),
             "unsupported": null,
@@ -252,6 +252,10 @@ impl Body {
         let room = BODY_SHOWN_MAX - self.shown.len();
         self.shown.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Header fields with one char for every byte.
