@@ -522,6 +522,45 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets whether content codings (compression) are asked for and undone while a body is read. The
+    /// default is `true`. Only with one of the features `gzip`, `brotli` and `zstd`.
+    ///
+    /// With it a request says `Accept-Encoding: gzip` (`br`, `zstd`), unless it has an
+    /// `Accept-Encoding` or a `Range` of its own; only a response to such a request is decoded, whatever
+    /// its status, but not a 206, which is a part of the coded representation.
+    ///
+    /// * What is read is the decoded content. The head stays as it came: `Content-Encoding` still says
+    ///   what the server sent, [`Body::coding`] what is undone, and `Content-Length` and
+    ///   [`Body::wire_bytes`] are of the coded bytes, while [`Response::content_length`] and
+    ///   [`Body::remaining`] are `None`.
+    /// * `gzip` (all members of it), `x-gzip` and `deflate` (zlib or raw) are decoded with the feature `gzip`,
+    ///   `br` with `brotli`, `zstd` with `zstd` (windows of at most 8 MiB, RFC 9659); any two of them on
+    ///   top of each other. A coding that is not known leaves the body as it came.
+    /// * The body ends when its framing and its coding have both ended. Compressed data that is cut short
+    ///   is [`ErrorKind::Truncated`], and data that is malformed, has a wrong checksum or is followed by
+    ///   anything else is [`ErrorKind::Decode`]. An empty body is empty in every coding.
+    /// * [`Response::limit`] is for decoded bytes. Reading in pieces needs no more memory for a body that
+    ///   grows much: for gzip about 50 KiB, for brotli up to its window of 16 MiB.
+    ///
+    /// ```
+    /// use longwire::Client;
+    ///
+    /// let plain = Client::builder().decode(false).build();
+    /// # drop(plain);
+    /// ```
+    ///
+    /// [`Body::coding`]: crate::Body::coding
+    /// [`Body::wire_bytes`]: crate::Body::wire_bytes
+    /// [`Body::remaining`]: crate::Body::remaining
+    /// [`Response::content_length`]: crate::Response::content_length
+    /// [`Response::limit`]: crate::Response::limit
+    #[cfg(feature = "__coding")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))))]
+    pub fn decode(mut self, yes: bool) -> Self {
+        self.settings.decode = yes;
+        self
+    }
+
     /// Returns the client, or the first setting that is invalid.
     ///
     /// # Errors

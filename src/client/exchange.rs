@@ -29,13 +29,21 @@ pub(crate) struct Hop<'h> {
     pub(crate) fields: &'h Headers,
     /// The proxy's among them, which no event shows.
     pub(crate) proxy_fields: &'h Headers,
+    /// They ask for content codings that are undone.
+    #[cfg(feature = "__coding")]
+    pub(crate) decodes: bool,
 }
 
 /// Sends the request and reads the response head. On an error the connection is closed.
 pub(crate) fn run(mut lease: Lease, request: &mut Request<'_>, hop: Hop<'_>, settings: &Settings) -> Result<Exchanged> {
     let mut reader = ResponseReader::new(settings, request.headers.contains("upgrade"));
     match converse(&mut lease, request, hop, settings, &mut reader) {
-        Ok(received) => Ok(Exchanged { lease, received }),
+        Ok(received) => Ok(Exchanged {
+            lease,
+            received,
+            #[cfg(feature = "__coding")]
+            decodes: hop.decodes,
+        }),
         Err(error) => {
             let fate = match (reader.has_begun, lease.sent) {
                 (true, _) => Fate::ResponseStarted,

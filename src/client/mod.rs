@@ -1,5 +1,7 @@
 //! The client: the steps of one request, from its deadline to its response.
 
+#[cfg(feature = "__coding")]
+mod accept_encoding;
 pub(crate) mod builder;
 pub(crate) mod direct;
 mod exchange;
@@ -175,7 +177,13 @@ impl Client {
         let expect = options.expect_continue.filter(|_| !request.body.is_empty());
         let way = client.settings.proxies.way(&request.options.proxy, &request.url)?.past_proxy();
         let fields = client.hop_fields(request, &headers, way, &NO_FIELDS)?;
-        let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields: &NO_FIELDS };
+        let hop = Hop {
+            next: way.next_hop,
+            fields: &fields,
+            proxy_fields: &NO_FIELDS,
+            #[cfg(feature = "__coding")]
+            decodes: false,
+        };
         let mut head = Vec::new();
         exchange::encode(request, &headers, expect, hop, &client.settings, &mut |bytes| head.extend_from_slice(bytes));
         Ok(head)
@@ -275,7 +283,7 @@ impl Call<'_> {
         };
         let fields = match way.next_hop {
             NextHop::Origin | NextHop::OriginPastProxy if kept.is_empty() && client.settings.before_send.is_none() => {
-                Cow::Borrowed(&NO_FIELDS)
+                Cow::Borrowed(client.own_fields(request, &request.headers, kept).unwrap_or(&NO_FIELDS))
             }
             _ => Cow::Owned(client.hop_fields(request, &request.headers, way, kept)?),
         };
@@ -285,7 +293,13 @@ impl Call<'_> {
             Route::Forward { fields, .. } => fields,
             Route::Direct | Route::Tunnel(_) => &NO_FIELDS,
         };
-        let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields };
+        let hop = Hop {
+            next: way.next_hop,
+            fields: &fields,
+            proxy_fields,
+            #[cfg(feature = "__coding")]
+            decodes: accept_encoding::is_asked_for(&fields),
+        };
         Ok((exchange::run(lease, request, hop, &client.settings), was_reused))
     }
 
@@ -369,10 +383,24 @@ impl Inner {
         Ok(Cow::Owned(merged))
     }
 
-    /// The fields of one hop alone: those that were kept for it, the proxy's, and those that
-    /// `before_send` sets.
+    /// The fields of a hop that are the client's own: Accept-Encoding, where it decodes.
+    #[cfg(feature = "__coding")]
+    fn own_fields(&self, request: &Request<'_>, headers: &Headers, kept: &Headers) -> Option<&'static Headers> {
+        accept_encoding::fields(request, headers, kept, &self.settings)
+    }
+
+    #[cfg(not(feature = "__coding"))]
+    fn own_fields(&self, _: &Request<'_>, _: &Headers, _: &Headers) -> Option<&'static Headers> {
+        None
+    }
+
+    /// The fields of one hop alone: the client's own, those that were kept for it, the proxy's, and those
+    /// that `before_send` sets.
     fn hop_fields(&self, request: &Request<'_>, headers: &Headers, way: Way<'_>, kept: &Headers) -> Result<Headers> {
         let mut fields = kept.clone();
+        if let Some(own) = self.own_fields(request, headers, kept) {
+            fields.extend(own);
+        }
         if let Route::Forward { fields: proxy_fields, .. } = way.route {
             for (name, value) in proxy_fields.iter().filter(|(name, _)| !headers.contains(name)) {
                 fields.append(name, value)?;

@@ -180,6 +180,14 @@ impl<'b> RequestBuilder<'b> {
         self.set(|request| request.set_idempotent(yes))
     }
 
+    /// Sets whether content codings are asked for and undone, in place of the client's
+    /// [`decode`](crate::ClientBuilder::decode).
+    #[cfg(feature = "__coding")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))))]
+    pub fn decode(self, yes: bool) -> Self {
+        self.set(|request| request.set_decode(yes))
+    }
+
     /// Sends this request through `proxy`, in place of the client's proxies.
     pub fn proxy(self, proxy: Proxy) -> Self {
         self.set(|request| request.set_proxy(proxy))

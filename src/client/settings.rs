@@ -32,6 +32,9 @@ pub(crate) struct Settings {
     pub(crate) cross_origin_allowed: Vec<String>,
     pub(crate) on_redirect: Option<Arc<OnRedirect>>,
     pub(crate) before_send: Option<Arc<BeforeSend>>,
+    /// Content codings are asked for, and undone.
+    #[cfg(feature = "__coding")]
+    pub(crate) decode: bool,
     /// The first setting that is invalid; every send returns it.
     pub(crate) deferred_error: Option<Error>,
 }
@@ -56,6 +59,8 @@ impl Default for Settings {
             cross_origin_allowed: Vec::new(),
             on_redirect: None,
             before_send: None,
+            #[cfg(feature = "__coding")]
+            decode: true,
             deferred_error: None,
         }
     }

@@ -57,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) idempotent: Option<bool>,
     pub(crate) min_speed: Option<Option<MinSpeed>>,
     pub(crate) proxy: ProxyOption,
+    #[cfg(feature = "__coding")]
+    pub(crate) decode: Option<bool>,
     /// The first option that is invalid: `send` returns it.
     pub(crate) deferred_error: Option<Error>,
 }
@@ -355,6 +357,21 @@ impl<'b> Request<'b> {
     /// [`RequestBuilder::idempotent`](crate::RequestBuilder::idempotent).
     pub fn set_idempotent(&mut self, yes: bool) {
         self.options.idempotent = Some(yes);
+    }
+
+    /// Returns whether content codings are asked for and undone; `None` leaves it to the client.
+    #[cfg(feature = "__coding")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))))]
+    pub fn decode(&self) -> Option<bool> {
+        self.options.decode
+    }
+
+    /// Sets whether content codings are asked for and undone, in place of the client's
+    /// [`decode`](crate::ClientBuilder::decode).
+    #[cfg(feature = "__coding")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))))]
+    pub fn set_decode(&mut self, yes: bool) {
+        self.options.decode = Some(yes);
     }
 
     /// Returns the proxy of this request alone, where one was set.

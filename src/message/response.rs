@@ -20,6 +20,8 @@ use crate::observe::Timings;
 use crate::redact::text_excerpt;
 use crate::reuse::Reuse;
 use crate::status::{StatusCode, Version};
+#[cfg(feature = "__coding")]
+use crate::wire::coding::ContentDecoder;
 use crate::wire::framing::Framing;
 use crate::wire::response_head::Head;
 
@@ -81,6 +83,9 @@ struct Received {
 pub(crate) struct Exchanged {
     pub(crate) lease: Lease,
     pub(crate) received: ReceivedHead,
+    /// The request asked for content codings that are undone.
+    #[cfg(feature = "__coding")]
+    pub(crate) decodes: bool,
 }
 
 /// A response head that was read, and what is decided of the body and the connection.
@@ -103,13 +108,33 @@ impl Exchanged {
 
     #[inline]
     pub(crate) fn into_response(self, method: Method, url: Url, redirects: Vec<Url>) -> Response {
-        let Exchanged { lease, received } = self;
+        #[cfg(feature = "__coding")]
+        let decoder = self.decoder();
+        let Exchanged { lease, received, .. } = self;
         let ReceivedHead { head, content_length, framing, reuse, upload, sent, received } = received;
+        #[cfg(feature = "__coding")]
+        let content_length = content_length.filter(|_| !matches!(decoder, Ok(Some(_))));
         let connection = ConnectionInfo { opened: lease.opened.clone(), nth: lease.exchanges, received };
         let is_request_complete = upload == Upload::Complete;
         let about = About { method, url, status: head.status, connection };
         let received = Received { head, content_length, is_request_complete, begun: lease.begun, sent, redirects };
-        Response { received, body: Body::new(Framed::new(lease, framing, reuse), about) }
+        #[cfg_attr(not(feature = "__coding"), expect(unused_mut))]
+        let mut body = Body::new(Framed::new(lease, framing, reuse), about);
+        #[cfg(feature = "__coding")]
+        body.undo(decoder);
+        Response { received, body }
+    }
+
+    /// The decoder of the body's content coding, if it is to be undone. A part of a representation
+    /// (206) cannot be, and what has no byte need not be.
+    #[cfg(feature = "__coding")]
+    fn decoder(&self) -> Result<Option<ContentDecoder>> {
+        let ReceivedHead { head, framing, .. } = &self.received;
+        let has_body = !matches!(framing, Framing::Empty | Framing::Length(0));
+        match self.decodes && has_body && head.status != StatusCode::PARTIAL_CONTENT {
+            true => ContentDecoder::of(&head.headers),
+            false => Ok(None),
+        }
     }
 }
 
@@ -149,7 +174,8 @@ macro_rules! head_getters {
 
         /// Returns the length of the whole body in bytes, where the framing announces it. It does not
         /// change while the body is read. 204 and 304 have no body, so it is 0; for HEAD it is what
-        /// the head announces, the length that GET would have (RFC 9110 §8.6).
+        /// the head announces, the length that GET would have (RFC 9110 §8.6). `None` where a content
+        /// coding is undone ([`Body::coding`]).
         pub fn content_length(&self) -> Option<u64> {
             self.received.content_length
         }

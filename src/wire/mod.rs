@@ -5,6 +5,8 @@
 
 pub(crate) mod challenge;
 pub(crate) mod chunked;
+#[cfg(feature = "__coding")]
+pub(crate) mod coding;
 pub(crate) mod decode;
 pub(crate) mod framing;
 pub(crate) mod head_lines;

@@ -5,6 +5,8 @@
 
 pub(crate) mod framed;
 
+#[cfg(feature = "__coding")]
+mod coded;
 mod collect;
 mod text;
 
@@ -18,6 +20,8 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
+#[cfg(feature = "__coding")]
+use crate::message::body::coded::{Coded, Decoded};
 use crate::message::body::collect::{COLLECT_BYTES_MAX, Collected};
 use crate::message::body::framed::{Found, Framed};
 use crate::message::body::text::ContentLabels;
@@ -29,6 +33,8 @@ use crate::net::transport::Stream;
 use crate::observe::{BodyEnd, Event};
 use crate::reuse::CloseReason;
 use crate::status::StatusCode;
+#[cfg(feature = "__coding")]
+use crate::wire::coding::ContentDecoder;
 use crate::wire::framing::at_most;
 
 /// A response body, read from the connection as you ask for it.
@@ -66,14 +72,18 @@ pub struct Body {
     limit: u64,
     /// What the head announced of the content, for a body that has left its response.
     labels: Option<Box<ContentLabels>>,
+    /// The coding that is undone, if one is. After it the methods below are for decoded content.
+    #[cfg(feature = "__coding")]
+    coded: Option<Box<Coded>>,
 }
 
 enum State {
     Open(Framed),
     /// After 101: the connection waits to be taken over.
     Switched(Lease),
-    Ended(BodyEnd, Headers),
-    Failed(Error),
+    /// With the bytes of content that came.
+    Ended(BodyEnd, Headers, u64),
+    Failed(Error, u64),
 }
 
 /// The trailers of a body that has none, or has not ended.
@@ -109,11 +119,27 @@ impl Body {
         } else {
             State::Open(framed)
         };
-        let mut body = Body { state, about, limit: COLLECT_BYTES_MAX, labels: None };
+        let mut body = Body {
+            state,
+            about,
+            limit: COLLECT_BYTES_MAX,
+            labels: None,
+            #[cfg(feature = "__coding")]
+            coded: None,
+        };
         if matches!(&body.state, State::Open(framed) if framed.decoder.remaining() == Some(0)) {
             body.finish();
         }
         body
+    }
+
+    /// Undoes that coding while the body is read; an error is that of the first read.
+    #[cfg(feature = "__coding")]
+    pub(crate) fn undo(&mut self, decoder: Result<Option<ContentDecoder>>) {
+        match decoder {
+            Ok(decoder) => self.coded = decoder.map(|decoder| Box::new(Coded::new(decoder))),
+            Err(error) => drop(self.fail(error)),
+        }
     }
 
     pub(crate) fn about(&self) -> &About {
@@ -127,7 +153,7 @@ impl Body {
 
     /// Takes the stream after a 101; any other body is dropped, and gives `None`.
     pub(crate) fn take_switched(mut self) -> Option<Result<Switched>> {
-        match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new())) {
+        match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new(), 0)) {
             State::Switched(lease) => {
                 let taken = lease.into_conn()?.into_parts();
                 Some(taken.map_err(|error| self.about.error(error)))
@@ -144,8 +170,8 @@ impl Body {
     /// trailers only to a request with `TE: trailers`.
     pub fn trailers(&self) -> &Headers {
         match &self.state {
-            State::Ended(_, trailers) => trailers,
-            State::Open(_) | State::Switched(_) | State::Failed(_) => &NO_TRAILERS,
+            State::Ended(_, trailers, _) => trailers,
+            State::Open(_) | State::Switched(_) | State::Failed(..) => &NO_TRAILERS,
         }
     }
 
@@ -157,18 +183,48 @@ impl Body {
     /// Returns how the body's end was known, once it was reached.
     pub fn ended(&self) -> Option<BodyEnd> {
         match self.state {
-            State::Ended(end, _) => Some(end),
+            State::Ended(end, ..) => Some(end),
             State::Switched(_) => Some(BodyEnd::Empty),
-            State::Open(_) | State::Failed(_) => None,
+            State::Open(_) | State::Failed(..) => None,
         }
     }
 
-    /// Returns how many bytes are still to be read, where that is known.
+    /// Returns how many bytes are still to be read, where that is known. While a content coding is
+    /// undone it is not.
     pub fn remaining(&self) -> Option<u64> {
         match &self.state {
+            State::Open(_) if self.coding().is_some() => None,
             State::Open(framed) => framed.decoder.remaining(),
             State::Ended(..) | State::Switched(_) => Some(0),
-            State::Failed(_) => None,
+            State::Failed(..) => None,
+        }
+    }
+
+    /// Returns the content codings that are undone while the body is read, in the order in which the
+    /// server applied them: `"gzip"`, `"deflate"`, `"br"`, `"zstd"`, or two of these with a comma. `None`
+    /// if it is read as it came: the features for codings are off,
+    /// [`decode`] is, or the response has no coding that is known.
+    ///
+    #[cfg_attr(feature = "__coding", doc = "[`decode`]: crate::ClientBuilder::decode")]
+    #[cfg_attr(
+        not(feature = "__coding"),
+        doc = "[`decode`]: https://docs.rs/longwire/latest/longwire/struct.ClientBuilder.html#method.decode"
+    )]
+    pub fn coding(&self) -> Option<&str> {
+        #[cfg(feature = "__coding")]
+        return self.coded.as_ref().map(|coded| coded.name());
+        #[cfg(not(feature = "__coding"))]
+        None
+    }
+
+    /// Returns how many bytes of the body have come over the wire and were used so far, without their
+    /// framing and before their content coding was undone: what grows to
+    /// the `Content-Length` where the server sends one.
+    pub fn wire_bytes(&self) -> u64 {
+        match &self.state {
+            State::Open(framed) => framed.bytes,
+            State::Ended(.., bytes) | State::Failed(_, bytes) => *bytes,
+            State::Switched(_) => 0,
         }
     }
 
@@ -276,8 +332,7 @@ impl Body {
                     _ => break,
                 },
             };
-            let State::Open(framed) = &self.state else { break };
-            page.extend_from_slice(&framed.lease.buffer.bytes()[..count]);
+            page.extend_from_slice(&self.front()[..count]);
             self.take(count);
         }
         Ok(page)
@@ -288,6 +343,10 @@ impl Body {
     fn read_into(&mut self, into: &mut [u8]) -> Result<usize> {
         if into.is_empty() {
             return Ok(0);
+        }
+        #[cfg(feature = "__coding")]
+        if self.coded.is_some() {
+            return self.read_decoded(into);
         }
         while let State::Open(framed) = &mut self.state {
             if !framed.lease.buffer.bytes().is_empty() || into.len() < framed.lease.buffer.size() {
@@ -312,9 +371,19 @@ impl Body {
             Ok(count) => count,
             Err(error) => return Err(self.fail(error)),
         };
+        Ok(&self.front()[..count])
+    }
+
+    /// What stands at the front, and whatever is behind it.
+    #[inline]
+    fn front(&self) -> &[u8] {
+        #[cfg(feature = "__coding")]
+        if let Some(coded) = &self.coded {
+            return coded.waiting();
+        }
         match &self.state {
-            State::Open(framed) => Ok(&framed.lease.buffer.bytes()[..count]),
-            _ => Ok(&[]),
+            State::Open(framed) => framed.lease.buffer.bytes(),
+            _ => &[],
         }
     }
 
@@ -322,11 +391,15 @@ impl Body {
     /// has not failed the body yet.
     #[inline]
     fn poll_data(&mut self, until: &Deadline) -> Result<usize> {
+        #[cfg(feature = "__coding")]
+        if self.coded.is_some() {
+            return self.poll_decoded(until);
+        }
         loop {
             let framed = match &mut self.state {
                 State::Open(framed) => framed,
                 State::Ended(..) | State::Switched(_) => return Ok(0),
-                State::Failed(error) => return Err(error.clone()),
+                State::Failed(error, _) => return Err(error.clone()),
             };
             framed.lease.check_cancelled()?;
             match framed.next()? {
@@ -345,6 +418,11 @@ impl Body {
     /// that the connection is released with the last byte; an error that shows up is for the next read.
     #[inline]
     fn take(&mut self, count: usize) {
+        #[cfg(feature = "__coding")]
+        if let Some(coded) = &mut self.coded {
+            coded.consume(count);
+            return self.finish_decoded();
+        }
         let State::Open(framed) = &mut self.state else { return };
         framed.lease.buffer.consume(count);
         framed.advance(count);
@@ -395,7 +473,7 @@ impl Body {
     fn finish(&mut self) {
         let State::Open(framed) = &self.state else { return };
         let end = framed.decoder.end();
-        let ended = State::Ended(end, framed.decoder.trailers());
+        let ended = State::Ended(end, framed.decoder.trailers(), framed.bytes);
         if let State::Open(framed) = mem::replace(&mut self.state, ended) {
             if framed.lease.is_observed() {
                 framed.lease.report(|ids| Event::BodyEnded { bytes: framed.bytes, end, ids });
@@ -407,15 +485,95 @@ impl Body {
     /// Closes the connection; from here on every read gives this error.
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
-        if let State::Failed(error) = &self.state {
+        if let State::Failed(error, _) = &self.state {
             return error.clone();
         }
         let error = self.about.error(error);
         if let State::Open(framed) = &self.state {
             framed.lease.report(|ids| Event::Failed { error: &error, ids });
         }
-        self.state = State::Failed(error.clone());
+        self.state = State::Failed(error.clone(), self.wire_bytes());
         error
+    }
+}
+
+/// The same, where a content coding is undone.
+#[cfg(feature = "__coding")]
+impl Body {
+    /// Reads; 0 is the end. A buffer that is not small is decoded into at once.
+    fn read_decoded(&mut self, into: &mut [u8]) -> Result<usize> {
+        loop {
+            let (Some(coded), State::Open(framed)) = (&mut self.coded, &mut self.state) else { break };
+            if !coded.waiting().is_empty() || into.len() < coded::PIECE_BYTES {
+                break;
+            }
+            let decoded = framed.lease.check_cancelled().and_then(|()| coded.decode(framed, into));
+            match decoded {
+                Ok(Decoded::Data(count)) => {
+                    self.finish_decoded();
+                    return Ok(count);
+                }
+                Ok(Decoded::End) => self.finish(),
+                Ok(Decoded::Nothing) => self.fill_coded(&Deadline::NONE).map_err(|error| self.fail(error))?,
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+        let arrived = self.fill(&Deadline::NONE)?;
+        let count = arrived.len().min(into.len());
+        into[..count].copy_from_slice(&arrived[..count]);
+        self.take(count);
+        Ok(count)
+    }
+
+    /// Waits until there is decoded content: how many bytes, 0 at the end.
+    fn poll_decoded(&mut self, until: &Deadline) -> Result<usize> {
+        loop {
+            let (coded, framed) = match (&mut self.coded, &mut self.state) {
+                (_, State::Failed(error, _)) => return Err(error.clone()),
+                (Some(coded), State::Open(framed)) => (coded, framed),
+                _ => return Ok(0),
+            };
+            if !coded.waiting().is_empty() {
+                return Ok(coded.waiting().len());
+            }
+            framed.lease.check_cancelled()?;
+            match coded.decode_piece(framed)? {
+                Decoded::Data(count) => return Ok(count),
+                Decoded::End => self.finish(),
+                Decoded::Nothing => self.fill_coded(until)?,
+            }
+        }
+    }
+
+    /// Waits for more of the coded bytes. Where the connection's end is the end, so is it for the coding.
+    fn fill_coded(&mut self, until: &Deadline) -> Result<()> {
+        let (Some(coded), State::Open(framed)) = (&self.coded, &mut self.state) else { return Ok(()) };
+        if framed.fill(until)? == 0 {
+            coded.eof()?;
+            self.finish();
+        }
+        Ok(())
+    }
+
+    /// Finishes the body if all of it was taken and its end has arrived, so that the connection is
+    /// released with the last byte; an error that shows up is for the next read.
+    fn finish_decoded(&mut self) {
+        let (Some(coded), State::Open(framed)) = (&mut self.coded, &mut self.state) else { return };
+        if !coded.waiting().is_empty() {
+            return;
+        }
+        let decoded = match framed.next() {
+            // The few bytes that are left may be a trailer, which makes no content.
+            Ok(Found::Data(count)) if count > coded::TRAILER_BYTES_MAX => return,
+            Ok(Found::Nothing) => return,
+            Ok(Found::Data(_) | Found::End) => coded.decode_piece(framed),
+            Err(error) => Err(error),
+        };
+        match decoded {
+            Ok(Decoded::End) => self.finish(),
+            Ok(Decoded::Data(_) | Decoded::Nothing) => {}
+            Err(error) => drop(self.fail(error)),
+        }
     }
 }
 
@@ -433,6 +591,10 @@ impl BufRead for Body {
 
     /// Takes bytes that `fill_buf` has given; more than those are not taken.
     fn consume(&mut self, count: usize) {
+        #[cfg(feature = "__coding")]
+        if self.coded.is_some() {
+            return self.take(count);
+        }
         if let State::Open(framed) = &mut self.state {
             if let Ok(Found::Data(arrived)) = framed.next() {
                 self.take(count.min(arrived));
@@ -445,10 +607,10 @@ impl Drop for Body {
     fn drop(&mut self) {
         // Asked first: a body that was read to its end is not worth the move.
         if let State::Open(_) | State::Switched(_) = self.state {
-            match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new())) {
+            match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new(), 0)) {
                 State::Open(framed) => framed.drain_or_close(),
                 State::Switched(lease) => lease.close(CloseReason::Upgraded),
-                State::Ended(..) | State::Failed(_) => {}
+                State::Ended(..) | State::Failed(..) => {}
             }
         }
     }
@@ -459,8 +621,8 @@ impl fmt::Debug for Body {
         match &self.state {
             State::Open(framed) => write!(f, "Body(open, remaining: {:?})", framed.decoder.remaining()),
             State::Switched(_) => f.write_str("Body(switched protocols)"),
-            State::Ended(end, _) => write!(f, "Body(ended: {end:?})"),
-            State::Failed(error) => write!(f, "Body(failed: {error})"),
+            State::Ended(end, ..) => write!(f, "Body(ended: {end:?})"),
+            State::Failed(error, _) => write!(f, "Body(failed: {error})"),
         }
     }
 }

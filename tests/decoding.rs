@@ -1,0 +1,493 @@
+//! Content codings: what is asked for, what is undone and what is left as it came, the end that framing
+//! and coding prove together, and the errors of compressed data that is cut, malformed or followed by
+//! something else.
+//!
+//! The compressed bodies are in `decoding/data/`, made by the codings' own tools (`make` there). Against
+//! real servers: `interop.rs`.
+
+mod support;
+
+use std::io::{BufRead, Read};
+
+use longwire::{Body, Client, ErrorKind, Method, Request, Response, Result};
+use support::script::{Reply, Script, raw, reply};
+
+macro_rules! data {
+    ($name:literal) => {
+        include_bytes!(concat!("decoding/data/", $name)).as_slice()
+    };
+}
+
+const PAGE: &[u8] = data!("page.txt");
+const GZ: &[u8] = data!("page.gz");
+const BR: &[u8] = data!("page.br");
+const ZST: &[u8] = data!("page.zst");
+
+/// How a body is framed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Framing {
+    Length,
+    Chunked,
+    Close,
+}
+
+const FRAMINGS: [Framing; 3] = [Framing::Length, Framing::Chunked, Framing::Close];
+
+/// A 200 with that Content-Encoding and that body.
+fn coded(coding: &str, body: &[u8], framing: Framing) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: {coding}\r\n");
+    let mut answer = head.into_bytes();
+    match framing {
+        Framing::Length => answer.extend(format!("Content-Length: {}\r\n\r\n", body.len()).bytes()),
+        Framing::Chunked => {
+            answer.extend(b"Transfer-Encoding: chunked\r\n\r\n");
+            for chunk in body.chunks(1 + body.len() / 3) {
+                answer.extend(format!("{:x}\r\n", chunk.len()).bytes());
+                answer.extend(chunk);
+                answer.extend(b"\r\n");
+            }
+            answer.extend(b"0\r\n\r\n");
+            return answer;
+        }
+        Framing::Close => answer.extend(b"\r\n"),
+    }
+    answer.extend(body);
+    answer
+}
+
+fn get(client: &Client) -> Response {
+    client.get("http://host/").send().expect("a head")
+}
+
+/// What reading the whole body gives, over one framing, in pieces of `piece` bytes on the wire; the
+/// connection lives on where the framing lets it.
+fn read(coding: &str, body: &[u8], framing: Framing, piece: usize) -> Result<Vec<u8>> {
+    let server = Script::answering(raw(coded(coding, body, framing))).read_max(piece);
+    let server = if framing == Framing::Close {
+        Script::answering(raw(coded(coding, body, framing)).close()).read_max(piece)
+    } else {
+        server
+    };
+    let client = server.client();
+    let read = get(&client).bytes();
+    let kept = client.pool_stats().idle;
+    let want = usize::from(read.is_ok() && framing != Framing::Close);
+    assert_eq!(kept, want, "{coding}, {framing:?}, {piece}: {:?}", client.pool_stats());
+    read
+}
+
+/// What must come of a coded body.
+enum Want {
+    Content(Vec<u8>),
+    Error(ErrorKind, &'static str),
+}
+
+use Want::{Content, Error as Fails};
+
+fn page() -> Want {
+    Content(PAGE.to_vec())
+}
+
+fn twice(member: &[u8]) -> Vec<u8> {
+    member.repeat(2)
+}
+
+fn and(one: &[u8], other: &[u8]) -> Vec<u8> {
+    [one, other].concat()
+}
+
+/// Every way in which a body may be coded or be broken that other clients are known to differ in.
+fn table() -> Vec<(&'static str, Vec<u8>, Want)> {
+    const MIDDLE: &str = "in the middle of the compressed data";
+    use ErrorKind::{Decode, Truncated};
+    let skippable = and(&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0], b"xyz");
+    let mut wrong_check = GZ.to_vec();
+    wrong_check[GZ.len() - 8] ^= 1;
+    let mut wrong_length = GZ.to_vec();
+    wrong_length[GZ.len() - 1] ^= 1;
+    let mut wrong_zstd_check = ZST.to_vec();
+    wrong_zstd_check[ZST.len() - 1] ^= 1;
+    let mut wrong_adler = data!("page.zlib").to_vec();
+    *wrong_adler.last_mut().unwrap() ^= 1;
+    let everything = data!("everything.gz");
+    let mut wrong_header_check = everything.to_vec();
+    wrong_header_check[18] ^= 1; // in the extra field
+    let mut reserved = GZ.to_vec();
+    reserved[3] = 0x20;
+    let mut dictionary = data!("page.zst").to_vec();
+    dictionary.splice(4..6, [0x05, 0x58, 7]); // the descriptor's flag, the window, and the dictionary's number
+    vec![
+        ("gzip", GZ.to_vec(), page()),
+        ("x-gzip", GZ.to_vec(), page()),
+        ("GZip", GZ.to_vec(), page()),
+        ("identity, gzip", GZ.to_vec(), page()),
+        (" gzip , ", GZ.to_vec(), page()),
+        ("gzip", everything.to_vec(), page()),
+        ("gzip", twice(GZ), Content(twice(PAGE))),
+        ("gzip", and(everything, GZ), Content(twice(PAGE))),
+        ("gzip", and(GZ, data!("empty.gz")), page()),
+        ("gzip", data!("empty.gz").to_vec(), Content(Vec::new())),
+        ("gzip", Vec::new(), Content(Vec::new())),
+        ("gzip", GZ[..1].to_vec(), Fails(Truncated, MIDDLE)),
+        ("gzip", GZ[..10].to_vec(), Fails(Truncated, MIDDLE)),
+        ("gzip", GZ[..GZ.len() / 2].to_vec(), Fails(Truncated, MIDDLE)),
+        ("gzip", GZ[..GZ.len() - 8].to_vec(), Fails(Truncated, MIDDLE)),
+        ("gzip", GZ[..GZ.len() - 1].to_vec(), Fails(Truncated, MIDDLE)),
+        ("gzip", and(GZ, &GZ[..1]), Fails(Truncated, MIDDLE)),
+        ("gzip", and(GZ, &GZ[..300]), Fails(Truncated, MIDDLE)),
+        ("gzip", everything[..14].to_vec(), Fails(Truncated, MIDDLE)),
+        ("gzip", everything[..25].to_vec(), Fails(Truncated, MIDDLE)),
+        ("gzip", and(GZ, b"garbage"), Fails(Decode, "gzip: \"g\" follows member 1, and begins no other")),
+        ("gzip", and(GZ, &[0; 512]), Fails(Decode, "gzip: \"\\x00\" follows member 1, and begins no other")),
+        ("gzip", b"hello, plain text".to_vec(), Fails(Decode, "gzip: the body begins with \"h\"")),
+        ("gzip", wrong_check, Fails(Decode, "gzip: checksum ")),
+        ("gzip", wrong_length, Fails(Decode, "gzip: the length 21421 is not ")),
+        ("gzip", wrong_header_check, Fails(Decode, "gzip: the header's check ")),
+        ("gzip", reserved, Fails(Decode, "gzip: the header has reserved flags (20)")),
+        ("gzip", and(&GZ[..10], &[0xff; 20]), Fails(Decode, "gzip: the data is malformed")),
+        ("deflate", data!("page.zlib").to_vec(), page()),
+        ("deflate", data!("page.deflate").to_vec(), page()),
+        ("deflate", vec![0x03, 0x00], Content(Vec::new())),
+        ("deflate", Vec::new(), Content(Vec::new())),
+        ("deflate", data!("page.zlib")[..1].to_vec(), Fails(Truncated, MIDDLE)),
+        ("deflate", data!("page.zlib")[..3000].to_vec(), Fails(Truncated, MIDDLE)),
+        ("deflate", data!("page.deflate")[..3000].to_vec(), Fails(Truncated, MIDDLE)),
+        ("deflate", wrong_adler, Fails(Decode, "deflate: the data is malformed")),
+        ("deflate", and(data!("page.zlib"), b"more"), Fails(Decode, "deflate: the compressed data has ended, and \"m")),
+        ("deflate", vec![0x03, 0x00, b'x'], Fails(Decode, "deflate: the compressed data has ended, and \"x\" follows")),
+        ("deflate", GZ.to_vec(), Fails(Decode, "deflate: the data is malformed")),
+        ("deflate", vec![0x78, 0xbb, 1, 2, 3, 4, 0, 0], Fails(Decode, "deflate: the data is malformed")),
+        ("gzip, gzip", data!("page.gz.gz").to_vec(), page()),
+        ("deflate, gzip", data!("page.zlib.gz").to_vec(), page()),
+        ("gzip\r\nContent-Encoding: gzip", data!("page.gz.gz").to_vec(), page()),
+        ("gzip, br", data!("page.gz.br").to_vec(), page()),
+        ("gzip, gzip", data!("page.gz.gz")[..4000].to_vec(), Fails(Truncated, MIDDLE)),
+        ("gzip, gzip, gzip", data!("page.gz.gz").to_vec(), Fails(Decode, "more than 2 content codings")),
+        ("br", BR.to_vec(), page()),
+        ("br", Vec::new(), Content(Vec::new())),
+        ("br", vec![0x06], Content(Vec::new())),
+        ("br", BR[..1000].to_vec(), Fails(Truncated, MIDDLE)),
+        ("br", BR[..BR.len() - 1].to_vec(), Fails(Truncated, MIDDLE)),
+        ("br", and(BR, b"garbage"), Fails(Decode, "br: the compressed data has ended, and \"g")),
+        ("br", and(&BR[..100], &[0xff; 3000]), Fails(Decode, "br: the data is malformed (code -")),
+        ("br", vec![0x11, 0x1a, 0, 0, 0, 0, 0], Fails(Decode, "br: the data is malformed (code -")),
+        ("zstd", ZST.to_vec(), page()),
+        ("zstd", data!("unchecked.zst").to_vec(), page()),
+        ("zstd", data!("window-8M.zst").to_vec(), page()),
+        ("zstd", twice(ZST), Content(twice(PAGE))),
+        ("zstd", and(&skippable, ZST), page()),
+        ("zstd", and(ZST, &skippable), page()),
+        ("zstd", Vec::new(), Content(Vec::new())),
+        ("zstd", ZST[..3].to_vec(), Fails(Truncated, MIDDLE)),
+        ("zstd", ZST[..5].to_vec(), Fails(Truncated, MIDDLE)),
+        ("zstd", ZST[..2000].to_vec(), Fails(Truncated, MIDDLE)),
+        ("zstd", ZST[..ZST.len() - 1].to_vec(), Fails(Truncated, MIDDLE)),
+        ("zstd", skippable[..9].to_vec(), Fails(Truncated, MIDDLE)),
+        ("zstd", and(ZST, b"garbage"), Fails(Decode, "zstd: \"garb\" begins no frame")),
+        ("zstd", wrong_zstd_check, Fails(Decode, "zstd: checksum ")),
+        ("zstd", data!("window-128M.zst").to_vec(), Fails(Decode, "zstd: a window of 134217728 bytes, over 8388608")),
+        ("zstd", dictionary, Fails(Decode, "zstd: ")),
+        ("zstd", and(&ZST[..6], &[0xff; 20]), Fails(Decode, "zstd: ")),
+    ]
+}
+
+#[test]
+fn every_coded_body_is_what_the_codings_say_in_every_framing_and_in_pieces() {
+    for (coding, body, want) in table() {
+        for framing in FRAMINGS {
+            for piece in [usize::MAX, 1000, 7, 1] {
+                let shown = format!("{coding}, {} bytes, {framing:?}, pieces of {piece}", body.len());
+                match (read(coding, &body, framing, piece), &want) {
+                    (Ok(got), Content(want)) => assert!(got == *want, "{shown}: {} bytes", got.len()),
+                    (Err(error), Fails(kind, words)) => {
+                        assert_eq!(error.kind(), *kind, "{shown}: {error}");
+                        assert!(error.to_string().contains(words), "{shown}: {error}");
+                        assert!(error.to_string().contains("GET http://host/"), "{shown}: {error}");
+                    }
+                    (Ok(got), Fails(kind, _)) => panic!("{shown}: {} bytes instead of {kind:?}", got.len()),
+                    (Err(error), Content(_)) => panic!("{shown}: {error}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_cut_at_any_byte_is_never_complete() {
+    for (coding, body) in [("gzip", data!("everything.gz")), ("deflate", data!("page.zlib")), ("br", BR), ("zstd", ZST)]
+    {
+        for length in (1..body.len()).filter(|length| *length < 80 || *length > body.len() - 20 || length % 97 == 0) {
+            for framing in FRAMINGS {
+                let error = read(coding, &body[..length], framing, usize::MAX).expect_err("it is cut");
+                assert_eq!(error.kind(), ErrorKind::Truncated, "{coding}, {length} of {}: {error}", body.len());
+            }
+        }
+    }
+}
+
+/// The ways in which a caller may read.
+fn ways() -> Vec<(&'static str, fn(&mut Body) -> std::io::Result<Vec<u8>>)> {
+    fn in_pieces<const N: usize>(body: &mut Body) -> std::io::Result<Vec<u8>> {
+        let (mut all, mut piece) = (Vec::new(), vec![0; N]);
+        loop {
+            match body.read(&mut piece)? {
+                0 => return Ok(all),
+                count => all.extend_from_slice(&piece[..count]),
+            }
+        }
+    }
+    fn by_lines(body: &mut Body) -> std::io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        while body.read_until(b'\n', &mut all)? > 0 {}
+        Ok(all)
+    }
+    fn by_turns(body: &mut Body) -> std::io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        loop {
+            let count = body.fill_buf()?.len().min(3);
+            all.extend_from_slice(&body.fill_buf()?[..count]);
+            body.consume(count);
+            let mut piece = vec![0; 9000];
+            let read = body.read(&mut piece)?;
+            all.extend_from_slice(&piece[..read]);
+            if count + read == 0 {
+                return Ok(all);
+            }
+        }
+    }
+    vec![
+        ("1 byte", in_pieces::<1>),
+        ("4096 bytes", in_pieces::<4096>),
+        ("8191 bytes", in_pieces::<8191>),
+        ("8192 bytes", in_pieces::<8192>),
+        ("a page to the byte", in_pieces::<21421>),
+        ("64 KiB", in_pieces::<65536>),
+        ("lines", by_lines),
+        ("turns", by_turns),
+        ("copy_to", |body| {
+            let mut all = Vec::new();
+            body.copy_to(&mut all)?;
+            Ok(all)
+        }),
+    ]
+}
+
+#[test]
+fn however_it_is_read_the_content_is_whole_and_the_connection_home() {
+    for (coding, body) in [
+        ("gzip", GZ),
+        ("deflate", data!("page.deflate")),
+        ("br", BR),
+        ("zstd", ZST),
+        ("gzip, gzip", data!("page.gz.gz")),
+    ] {
+        for framing in [Framing::Length, Framing::Chunked] {
+            for (way, read) in ways() {
+                let client = Script::answering(raw(coded(coding, body, framing))).read_max(1500).client();
+                let mut response = get(&client);
+                assert_eq!(response.body().coding(), Some(coding));
+                let all = read(response.body_mut()).unwrap_or_else(|error| panic!("{coding}, {way}: {error}"));
+                assert!(all == PAGE, "{coding}, {framing:?}, {way}: {} bytes", all.len());
+                assert!(response.body().is_complete());
+                assert_eq!(response.body().wire_bytes(), body.len() as u64);
+                assert_eq!(client.pool_stats().idle, 1, "{coding}, {framing:?}, {way}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_connection_is_home_with_the_last_byte_and_not_a_read_later() {
+    for framing in [Framing::Length, Framing::Chunked] {
+        for size in [1, 4096, PAGE.len()] {
+            let client = Script::answering(raw(coded("gzip", GZ, framing))).client();
+            let mut response = get(&client);
+            let mut piece = vec![0; size];
+            let mut left = PAGE.len();
+            while left > 0 {
+                assert_eq!(client.pool_stats().idle, 0);
+                left -= response.read(&mut piece).unwrap();
+            }
+            assert_eq!(client.pool_stats().idle, 1, "{framing:?}, {size}");
+        }
+    }
+}
+
+#[test]
+fn a_last_chunk_that_comes_late_is_waited_for_and_the_connection_kept() {
+    let whole = coded("gzip", GZ, Framing::Chunked);
+    let (most, last) = whole.split_at(whole.len() - 5);
+    let client = Script::answering(raw(most).awaited().then(last)).client();
+    let mut response = get(&client);
+    let mut content = vec![0; PAGE.len()];
+    response.read_exact(&mut content).unwrap();
+    assert!(content == PAGE && !response.body().is_complete());
+    assert_eq!(client.pool_stats().idle, 0, "the coding's end is not the body's");
+    assert_eq!(response.read(&mut [0; 10]).unwrap(), 0);
+    assert!(response.body().is_complete());
+    assert_eq!(client.pool_stats().idle, 1);
+
+    // The same where it never comes: an error, although the content was there.
+    let client = Script::answering(raw(most).close()).client();
+    let error = get(&client).bytes().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Truncated);
+}
+
+#[test]
+fn errors_are_final_and_come_after_what_was_good() {
+    let body = and(GZ, b"garbage");
+    let client = Script::answering(raw(coded("gzip", &body, Framing::Length))).client();
+    let mut response = get(&client);
+    let mut good = vec![0; PAGE.len()];
+    response.read_exact(&mut good).unwrap();
+    assert!(good == PAGE);
+    for _ in 0..2 {
+        let error = longwire::Error::try_from(response.read(&mut [0; 100]).unwrap_err()).unwrap();
+        assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
+    }
+    assert!(!response.body().is_complete());
+}
+
+#[test]
+fn what_is_asked_for_is_all_that_is_decoded_here() {
+    let server = Script::new().on("*", raw(coded("gzip", GZ, Framing::Length)));
+    let client = server.client();
+    let asked = |nth: usize| server.seen()[nth].header("accept-encoding").map(str::to_owned);
+    assert_eq!(get(&client).text().unwrap().as_bytes(), PAGE);
+    assert_eq!(asked(0).as_deref(), Some("gzip, br, zstd"));
+
+    let raws: [(&str, Box<dyn Fn() -> Response>); 4] = [
+        ("identity", Box::new(|| client.get("http://host/").header("Accept-Encoding", "identity").send().unwrap())),
+        (
+            "gzip, br, zstd",
+            Box::new(|| client.get("http://host/").header("accept-encoding", "gzip, br, zstd").send().unwrap()),
+        ),
+        ("", Box::new(|| client.get("http://host/").header("Range", "bytes=0-").send().unwrap())),
+        ("", Box::new(|| client.get("http://host/").decode(false).send().unwrap())),
+    ];
+    for (nth, (want, send)) in raws.iter().enumerate() {
+        let response = send();
+        assert_eq!(asked(nth + 1).unwrap_or_default(), *want);
+        assert_eq!(response.body().coding(), None);
+        assert_eq!(response.content_length(), Some(GZ.len() as u64));
+        assert!(response.bytes().unwrap() == GZ);
+    }
+
+    let plain = Client::builder().connector(server.clone()).decode(false).build();
+    assert!(get(&plain).bytes().unwrap() == GZ);
+    assert_eq!(plain.get("http://host/").decode(true).send().unwrap().text().unwrap().as_bytes(), PAGE);
+    let with_default = Client::builder().connector(server.clone()).default_header("Accept-Encoding", "br").build();
+    assert!(get(&with_default).bytes().unwrap() == GZ);
+    assert_eq!(asked(7).as_deref(), Some("br"));
+}
+
+#[test]
+fn the_field_is_in_to_wire_and_a_hook_sees_it_and_may_replace_it() {
+    let request = Request::new(Method::GET, "http://host/").unwrap();
+    let head = String::from_utf8(Client::new().to_wire(&request).unwrap()).unwrap();
+    assert!(head.contains("\r\nAccept-Encoding: gzip, br, zstd\r\n"), "{head}");
+
+    let server = Script::answering(raw(coded("gzip", GZ, Framing::Length)));
+    let hooked = Client::builder().connector(server.clone()).before_send(|outgoing| {
+        assert_eq!(outgoing.header("accept-encoding"), Some("gzip, br, zstd"));
+        outgoing.set_header("Accept-Encoding", "gzip")
+    });
+    assert!(get(&hooked.build()).bytes().unwrap() == GZ, "the hook's own field brings what it brings");
+    assert_eq!(server.seen()[0].header("accept-encoding"), Some("gzip"));
+
+    let other = Client::builder().connector(server.clone()).before_send(|outgoing| outgoing.set_header("X", "y"));
+    assert!(get(&other.build()).bytes().unwrap() == PAGE);
+}
+
+#[test]
+fn redirects_and_retries_ask_anew() {
+    let server = Script::new()
+        .on("GET /a", reply(302).header("Location", "http://other/b").header("Content-Encoding", "gzip").body(GZ))
+        .on("GET /b", raw(coded("gzip", GZ, Framing::Length)).stale())
+        .on("GET /b", raw(coded("br", BR, Framing::Length)));
+    let client = server.client();
+    assert!(client.get("http://host/a").send().unwrap().bytes().unwrap() == PAGE);
+    assert!(client.get("http://other/b").send().unwrap().bytes().unwrap() == PAGE);
+    assert!(server.seen().iter().all(|seen| seen.header("accept-encoding") == Some("gzip, br, zstd")));
+}
+
+#[test]
+fn what_has_no_content_or_only_a_part_of_it_is_not_decoded() {
+    let partial = reply(206).header("Content-Encoding", "gzip").header("Content-Range", "bytes 5-14/99");
+    let none = |status: u16| reply(status).header("Content-Encoding", "gzip");
+    let cases: [(Reply, &str, &[u8]); 6] = [
+        (partial.body(&GZ[5..15]), "GET", &GZ[5..15]),
+        (none(204), "GET", b""),
+        (none(304), "GET", b""),
+        (none(200), "GET", b""),
+        (none(200).chunked(Vec::<Vec<u8>>::new()), "GET", b""),
+        (none(200).body(GZ), "HEAD", b""),
+    ];
+    for (reply, method, want) in cases {
+        let client = Script::answering(reply).client();
+        let response = client.request(Method::new(method).unwrap(), "http://host/").send().unwrap();
+        assert_eq!(response.header("Content-Encoding"), Some("gzip"));
+        let length = response.content_length();
+        assert!(method != "HEAD" || length == Some(GZ.len() as u64), "HEAD says the length of the coded content");
+        assert_eq!(response.bytes().unwrap(), want);
+        assert_eq!(client.pool_stats().idle, 1);
+    }
+}
+
+#[test]
+fn a_coding_that_is_not_known_is_left_and_named_where_it_hurts() {
+    for coding in ["compress", "aes128gcm", "gzip, exi", "exi, gzip", "gzip;q=1"] {
+        let client = Script::answering(raw(coded(coding, b"\xff\xfe\xfd", Framing::Length))).client();
+        let response = get(&client);
+        assert_eq!((response.body().coding(), response.content_length()), (None, Some(3)));
+        assert_eq!(response.bytes().unwrap(), b"\xff\xfe\xfd");
+        let error = get(&client).text().unwrap_err();
+        assert!(error.to_string().contains(coding), "{error}");
+    }
+}
+
+#[test]
+fn lengths_are_of_the_wire_and_unknown_for_the_content() {
+    let client = Script::answering(raw(coded("gzip", GZ, Framing::Length))).client();
+    let mut response = get(&client);
+    assert_eq!((response.content_length(), response.body().remaining()), (None, None));
+    assert_eq!(response.header("content-length"), Some(&*GZ.len().to_string()));
+    assert_eq!(response.body().wire_bytes(), 0);
+    response.read_exact(&mut [0; 100]).unwrap();
+    let early = response.body().wire_bytes();
+    assert!(early > 0 && early <= GZ.len() as u64, "{early}");
+    std::io::copy(&mut response, &mut std::io::sink()).unwrap();
+    assert_eq!((response.body().wire_bytes(), response.body().remaining()), (GZ.len() as u64, Some(0)));
+}
+
+#[test]
+fn the_limit_is_for_decoded_bytes_and_a_body_that_grows_takes_no_memory() {
+    for (coding, zeros) in [("gzip", data!("zeros.gz")), ("br", data!("zeros.br")), ("zstd", data!("zeros.zst"))] {
+        let client = Script::answering(raw(coded(coding, zeros, Framing::Length))).client();
+        let error = get(&client).limit(1 << 20).bytes().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BodyTooLarge, "{error}");
+        assert_eq!(get(&client).limit(10 << 20).bytes().unwrap().len(), 10 << 20);
+        assert_eq!(std::io::copy(&mut get(&client), &mut std::io::sink()).unwrap(), 10 << 20);
+    }
+}
+
+#[test]
+fn an_error_page_is_decoded() {
+    let page = reply(500).header("Content-Encoding", "gzip").body(GZ);
+    let client = Script::answering(page).client();
+    let error = get(&client).error_for_status().unwrap_err();
+    assert!(error.body() == Some(&PAGE[..8192]));
+    let small = reply(500).header("Content-Encoding", "br").body(vec![0x06]);
+    let client = Script::answering(small).client();
+    assert_eq!(get(&client).error_for_status().unwrap_err().body(), Some(&b""[..]));
+    assert_eq!(client.pool_stats().idle, 1, "a page that was read to its end does not cost the connection");
+}
+
+#[test]
+fn a_coded_body_dropped_early_keeps_the_connection_if_all_of_it_had_come() {
+    let client = Script::answering(raw(coded("gzip", GZ, Framing::Chunked))).client();
+    let mut response = get(&client);
+    response.read_exact(&mut [0; 10]).unwrap();
+    drop(response);
+    assert_eq!(client.pool_stats().idle, 1);
+}
