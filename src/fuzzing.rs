@@ -9,7 +9,12 @@
 //! the inputs kept in `fuzz/corpus` are run again. The client as a whole is fuzzed through its public
 //! API, in `tests/fixtures/fuzz.rs`.
 
+#[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
+mod coding;
 mod reference;
+
+#[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
+pub use coding::coding;
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;

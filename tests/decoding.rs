@@ -6,6 +6,9 @@
 //! real servers: `interop.rs`.
 
 mod support;
+#[cfg(unix)]
+#[path = "decoding/tools.rs"]
+mod tools;
 
 use std::io::{BufRead, Read};
 

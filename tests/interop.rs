@@ -9,6 +9,9 @@
 
 mod support;
 
+#[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
+#[path = "interop/coded.rs"]
+mod coded;
 #[path = "support/servers.rs"]
 mod servers;
 

@@ -292,6 +292,10 @@ impl Site {
         for (name, text) in FILES {
             fs::write(www.join(name), text).expect("a file");
         }
+        for name in ["coded.txt", "stored.txt"] {
+            fs::write(www.join(name), CODED.repeat(2000)).expect("a file");
+        }
+        fs::write(www.join("stored.txt.gz"), include_bytes!("servers/stored.txt.gz")).expect("a file");
         fs::write(www.join("stream.bin"), pattern(STREAM_BYTES)).expect("a file");
         if large_bytes > 0 {
             fs::write(www.join("large.bin"), pattern(large_bytes)).expect("a large file");
@@ -312,6 +316,8 @@ impl Drop for Site {
 
 /// What every server serves, besides `stream.bin` and `large.bin`.
 pub(crate) const SMALL: &str = "A connection lives as long as both sides wish.\n";
+/// The line of which `coded.txt` and `stored.txt` have 2,000.
+pub(crate) const CODED: &str = "What is said again and again takes little room.\n";
 pub(crate) const INDEX: &str = "<!doctype html><title>dir</title>\n";
 const FILES: [(&str, &str); 5] = [
     ("small.txt", SMALL),
