@@ -66,6 +66,7 @@
 //! | send a file, a reader, a chunked body | [`SendBody`] |
 //! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`] |
 //! | keep head and body apart | [`Response::into_parts`], [`ResponseHead`], [`Body`] |
+//! | read compressed bodies | the features `gzip`, `brotli`, `zstd`; [`Body::coding`], [`Body::wire_bytes`] |
 //! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::copy_to`] |
 //! | find out what went wrong | [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
 //! | cancel from another thread | [`CancelToken`] |
@@ -84,10 +85,16 @@
 //! |---|---|
 //! | `tls` | https with rustls (ring), trusting the certificates that the platform trusts |
 //! | `tls-webpki-roots` | https with Mozilla's root certificates built in, for images without a trust store |
+//! | `gzip` | compressed responses are asked for and decoded while they are read: gzip and deflate |
+//! | `brotli`, `zstd` | the same for these codings |
 //!
-//! Both are off by default: then an `https` URL is [`ErrorKind::UnsupportedScheme`], and there is no TLS
+//! All are off by default. A feature makes a thing available and changes nothing by itself; the codings are
+//! the one exception: with a feature for one, requests say `Accept-Encoding`, unless the client or the request
+//! is told not to ([`decode`]).
+//!
+//! Without the first two an `https` URL is [`ErrorKind::UnsupportedScheme`], and there is no TLS
 //! code in the build. With both, the platform's certificates are used unless the client is built with
-//! `Roots::Bundled` ([`Tls::roots`]). The features need a C compiler, for ring.
+//! `Roots::Bundled` ([`Tls::roots`]). These two need a C compiler, for ring.
 //!
 //! TLS is 1.2 or 1.3, with ALPN `http/1.1`. SNI is sent for host names; for an IP address the certificate
 //! must list that address. The platform's trust store is read at the client's first https request, and
@@ -122,6 +129,7 @@
 //! | chunk line; trailers | 4 KiB; 16 KiB and 64 fields | |
 //! | redirects | 10 | [`max_redirects`](ClientBuilder::max_redirects) |
 //! | body collected by `bytes` or `text` | 64 MiB | [`Response::limit`] |
+//! | content codings on top of each other; the window of Zstandard, of Brotli | 2; 8 MiB, 16 MiB | |
 //! | body kept by [`error_for_status`](Response::error_for_status); time waited for it | 8 KiB; 1 s | |
 //! | a proxy's response to CONNECT; its interim responses together; body kept of a refusal | 16 KiB and 64 fields; 16 KiB; 8 KiB | |
 //! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
@@ -184,7 +192,12 @@
 //! Windows itself; there are no unix sockets there, a request with a [`CancelToken`] polls it every 100 ms,
 //! and a response that a server sends before it resets the connection may be lost (RFC 9112 §9.6). macOS,
 //! FreeBSD, Android and ESP-IDF are compiled only, without features, and never run.
-#![cfg_attr(not(feature = "__rustls"), doc = "")]
+#![doc = ""]
+#![cfg_attr(feature = "__coding", doc = "[`decode`]: ClientBuilder::decode")]
+#![cfg_attr(
+    not(feature = "__coding"),
+    doc = "[`decode`]: https://docs.rs/longwire/latest/longwire/struct.ClientBuilder.html#method.decode"
+)]
 #![cfg_attr(not(feature = "__rustls"), doc = "[`Tls`]: https://docs.rs/longwire/latest/longwire/struct.Tls.html")]
 #![cfg_attr(
     not(feature = "__rustls"),
@@ -194,8 +207,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// Its public names are `tls` and `tls-webpki-roots`.
-#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "__rustls"))))]
+// Their public names are `tls` and `tls-webpki-roots`; `gzip`, `brotli` and `zstd`.
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "__rustls", feature = "__coding"))))]
 
 // README's examples compile.
 #[cfg(doctest)]

@@ -502,8 +502,7 @@ impl Body {
 impl Body {
     /// Reads; 0 is the end. A buffer that is not small is decoded into at once.
     fn read_decoded(&mut self, into: &mut [u8]) -> Result<usize> {
-        loop {
-            let (Some(coded), State::Open(framed)) = (&mut self.coded, &mut self.state) else { break };
+        while let (Some(coded), State::Open(framed)) = (&mut self.coded, &mut self.state) {
             if !coded.waiting().is_empty() || into.len() < coded::PIECE_BYTES {
                 break;
             }

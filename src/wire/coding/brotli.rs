@@ -4,7 +4,7 @@
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 
 use crate::error::Result;
-use crate::wire::coding::{Progress, garbage, malformed};
+use crate::wire::coding::progress::{Progress, garbage, malformed};
 
 pub(super) struct Brotli {
     state: Box<BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>>,

@@ -7,8 +7,8 @@
 use flate2::{Crc, Decompress};
 
 use crate::error::{Error, Result};
+use crate::wire::coding::progress::{Progress, gather, malformed};
 use crate::wire::coding::zlib::decompress;
-use crate::wire::coding::{Progress, gather, malformed};
 
 /// The fixed part of a member's header, and the whole of its trailer.
 const FIXED_BYTES: usize = 10;

@@ -8,6 +8,7 @@
 mod brotli;
 #[cfg(feature = "gzip")]
 mod gzip;
+mod progress;
 #[cfg(feature = "gzip")]
 mod zlib;
 #[cfg(feature = "zstd")]
@@ -15,6 +16,7 @@ mod zstd;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, list_members};
+use crate::wire::coding::progress::Progress;
 
 /// The codings that are asked for. `deflate` is not among them, because servers disagree on what it
 /// is; it is decoded all the same.
@@ -35,15 +37,6 @@ const LAYERS_MAX: usize = 2;
 
 /// The bytes between two codings.
 const BETWEEN_BYTES: usize = 8 * 1024;
-
-/// How far a coding went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// Bytes that were taken from the source.
-    pub(crate) used: usize,
-    /// Bytes that were written to the destination.
-    pub(crate) made: usize,
-}
 
 /// One coding. Which one, the variants say; what each has decoded so far, it keeps.
 enum Layer {
@@ -220,24 +213,4 @@ impl Layer {
             }
         }
     }
-}
-
-/// The error of compressed data that is malformed.
-fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Decode, what)
-}
-
-/// The error of bytes behind the end of the compressed data.
-#[cfg(any(feature = "gzip", feature = "brotli"))]
-fn garbage(coding: &str, source: &[u8]) -> Error {
-    let shown = source[..source.len().min(8)].escape_ascii();
-    malformed(format!("{coding}: the compressed data has ended, and \"{shown}\" follows"))
-}
-
-/// Moves bytes from the source to `gathered` until that has `wanted`: how many it took.
-#[cfg(any(feature = "gzip", feature = "zstd"))]
-fn gather(gathered: &mut Vec<u8>, wanted: usize, source: &[u8]) -> usize {
-    let count = source.len().min(wanted.saturating_sub(gathered.len()));
-    gathered.extend_from_slice(&source[..count]);
-    count
 }

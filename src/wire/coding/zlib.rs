@@ -4,7 +4,7 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 use crate::error::{Error, Result};
-use crate::wire::coding::{Progress, garbage, gather, malformed};
+use crate::wire::coding::progress::{Progress, garbage, gather, malformed};
 
 const NAME: &str = "deflate";
 

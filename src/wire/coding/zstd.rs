@@ -10,7 +10,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use ruzstd::io::Read;
 
 use crate::error::{Error, Result};
-use crate::wire::coding::{Progress, gather, malformed};
+use crate::wire::coding::progress::{Progress, gather, malformed};
 
 /// The largest window that a recipient need accept (RFC 9659 §3), and the most memory for it here.
 const WINDOW_BYTES_MAX: u64 = 8 << 20;
