@@ -248,6 +248,9 @@ pub use client::builder::ClientBuilder;
 pub use client::hooks::{Hop, Outgoing};
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
+#[cfg(feature = "log")]
+#[cfg_attr(docsrs, doc(cfg(feature = "log")))]
+pub use ext::log::LogObserver;
 pub use headers::{Headers, HeadersIter};
 pub use message::body::Body;
 pub use message::connection_info::ConnectionInfo;
