@@ -179,9 +179,9 @@ fn what_is_not_in_its_charset_is_replaced_where_that_is_asked_for() {
 
 #[test]
 fn a_compressed_body_is_no_text_in_a_charset_of_single_bytes() {
-    let body = b"\x1f\x8b\x08 compressed";
+    let body = b"\x1f\x9d\x90 compressed";
     for content_type in ["a/b; charset=latin1", "a/b; charset=utf-16be"] {
-        for coding in ["br", "identity, zstd"] {
+        for coding in ["compress", "identity, x-compress"] {
             let charset = response(content_type, b"").charset().map(str::to_owned).expect("a charset");
             let want = format!(
                 "the body is compressed; its Content-Encoding is {coding}, which is not undone here; \
