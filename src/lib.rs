@@ -66,7 +66,8 @@
 //! | send a file, a reader, a chunked body | [`SendBody`] |
 //! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`] |
 //! | keep head and body apart | [`Response::into_parts`], [`ResponseHead`], [`Body`] |
-//! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::copy_to`] |
+//! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::text_as`], [`Response::copy_to`] |
+//! | send and read JSON (feature `json`) | [`RequestBuilder::json`], [`Response::json`] |
 //! | find out what went wrong | [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
 //! | cancel from another thread | [`CancelToken`] |
 //! | go through a proxy | [`Proxy`] |
@@ -74,6 +75,8 @@
 //! | fetch untrusted URLs (SSRF protection) | [`PublicOnly`], [`ClientBuilder::address_filter`] |
 //! | decide on a redirect, sign a request | [`ClientBuilder::on_redirect`], [`ClientBuilder::before_send`] |
 //! | see what the client does | [`Observer`], [`Event`], [`Timings`], [`ConnectionInfo`] |
+//! | log it (feature `log`) | [`LogObserver`] |
+//! | use the types of the `http` crate (feature `http`) | [`Client::send_http`], and conversions of [`Request`], [`Response`], [`Headers`] |
 //! | see the pool, and why connections were closed | [`Client::pool_stats`], [`CloseReason`] |
 //! | set socket options, use a custom resolver or transport, or a unix socket | [`ClientBuilder::dial`], [`transport`], [`ClientBuilder::unix_socket`] |
 //! | switch protocols (WebSocket) | [`Response::upgrade`], [`Upgraded`] |
@@ -84,8 +87,12 @@
 //! |---|---|
 //! | `tls` | https with rustls (ring), trusting the certificates that the platform trusts |
 //! | `tls-webpki-roots` | https with Mozilla's root certificates built in, for images without a trust store |
+//! | `json` | [`RequestBuilder::json`] and [`Response::json`], with serde_json |
+//! | `charset` | text in all charsets of the WHATWG Encoding Standard, with encoding_rs (170 KiB); UTF-8, UTF-16 and windows-1252, which `iso-8859-1` and `us-ascii` stand for, are always there |
+//! | `http` | conversions from and to the types of the `http` crate, and [`Client::send_http`] |
+//! | `log` | [`LogObserver`], which writes to the `log` crate |
 //!
-//! Both are off by default: then an `https` URL is [`ErrorKind::UnsupportedScheme`], and there is no TLS
+//! All are off by default. Without the first two an `https` URL is [`ErrorKind::UnsupportedScheme`], and there is no TLS
 //! code in the build. With both, the platform's certificates are used unless the client is built with
 //! `Roots::Bundled` ([`Tls::roots`]). The features need a C compiler, for ring.
 //!
@@ -121,7 +128,8 @@
 //! | all interim responses of an exchange together | 64 KiB | [`max_head_size`](ClientBuilder::max_head_size) |
 //! | chunk line; trailers | 4 KiB; 16 KiB and 64 fields | |
 //! | redirects | 10 | [`max_redirects`](ClientBuilder::max_redirects) |
-//! | body collected by `bytes` or `text` | 64 MiB | [`Response::limit`] |
+//! | body collected by `bytes`, `text` or `json` | 64 MiB | [`Response::limit`] |
+//! | arrays and objects inside each other in JSON that is read | 127 | |
 //! | body kept by [`error_for_status`](Response::error_for_status); time waited for it | 8 KiB; 1 s | |
 //! | a proxy's response to CONNECT; its interim responses together; body kept of a refusal | 16 KiB and 64 fields; 16 KiB; 8 KiB | |
 //! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
@@ -191,6 +199,25 @@
     doc = "[`Tls::roots`]: https://docs.rs/longwire/latest/longwire/struct.Tls.html#method.roots"
 )]
 #![cfg_attr(not(feature = "__rustls"), doc = "[`Roots`]: https://docs.rs/longwire/latest/longwire/enum.Roots.html")]
+#![cfg_attr(not(feature = "json"), doc = "")]
+#![cfg_attr(
+    not(feature = "json"),
+    doc = "[`RequestBuilder::json`]: https://docs.rs/longwire/latest/longwire/struct.RequestBuilder.html#method.json"
+)]
+#![cfg_attr(
+    not(feature = "json"),
+    doc = "[`Response::json`]: https://docs.rs/longwire/latest/longwire/struct.Response.html#method.json"
+)]
+#![cfg_attr(not(feature = "http"), doc = "")]
+#![cfg_attr(
+    not(feature = "http"),
+    doc = "[`Client::send_http`]: https://docs.rs/longwire/latest/longwire/struct.Client.html#method.send_http"
+)]
+#![cfg_attr(not(feature = "log"), doc = "")]
+#![cfg_attr(
+    not(feature = "log"),
+    doc = "[`LogObserver`]: https://docs.rs/longwire/latest/longwire/struct.LogObserver.html"
+)]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
