@@ -79,7 +79,8 @@ pub enum ErrorKind {
     Truncated,
     /// A redirect that cannot be followed.
     Redirect,
-    /// The content cannot be decoded: `text` of a body that is not UTF-8, whatever charset it announces.
+    /// The content cannot be decoded: `text` of a body that is not of its charset, or of a charset that this
+    /// build does not know; `json` of a body that is no JSON, or not that of the type.
     Decode,
     /// A 4xx or 5xx, turned into an error
     /// ([`error_for_status`](crate::Response::error_for_status)).
@@ -186,7 +187,8 @@ pub enum Fate {
 ///
 /// As in [`io::Error`], `Display` has the words of the inner error already, so
 /// [`source`](StdError::source) is that one's source, and nothing is printed twice by a chain;
-/// [`get_ref`](Error::get_ref) is the inner error itself.
+/// [`get_ref`](Error::get_ref) is the inner error itself. (Of an error of `json` the source is serde_json's
+/// error: that may quote a value of the body in full, and `Display` shows it shortened.)
 ///
 /// Errors are cheap to clone; an error met while reading a body comes again on every later read.
 /// Reading a body goes through [`std::io::Read`], so those errors arrive as [`io::Error`] with
@@ -217,7 +219,27 @@ struct Inner {
     status: Option<StatusCode>,
     body: Option<Arc<[u8]>>,
     proxy_answer: Option<Arc<[u8]>>,
-    inner: Option<Arc<dyn StdError + Send + Sync>>,
+    inner: Option<Cause>,
+}
+
+/// The error inside, and who tells of it.
+#[derive(Clone)]
+enum Cause {
+    /// `Display` adds its words to the message, so the source is that one's source.
+    Quoted(Arc<dyn StdError + Send + Sync>),
+    /// The message tells of it in other words, so the source is the error itself.
+    #[cfg(feature = "json")]
+    Retold(Arc<dyn StdError + Send + Sync>),
+}
+
+impl Cause {
+    fn error(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        match self {
+            Cause::Quoted(error) => &**error,
+            #[cfg(feature = "json")]
+            Cause::Retold(error) => &**error,
+        }
+    }
 }
 
 impl Error {
@@ -259,7 +281,7 @@ impl Error {
     /// ```
     pub fn from_io(kind: ErrorKind, message: impl Into<Cow<'static, str>>, inner: io::Error) -> Error {
         let mut error = Error::new(kind, message);
-        error.0.inner = Some(Arc::new(inner));
+        error.0.inner = Some(Cause::Quoted(Arc::new(inner)));
         error
     }
 
@@ -313,8 +335,8 @@ impl Error {
         self.0.proxy_answer.as_deref()
     }
 
-    /// Returns the error inside this one, where there is one: the system's, or the TLS library's.
-    /// `Display` has its words already.
+    /// Returns the error inside this one, where there is one: the system's, the TLS library's, or
+    /// serde_json's. `Display` has its words already.
     ///
     /// ```
     /// use longwire::{Client, ErrorKind};
@@ -327,7 +349,7 @@ impl Error {
     /// # Ok::<(), io::Error>(())
     /// ```
     pub fn get_ref(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
-        self.0.inner.as_deref()
+        self.0.inner.as_ref().map(Cause::error)
     }
 
     /// Returns whether a time limit passed.
@@ -393,6 +415,13 @@ impl Error {
         self
     }
 
+    /// Adds the error that the message tells of in its own words.
+    #[cfg(feature = "json")]
+    pub(crate) fn retelling(mut self, inner: impl StdError + Send + Sync + 'static) -> Error {
+        self.0.inner = Some(Cause::Retold(Arc::new(inner)));
+        self
+    }
+
     /// Adds context: `doing` is what was being done, and the kind is that of the whole.
     pub(crate) fn context(mut self, kind: ErrorKind, doing: &str) -> Error {
         self.0.kind = kind;
@@ -451,7 +480,7 @@ impl fmt::Display for About<'_> {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        if let Some(inner) = &self.0.inner {
+        if let Some(Cause::Quoted(inner)) = &self.0.inner {
             write!(f, ": {inner}")?;
         }
         About(&self.0).fmt(f)
@@ -471,7 +500,11 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.get_ref()?.source()
+        match self.0.inner.as_ref()? {
+            Cause::Quoted(inner) => inner.source(),
+            #[cfg(feature = "json")]
+            Cause::Retold(inner) => Some(&**inner),
+        }
     }
 }
 

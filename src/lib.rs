@@ -67,7 +67,8 @@
 //! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`] |
 //! | keep head and body apart | [`Response::into_parts`], [`ResponseHead`], [`Body`] |
 //! | read compressed bodies | the features `gzip`, `brotli`, `zstd`; [`Body::coding`], [`Body::wire_bytes`] |
-//! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::copy_to`] |
+//! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::text_as`], [`Response::copy_to`] |
+//! | send and read JSON (feature `json`) | [`RequestBuilder::json`], [`Response::json`] |
 //! | find out what went wrong | [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
 //! | cancel from another thread | [`CancelToken`] |
 //! | go through a proxy | [`Proxy`] |
@@ -75,6 +76,8 @@
 //! | fetch untrusted URLs (SSRF protection) | [`PublicOnly`], [`ClientBuilder::address_filter`] |
 //! | decide on a redirect, sign a request | [`ClientBuilder::on_redirect`], [`ClientBuilder::before_send`] |
 //! | see what the client does | [`Observer`], [`Event`], [`Timings`], [`ConnectionInfo`] |
+//! | log it (feature `log`) | [`LogObserver`] |
+//! | use the types of the `http` crate (feature `http`) | [`Client::send_http`], and conversions of [`Request`], [`Response`], [`Headers`] |
 //! | see the pool, and why connections were closed | [`Client::pool_stats`], [`CloseReason`] |
 //! | set socket options, use a custom resolver or transport, or a unix socket | [`ClientBuilder::dial`], [`transport`], [`ClientBuilder::unix_socket`] |
 //! | switch protocols (WebSocket) | [`Response::upgrade`], [`Upgraded`] |
@@ -87,10 +90,14 @@
 //! | `tls-webpki-roots` | https with Mozilla's root certificates built in, for images without a trust store |
 //! | `gzip` | compressed responses are asked for and decoded while they are read: gzip and deflate |
 //! | `brotli`, `zstd` | the same for these codings |
+//! | `json` | [`RequestBuilder::json`] and [`Response::json`], with serde_json |
+//! | `charset` | text in all charsets of the WHATWG Encoding Standard, with encoding_rs (170 KiB); UTF-8, UTF-16 and windows-1252, which `iso-8859-1` and `us-ascii` stand for, are always there |
+//! | `http` | conversions from and to the types of the `http` crate, and [`Client::send_http`] |
+//! | `log` | [`LogObserver`], which writes to the `log` crate |
 //!
 //! All are off by default. A feature makes a thing available and changes nothing by itself; the codings are
 //! the one exception: with a feature for one, requests say `Accept-Encoding`, unless the client or the request
-//! is told not to ([`decode`]).
+//! is told not to ([`ClientBuilder::decode`]).
 //!
 //! Without the first two an `https` URL is [`ErrorKind::UnsupportedScheme`], and there is no TLS
 //! code in the build. With both, the platform's certificates are used unless the client is built with
@@ -128,8 +135,9 @@
 //! | all interim responses of an exchange together | 64 KiB | [`max_head_size`](ClientBuilder::max_head_size) |
 //! | chunk line; trailers | 4 KiB; 16 KiB and 64 fields | |
 //! | redirects | 10 | [`max_redirects`](ClientBuilder::max_redirects) |
-//! | body collected by `bytes` or `text` | 64 MiB | [`Response::limit`] |
 //! | content codings on top of each other; the window of Zstandard, of Brotli | 2; 8 MiB, 16 MiB | |
+//! | body collected by `bytes`, `text` or `json` | 64 MiB | [`Response::limit`] |
+//! | arrays and objects inside each other in JSON that is read | 127 | |
 //! | body kept by [`error_for_status`](Response::error_for_status); time waited for it | 8 KiB; 1 s | |
 //! | a proxy's response to CONNECT; its interim responses together; body kept of a refusal | 16 KiB and 64 fields; 16 KiB; 8 KiB | |
 //! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
@@ -192,18 +200,18 @@
 //! Windows itself; there are no unix sockets there, a request with a [`CancelToken`] polls it every 100 ms,
 //! and a response that a server sends before it resets the connection may be lost (RFC 9112 §9.6). macOS,
 //! FreeBSD, Android and ESP-IDF are compiled only, without features, and never run.
-#![doc = ""]
-#![cfg_attr(feature = "__coding", doc = "[`decode`]: ClientBuilder::decode")]
+// The page names what some features add, and is to be read with all of them.
 #![cfg_attr(
-    not(feature = "__coding"),
-    doc = "[`decode`]: https://docs.rs/longwire/latest/longwire/struct.ClientBuilder.html#method.decode"
+    not(all(
+        feature = "__rustls",
+        feature = "__coding",
+        feature = "json",
+        feature = "http",
+        feature = "log",
+        feature = "digest"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
 )]
-#![cfg_attr(not(feature = "__rustls"), doc = "[`Tls`]: https://docs.rs/longwire/latest/longwire/struct.Tls.html")]
-#![cfg_attr(
-    not(feature = "__rustls"),
-    doc = "[`Tls::roots`]: https://docs.rs/longwire/latest/longwire/struct.Tls.html#method.roots"
-)]
-#![cfg_attr(not(feature = "__rustls"), doc = "[`Roots`]: https://docs.rs/longwire/latest/longwire/enum.Roots.html")]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -261,6 +269,9 @@ pub use client::builder::ClientBuilder;
 pub use client::hooks::{Hop, Outgoing};
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
+#[cfg(feature = "log")]
+#[cfg_attr(docsrs, doc(cfg(feature = "log")))]
+pub use ext::log::LogObserver;
 pub use headers::{Headers, HeadersIter};
 pub use message::body::Body;
 pub use message::connection_info::ConnectionInfo;

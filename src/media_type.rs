@@ -1,9 +1,19 @@
-//! Media types (RFC 9110 §8.3.1): the parameters of a Content-Type. Which charsets there are is not
-//! known here.
+//! Media types (RFC 9110 §8.3.1): the type and the parameters of a Content-Type. Which charsets there are
+//! is not known here.
+
+use std::borrow::Cow;
+
+/// Returns whether the media type is that of HTML, which login and error pages are.
+#[cfg(feature = "json")]
+pub(crate) fn is_html(content_type: &[u8]) -> bool {
+    let end = content_type.iter().position(|byte| *byte == b';').unwrap_or(content_type.len());
+    content_type[..end].trim_ascii().eq_ignore_ascii_case(b"text/html")
+}
 
 /// Returns the value of the first `charset` parameter of a Content-Type, a token or a quoted string,
-/// as it is spelled. Malformed parameters are ignored: a stray semicolon must not cost the body.
-pub(crate) fn charset(content_type: &[u8]) -> Option<String> {
+/// as it is spelled; owned only if it has quoted pairs. Malformed parameters are ignored: a stray
+/// semicolon must not cost the body.
+pub(crate) fn charset(content_type: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut rest = after(content_type, b';')?;
     loop {
         let name_end = rest.iter().position(|byte| b"=;".contains(byte))?;
@@ -14,7 +24,7 @@ pub(crate) fn charset(content_type: &[u8]) -> Option<String> {
         let name = rest[..name_end].trim_ascii();
         let (value, after_value) = parameter_value(rest[name_end + 1..].trim_ascii_start());
         if name.eq_ignore_ascii_case(b"charset") && !value.is_empty() {
-            return Some(String::from_utf8_lossy(&value).into_owned());
+            return Some(value);
         }
         rest = after(after_value, b';')?;
     }
@@ -27,24 +37,35 @@ fn after(bytes: &[u8], mark: u8) -> Option<&[u8]> {
 }
 
 /// Returns the value that `bytes` begin with, unquoted, and the bytes after it.
-fn parameter_value(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
+fn parameter_value(bytes: &[u8]) -> (Cow<'_, [u8]>, &[u8]) {
     let Some(quoted) = bytes.strip_prefix(b"\"") else {
         let end = bytes.iter().position(|byte| *byte == b';').unwrap_or(bytes.len());
-        return (bytes[..end].trim_ascii().to_vec(), &bytes[end..]);
+        return (bytes[..end].trim_ascii().into(), &bytes[end..]);
     };
+    let end = quoted.iter().position(|byte| b"\"\\".contains(byte)).unwrap_or(quoted.len());
+    match quoted.get(end) {
+        Some(b'\\') => escaped_value(quoted),
+        Some(_) => (quoted[..end].into(), &quoted[end + 1..]),
+        None => (quoted.into(), &[]),
+    }
+}
+
+/// The same for what follows the opening quote of a string with quoted pairs: in each the second byte
+/// stands for itself.
+fn escaped_value(quoted: &[u8]) -> (Cow<'_, [u8]>, &[u8]) {
     let (mut value, mut at) = (Vec::new(), 0);
     while let Some(byte) = quoted.get(at) {
         match byte {
-            b'"' => return (value, &quoted[at + 1..]),
+            b'"' => return (value.into(), &quoted[at + 1..]),
             b'\\' => {
-                at += 1; // quoted-pair: the next byte stands for itself
+                at += 1;
                 value.extend(quoted.get(at));
             }
             _ => value.push(*byte),
         }
         at += 1;
     }
-    (value, &[])
+    (value.into(), &[])
 }
 
 #[cfg(test)]
@@ -68,9 +89,39 @@ mod tests {
             (";", None),
             ("", None),
             ("text/html; charset=\"\\", None),
+            ("text/html; charset=\"\"; charset=y", Some("y")),
+            ("text/html; a=\"\\\"; charset=no\"; charset=y", Some("y")),
         ];
         for (content_type, want) in cases {
-            assert_eq!(charset(content_type.as_bytes()).as_deref(), want, "{content_type}");
+            assert_eq!(charset(content_type.as_bytes()).as_deref(), want.map(str::as_bytes), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn only_a_charset_with_quoted_pairs_is_a_copy() {
+        for (content_type, is_copy) in [
+            ("text/html; charset=utf-8", false),
+            ("text/html; charset=\"utf-8\"", false),
+            ("text/html; charset=\"open", false),
+            ("text/html; charset=\"utf\\-8\"", true),
+        ] {
+            let value = charset(content_type.as_bytes()).unwrap();
+            assert_eq!(matches!(value, Cow::Owned(_)), is_copy, "{content_type}");
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn html_is_told_by_its_media_type_alone() {
+        for (content_type, want) in [
+            ("text/html", true),
+            (" Text/HTML ;charset=utf-8", true),
+            ("application/xhtml+xml", false),
+            ("text/htmlx", false),
+            ("application/json; x=text/html", false),
+            ("", false),
+        ] {
+            assert_eq!(is_html(content_type.as_bytes()), want, "{content_type}");
         }
     }
 }

@@ -194,6 +194,28 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     format!("{}{more}", shown.escape_ascii())
 }
 
+/// Returns the bytes around the one at `at` that a peer sent, quoted, for a message: 16 before it, it, and
+/// 15 after it. No character is cut, and what is not UTF-8 is escaped.
+#[cfg(feature = "json")]
+pub(crate) fn excerpt_around(bytes: &[u8], at: usize) -> String {
+    const BYTES_EACH_SIDE: usize = 16;
+    const CHARACTER_BYTES_MAX: usize = 4;
+    let at = at.min(bytes.len());
+    let (mut start, mut end) = (at.saturating_sub(BYTES_EACH_SIDE), bytes.len().min(at + BYTES_EACH_SIDE));
+    let is_inside = |at: usize| at > 0 && bytes.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    for _ in 1..CHARACTER_BYTES_MAX {
+        start -= usize::from(is_inside(start));
+        end += usize::from(is_inside(end));
+    }
+    let mut shown = String::new();
+    for chunk in bytes[start..end].utf8_chunks() {
+        shown.push_str(&escape_controls(chunk.valid()));
+        shown.push_str(&chunk.invalid().escape_ascii().to_string());
+    }
+    let (before, after) = (if start > 0 { "..." } else { "" }, if end < bytes.len() { "..." } else { "" });
+    format!("\"{before}{shown}{after}\"")
+}
+
 /// Returns the text with user and password hidden in each URL.
 pub(crate) fn hide_userinfo(text: &str, urls: Urls) -> Cow<'_, str> {
     let (mark, ends): (&str, &[u8]) = match urls {
@@ -243,6 +265,27 @@ mod tests {
         assert_eq!(excerpt(b"a \"b\"\r\n\xff"), r#"a \"b\"\r\n\xff"#);
         assert_eq!(excerpt(&[b'x'; 80]), "x".repeat(80));
         assert_eq!(excerpt(&[b'x'; 81]), "x".repeat(80) + "...");
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn an_excerpt_around_a_place_cuts_no_character_and_is_bounded() {
+        let digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF".as_bytes();
+        assert_eq!(excerpt_around(digits, 20), "\"...456789abcdefghijklmnopqrstuvwxyz...\"");
+        assert_eq!(excerpt_around(digits, 0), "\"0123456789abcdef...\"");
+        assert_eq!(excerpt_around(digits, digits.len()), "\"...qrstuvwxyzABCDEF\"");
+        assert_eq!(excerpt_around(digits, usize::MAX), "\"...qrstuvwxyzABCDEF\"");
+        assert_eq!(excerpt_around(b"", 0), "\"\"");
+        assert_eq!(excerpt_around(b"\"a\"\r\n\x1b\xff\xe2\x82", 3), "\"\"a\"\\r\\n\\u{1b}\\xff\\xe2\\x82\"");
+        let euros = "\u{20ac}".repeat(20);
+        for at in 0..=euros.len() {
+            let shown = excerpt_around(euros.as_bytes(), at);
+            assert!(shown.trim_matches(['"', '.']).chars().all(|c| c == '\u{20ac}'), "{at}: {shown}");
+            assert!(shown.len() <= 32 + 6 + 8, "{at}: {shown}");
+        }
+        for at in [0, 50, 100] {
+            assert!(excerpt_around(&[0x80; 100], at).len() <= 4 * (32 + 6) + 8);
+        }
     }
 
     #[test]

@@ -475,6 +475,19 @@ fn the_limit_is_for_decoded_bytes_and_a_body_that_grows_takes_no_memory() {
 }
 
 #[test]
+fn a_text_in_another_charset_is_read_after_its_coding_is_undone() {
+    let page = reply(200).header("Content-Encoding", "br").header("Content-Type", "text/html; charset=iso-8859-1");
+    let coded = b"\x8f\x01\x80caf\xe9\x03".to_vec(); // the bytes as they are, in a frame of Brotli's
+    for parted in [false, true] {
+        let client = Script::answering(page.clone().body(coded.clone())).client();
+        let response = get(&client);
+        assert_eq!(response.body().coding(), Some("br"));
+        let text = if parted { response.into_body().text() } else { response.text() };
+        assert_eq!(text.unwrap(), "caf\u{e9}");
+    }
+}
+
+#[test]
 fn an_error_page_is_decoded() {
     let page = reply(500).header("Content-Encoding", "gzip").body(GZ);
     let client = Script::answering(page).client();

@@ -1,3 +1,11 @@
 //! What stands on the public API alone: it could have been written outside of the crate.
 //!
-//! A file here may add methods to the types below it, but none of their fields.
+//! A file here may add methods to the types below it, but none of their fields. The modules are private:
+//! some are called as the crates that they are about.
+
+#[cfg(feature = "http")]
+mod http_types;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "log")]
+pub(crate) mod log;

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
+use crate::media_type;
 use crate::message::body::framed::Framed;
 use crate::message::body::{About, Body};
 use crate::message::connection_info::ConnectionInfo;
@@ -167,6 +168,17 @@ macro_rules! head_getters {
             self.received.head.headers.get(name)
         }
 
+        /// Returns the charset that `Content-Type` announces, as it is spelled there: `None` if there is
+        /// none, or if it is not a plain word (not UTF-8, or with backslashes).
+        ///
+        /// `text` goes by it.
+        pub fn charset(&self) -> Option<&str> {
+            match media_type::charset(self.received.head.headers.get_bytes("content-type")?)? {
+                Cow::Borrowed(charset) => std::str::from_utf8(charset).ok(),
+                Cow::Owned(_) => None,
+            }
+        }
+
         /// Returns the URLs that redirected here, first to last; empty without redirects.
         pub fn redirects(&self) -> &[Url] {
             &self.received.redirects
@@ -269,9 +281,8 @@ impl Response {
         (ResponseHead { received, url, connection }, body)
     }
 
-    /// Sets how many bytes [`bytes`](Response::bytes), [`text`](Response::text) and
-    /// [`text_lossy`](Response::text_lossy) may collect. The default is 64 MiB. Reading by hand has
-    /// no limit.
+    /// Sets how many bytes may be collected by [`bytes`](Response::bytes), [`text`](Response::text) and the
+    /// like, and `json`. The default is 64 MiB. Reading by hand has no limit.
     ///
     /// ```no_run
     /// let small = longwire::get("http://example.com/")?.limit(1024).bytes()?;
@@ -290,20 +301,34 @@ impl Response {
         self.body.bytes()
     }
 
-    /// Reads the body as UTF-8 text: [`Body::text`].
+    /// Reads the body as text, in the charset that the head announces: [`Body::text`].
     ///
     /// # Errors
     /// As [`Body::text`].
     pub fn text(self) -> Result<String> {
-        self.body.into_text(&self.received.head.headers)
+        self.body.into_text(&self.received.head.headers, None)
     }
 
-    /// Reads the body as UTF-8 text, with U+FFFD for what is not: [`Body::text_lossy`].
+    /// Reads the body as text in this charset, whatever the head announces: [`Body::text_as`].
+    ///
+    /// # Errors
+    /// As [`Body::text`].
+    ///
+    /// ```no_run
+    /// let page = longwire::get("http://example.com/old.html")?; // its <meta> says shift_jis
+    /// let text = page.text_as("shift_jis")?; // needs the feature `charset`
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn text_as(self, charset: &str) -> Result<String> {
+        self.body.into_text(&self.received.head.headers, Some(charset))
+    }
+
+    /// Reads the body as text, with U+FFFD for what is not of its charset: [`Body::text_lossy`].
     ///
     /// # Errors
     /// As [`Body::bytes`].
     pub fn text_lossy(self) -> Result<String> {
-        self.body.text_lossy()
+        self.body.into_text_lossy(&self.received.head.headers)
     }
 
     /// Copies the body to `writer`, to its end: [`Body::copy_to`].

@@ -4,6 +4,7 @@
 //! mean, so its tests need no network.
 
 pub(crate) mod challenge;
+pub(crate) mod charset;
 pub(crate) mod chunked;
 #[cfg(feature = "__coding")]
 pub(crate) mod coding;

@@ -200,7 +200,8 @@ fn a_response_and_its_body() {
         let _: (StatusCode, &str, Version) = (response.status(), response.reason(), response.version());
         let _: (&Headers, Option<&str>, &Url) = (response.headers(), response.header("A"), response.url());
         let _: (Option<u64>, Timings, &[u8]) = (response.content_length(), response.timings(), response.raw_head());
-        let _: (&[Url], bool) = (response.redirects(), response.is_request_complete());
+        let _: (&[Url], bool, Option<&str>) =
+            (response.redirects(), response.is_request_complete(), response.charset());
         let connection: &ConnectionInfo = response.connection();
         let _: (Option<SocketAddr>, Option<SocketAddr>) = (connection.peer_addr(), connection.local_addr());
         let _: (bool, u32, Duration) = (connection.reused(), connection.nth(), connection.age());
@@ -212,6 +213,7 @@ fn a_response_and_its_body() {
         let response: Response = response.error_for_status()?.limit(1);
         let (head, mut body): (ResponseHead, Body) = response.into_parts();
         let _: (StatusCode, &Url, &ConnectionInfo) = (head.status(), head.url(), head.connection());
+        let _: Option<&str> = head.charset();
         let _: (&Headers, bool, Option<BodyEnd>) = (body.trailers(), body.is_complete(), body.ended());
         let _: (Option<u64>, u64) = (body.remaining(), body.copy_to(&mut writer)?);
         let _: Error = body.error(ErrorKind::Decode, String::from("no"));
@@ -222,10 +224,12 @@ fn a_response_and_its_body() {
     let _: fn(Response) -> Result<Vec<u8>> = Response::bytes;
     let _: fn(Response) -> Result<String> = Response::text;
     let _: fn(Response) -> Result<String> = Response::text_lossy;
+    let _: fn(Response, Text) -> Result<String> = Response::text_as;
     let _: fn(Response) -> Result<Upgraded> = Response::upgrade;
     let _: fn(Response) -> Body = Response::into_body;
     let _: fn(Body) -> Result<Vec<u8>> = Body::bytes;
     let _: fn(Body) -> Result<String> = Body::text;
+    let _: fn(Body, Text) -> Result<String> = Body::text_as;
     let _ = |upgraded: Upgraded| {
         let (_, _): (Box<dyn Stream>, Vec<u8>) = upgraded.into_parts();
     };
@@ -235,6 +239,52 @@ fn a_response_and_its_body() {
     reads::<Body>();
     fn streams<T: Read + Write + Debug + Send>() {}
     streams::<Upgraded>();
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn json_both_ways() {
+    use serde_json::{Value, json};
+
+    let _ = |builder: B<'static>, request: &mut Request<'static>| -> Result<B<'static>> {
+        request.set_json(&Some(7))?;
+        request.set_json("a str")?;
+        Ok(builder.json(&json!({"a": [1]})).json(&[1, 2][..]))
+    };
+    let _: fn(Response) -> Result<Value> = Response::json;
+    let _: fn(Response) -> Result<Vec<String>> = Response::json::<Vec<String>>;
+    let _: fn(Body) -> Result<Value> = Body::json;
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn the_types_of_the_http_crate() {
+    let _ = |request: http::Request<Vec<u8>>| -> Result<Request<'static>> { request.try_into() };
+    let _ = |response: Response| -> Result<http::Response<Body>> { response.try_into() };
+    let _ = |client: &Client, request: http::Request<Vec<u8>>| -> Result<http::Response<Vec<u8>>> {
+        client.send_http(request)
+    };
+    let _ = |client: &Client, request: http::Request<File>| client.send_http(request);
+    let _: fn(http::Method) -> Method = Into::into;
+    let _: fn(Method) -> http::Method = Into::into;
+    let _: fn(http::StatusCode) -> StatusCode = Into::into;
+    let _: fn(StatusCode) -> http::StatusCode = Into::into;
+    let _: fn(http::Version) -> Result<Version> = TryInto::try_into;
+    let _: fn(Version) -> http::Version = Into::into;
+    let _: fn(http::HeaderMap) -> Headers = Into::into;
+    let _: fn(Headers) -> Result<http::HeaderMap> = TryInto::try_into;
+    let _ = |headers: &Headers| -> Result<http::HeaderMap> { headers.try_into() };
+    let _ = |map: &http::HeaderMap| -> Headers { map.into() };
+}
+
+#[cfg(feature = "log")]
+#[test]
+fn the_observer_that_logs() {
+    use longwire::LogObserver;
+
+    fn plain<T: Observer + Clone + Debug + Default + Send + Sync>(_: T) {}
+    plain(LogObserver::new());
+    let _: Client = Client::builder().observer(LogObserver::new()).build();
 }
 
 #[test]

@@ -148,7 +148,13 @@ impl Body {
 
     /// Keeps what the head announced of the content, before the head goes.
     pub(crate) fn note_content(&mut self, headers: &Headers) {
-        self.labels = ContentLabels::of(headers).map(Box::new).or(self.labels.take());
+        let undone = self.coding().is_some();
+        self.labels = ContentLabels::of(headers, undone).map(Box::new).or(self.labels.take());
+    }
+
+    /// Returns what was kept of it.
+    pub(crate) fn labels(&self) -> Option<&ContentLabels> {
+        self.labels.as_deref()
     }
 
     /// Takes the stream after a 101; any other body is dropped, and gives `None`.
@@ -203,13 +209,7 @@ impl Body {
     /// Returns the content codings that are undone while the body is read, in the order in which the
     /// server applied them: `"gzip"`, `"deflate"`, `"br"`, `"zstd"`, or two of these with a comma. `None`
     /// if it is read as it came: the features for codings are off,
-    /// [`decode`] is, or the response has no coding that is known.
-    ///
-    #[cfg_attr(feature = "__coding", doc = "[`decode`]: crate::ClientBuilder::decode")]
-    #[cfg_attr(
-        not(feature = "__coding"),
-        doc = "[`decode`]: https://docs.rs/longwire/latest/longwire/struct.ClientBuilder.html#method.decode"
-    )]
+    /// `ClientBuilder::decode` is, or the response has no coding that is known.
     pub fn coding(&self) -> Option<&str> {
         #[cfg(feature = "__coding")]
         return self.coded.as_ref().map(|coded| coded.name());
@@ -228,9 +228,8 @@ impl Body {
         }
     }
 
-    /// Sets how many bytes [`bytes`](Body::bytes), [`text`](Body::text) and
-    /// [`text_lossy`](Body::text_lossy) may collect. The default is 64 MiB. Reading by hand has no
-    /// limit.
+    /// Sets how many bytes may be collected by [`bytes`](Body::bytes), [`text`](Body::text) and the like,
+    /// and `json`. The default is 64 MiB. Reading by hand has no limit.
     #[must_use]
     pub fn limit(mut self, bytes: u64) -> Body {
         self.limit = bytes;
@@ -249,7 +248,8 @@ impl Body {
         self.collect()
     }
 
-    fn collect(&mut self) -> Result<Vec<u8>> {
+    /// The same, for what is made of the bytes: an error about that still knows the exchange.
+    pub(crate) fn collect(&mut self) -> Result<Vec<u8>> {
         let too_large = |about: &About, what: String| about.error(Error::new(ErrorKind::BodyTooLarge, what));
         let collected = Collected::new(self.limit, self.remaining());
         let mut collected = collected.map_err(|what| too_large(&self.about, what))?;
@@ -261,32 +261,44 @@ impl Body {
         Ok(collected.into_bytes())
     }
 
-    /// Reads the body as UTF-8 text. A byte order mark at its beginning is left out.
+    /// Reads the body as text.
+    ///
+    /// The charset is that of a byte order mark at the beginning (UTF-8 or UTF-16), which is left out; else
+    /// the one that `Content-Type` announced; else UTF-8. UTF-8, UTF-16 and windows-1252, which is also
+    /// what `iso-8859-1` and `us-ascii` stand for, are built in; all others of the WHATWG Encoding Standard
+    /// come with the feature `charset`. What the text says of itself (`<meta>`) is not looked at: see
+    /// [`text_as`](Body::text_as).
     ///
     /// # Errors
-    /// As [`bytes`](Body::bytes), and [`ErrorKind::Decode`] if it is not UTF-8: nothing is
-    /// replaced in silence. The message names the charset and the coding that the head announced.
+    /// As [`bytes`](Body::bytes), and [`ErrorKind::Decode`] if the body is not of that charset (the message
+    /// has the first byte that is wrong), if the charset is unknown or needs the feature, or if a
+    /// Content-Encoding was not undone: nothing is replaced in silence.
     pub fn text(self) -> Result<String> {
-        self.into_text(&Headers::new())
+        self.into_text(&Headers::new(), None)
     }
 
-    /// The same, of a body whose head is still there.
-    pub(crate) fn into_text(mut self, headers: &Headers) -> Result<String> {
-        let bytes = self.collect()?;
-        text::decode(bytes).map_err(|mistake| {
-            self.note_content(headers);
-            let labels = self.labels.take().unwrap_or_default();
-            self.error(ErrorKind::Decode, format!("the body is not UTF-8 ({mistake}){labels}"))
-        })
+    /// Reads the body as text in this charset, a label of the WHATWG Encoding Standard, and not in the one
+    /// that was announced. A byte order mark still comes before it.
+    ///
+    /// # Errors
+    /// As [`text`](Body::text).
+    ///
+    /// ```no_run
+    /// let page = longwire::get("http://example.com/")?.into_body().text_as("windows-1252")?;
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn text_as(self, charset: &str) -> Result<String> {
+        self.into_text(&Headers::new(), Some(charset))
     }
 
-    /// Reads the body as UTF-8 text, with U+FFFD in place of what is not. A byte order mark at its
-    /// beginning is left out.
+    /// Reads the body as text, as [`text`](Body::text) does, with U+FFFD in place of what is not of its
+    /// charset. A charset that is unknown, or needs the feature `charset`, is taken for UTF-8, so that of
+    /// most of them at least the ASCII characters are right.
     ///
     /// # Errors
     /// As [`bytes`](Body::bytes).
     pub fn text_lossy(self) -> Result<String> {
-        self.bytes().map(text::decode_lossy)
+        self.into_text_lossy(&Headers::new())
     }
 
     /// Copies the body to `writer`, to its end, and returns how many bytes that were.
