@@ -1,5 +1,6 @@
 //! The client: the steps of one request, from its deadline to its response.
 
+mod blocks;
 pub(crate) mod builder;
 pub(crate) mod direct;
 mod exchange;
