@@ -64,6 +64,7 @@
 //! | add headers, a query, credentials, a form, a body | [`RequestBuilder`] |
 //! | build a request without a client, to be sent later | [`Request`], [`Client::send`] |
 //! | send a file, a reader, a chunked body | [`SendBody`] |
+//! | send a form with files | [`multipart::Form`] |
 //! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`] |
 //! | keep head and body apart | [`Response::into_parts`], [`ResponseHead`], [`Body`] |
 //! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::copy_to`] |
@@ -248,6 +249,7 @@ pub use client::builder::ClientBuilder;
 pub use client::hooks::{Hop, Outgoing};
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
+pub use ext::multipart;
 pub use headers::{Headers, HeadersIter};
 pub use message::body::Body;
 pub use message::connection_info::ConnectionInfo;

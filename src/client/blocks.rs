@@ -72,7 +72,7 @@ fn parts<'p>(body: &'p mut SendBody<'_>, parts_of_body: &mut VecDeque<Part<'p>>)
         Kind::Shared(bytes) => Source::Bytes(bytes),
         Kind::File { file, start, .. } => Source::File(file, *start),
         Kind::Reader { reader, started, .. } => Source::Reader(&mut **reader, started),
-        Kind::Chain(chain) => return chain.iter_mut().try_for_each(|part| parts(part, parts_of_body)),
+        Kind::Chain { parts: chain, .. } => return chain.iter_mut().try_for_each(|part| parts(part, parts_of_body)),
         Kind::Unusable(error) => return Err(error.clone()),
     };
     parts_of_body.push_back(Part { source, remaining });

@@ -45,7 +45,7 @@ pub struct RequestBuilder<'b> {
 impl<'b> RequestBuilder<'b> {
     /// Does the next step, if none has failed so far.
     #[inline]
-    fn step(mut self, step: impl FnOnce(&mut Request<'b>) -> Result<()>) -> Self {
+    pub(crate) fn step(mut self, step: impl FnOnce(&mut Request<'b>) -> Result<()>) -> Self {
         if let Ok(request) = &mut self.request {
             if let Err(mistake) = step(request) {
                 let mistake = mistake.with_request(&request.method, &request.url);
