@@ -123,6 +123,7 @@
 //! | chunk line; trailers | 4 KiB; 16 KiB and 64 fields | |
 //! | redirects | 10 | [`max_redirects`](ClientBuilder::max_redirects) |
 //! | body collected by `bytes` or `text` | 64 MiB | [`Response::limit`] |
+//! | parts of a request body gathered for one write; with a file among them | 16 KiB; 64 KiB | |
 //! | body kept by [`error_for_status`](Response::error_for_status); time waited for it | 8 KiB; 1 s | |
 //! | a proxy's response to CONNECT; its interim responses together; body kept of a refusal | 16 KiB and 64 fields; 16 KiB; 8 KiB | |
 //! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
@@ -236,6 +237,11 @@ mod ext;
 #[doc(hidden)]
 pub mod fuzzing;
 
+/// Forms with files: `multipart/form-data` (RFC 7578).
+pub mod multipart {
+    pub use crate::ext::multipart::{Form, Part};
+}
+
 /// Transports: what a client connects by, and what it reads from and writes to.
 pub mod transport {
     pub use crate::client::direct::Direct;
@@ -249,7 +255,6 @@ pub use client::builder::ClientBuilder;
 pub use client::hooks::{Hop, Outgoing};
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
-pub use ext::multipart;
 pub use headers::{Headers, HeadersIter};
 pub use message::body::Body;
 pub use message::connection_info::ConnectionInfo;

@@ -2,4 +2,4 @@
 //!
 //! A file here may add methods to the types below it, but none of their fields.
 
-pub mod multipart;
+pub(crate) mod multipart;

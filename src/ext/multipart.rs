@@ -46,7 +46,8 @@ pub struct Form<'b> {
 }
 
 impl<'b> Form<'b> {
-    /// Creates a form without parts.
+    /// Creates a form without parts. Sent so, it is the closing delimiter alone, as from a browser, and not
+    /// every parser takes it (RFC 2046 §5.1.1 wants at least one part).
     pub const fn new() -> Form<'b> {
         Form { parts: Vec::new() }
     }
@@ -79,13 +80,13 @@ impl<'b> Form<'b> {
             if let Some(error) = part.deferred_error {
                 return Err(error);
             }
-            head.extend_from_slice(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"").as_bytes());
+            put(&mut head, &["--", &boundary, "\r\nContent-Disposition: form-data; name=\""]);
             put_escaped(&mut head, &with_crlf(&name));
             put_fields(&mut head, part.file_name.as_deref(), &part.headers);
             chain.extend([SendBody::from(head), part.body]);
             head = Vec::from(b"\r\n");
         }
-        head.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        put(&mut head, &["--", &boundary, "--\r\n"]);
         chain.push(head.into());
         let content_type = format!("multipart/form-data; boundary={boundary}");
         Ok((SendBody::chain(chain).bound_to(&content_type), content_type))
@@ -196,7 +197,8 @@ impl<'b> Request<'b> {
     /// [`ErrorKind::InvalidRequest`] for the first mistake in a part, and if a `Content-Type` is set;
     /// then nothing has changed.
     pub fn set_multipart(&mut self, form: Form<'b>) -> Result<()> {
-        if self.headers().contains("content-type") && self.headers().get("content-type") != self.body().content_type() {
+        let of_an_earlier_form = self.body().content_type().map(str::as_bytes);
+        if self.headers().contains("content-type") && self.headers().get_bytes("content-type") != of_an_earlier_form {
             return Err(foreign_content_type());
         }
         let (body, content_type) = form.into_body()?;
@@ -242,28 +244,30 @@ fn add_field(headers: &mut Headers, name: &str, value: &[u8]) -> Result<()> {
 /// Ends the field `Content-Disposition`, whose last name is open, and writes the others.
 fn put_fields(head: &mut Vec<u8>, file_name: Option<&str>, headers: &Headers) {
     if let Some(file_name) = file_name {
-        head.extend_from_slice(b"\"; filename=\"");
+        put(head, &["\"; filename=\""]);
         put_escaped(head, file_name);
     }
-    head.extend_from_slice(b"\"\r\n");
+    put(head, &["\"\r\n"]);
     if file_name.is_some() && !headers.contains("content-type") {
-        head.extend_from_slice(b"Content-Type: application/octet-stream\r\n");
+        put(head, &["Content-Type: application/octet-stream\r\n"]);
     }
     for (name, value) in headers.iter() {
-        for piece in [name.as_bytes(), b": ", value, b"\r\n"] {
-            head.extend_from_slice(piece);
-        }
+        put(head, &[name.as_bytes(), b": ", value, b"\r\n"]);
     }
-    head.extend_from_slice(b"\r\n");
+    put(head, &["\r\n"]);
+}
+
+fn put<P: AsRef<[u8]>>(head: &mut Vec<u8>, pieces: &[P]) {
+    pieces.iter().for_each(|piece| head.extend_from_slice(piece.as_ref()));
 }
 
 /// Appends a name, in which exactly CR, LF and the quotation mark are escaped.
 fn put_escaped(head: &mut Vec<u8>, name: &str) {
     for byte in name.bytes() {
         match byte {
-            b'\r' => head.extend_from_slice(b"%0D"),
-            b'\n' => head.extend_from_slice(b"%0A"),
-            b'"' => head.extend_from_slice(b"%22"),
+            b'\r' => put(head, &["%0D"]),
+            b'\n' => put(head, &["%0A"]),
+            b'"' => put(head, &["%22"]),
             byte => head.push(byte),
         }
     }

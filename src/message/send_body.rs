@@ -86,7 +86,8 @@ impl<'b> SendBody<'b> {
     }
 
     /// A body of several parts, one after the other. Its length is known if the lengths of all parts
-    /// are; else it is sent in chunks. It can be sent again if all parts can.
+    /// are; else it is sent in chunks. It can be sent again if all parts can. Small parts of bytes and files
+    /// leave together; what a reader gives leaves at once.
     ///
     /// ```
     /// use longwire::SendBody;

@@ -2,13 +2,13 @@
 //! files that change meanwhile.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Cursor, Write};
+use std::io::{self, Cursor, Seek, SeekFrom, Write};
 
 use longwire::multipart::{Form, Part};
 use longwire::{Client, Error, ErrorKind, Fate, Stage};
 
 use super::{Folder, URL, arriving, boundary};
-use crate::support::peer::Peer;
+use crate::support::peer::{LIMIT, Peer};
 use crate::support::script::{Script, connection, raw, reply};
 
 #[test]
@@ -47,6 +47,21 @@ fn a_small_form_leaves_in_one_write_with_its_head() {
     assert_eq!(arriving(form().file("f", path).expect("it is there")).writes(), 2);
     // The head with what comes before the reader, what it gives, and the end with the last chunk.
     assert_eq!(arriving(form().part("r", Part::reader(Cursor::new("read")))).writes(), 3);
+}
+
+#[test]
+fn a_form_waits_for_a_100_that_is_expected() {
+    let script = Script::answering(reply(200).continues());
+    let form = Form::new().text("a", "b").part("r", Part::reader(Cursor::new("read")));
+    let request = script.client().post(URL).multipart(form).expect_continue(LIMIT);
+    assert!(request.send().expect("a response").is_request_complete());
+    assert!(script.seen()[0].is_complete());
+
+    let refusing = Script::answering(reply(413).early());
+    let request = refusing.client().post(URL).multipart(Form::new().text("a", "b")).expect_continue(LIMIT);
+    let response = request.send().expect("a response");
+    assert_eq!((response.status().as_u16(), response.is_request_complete()), (413, false));
+    assert_eq!(refusing.seen()[0].body_length(), 0);
 }
 
 /// Fields and a file, all of which can be sent again.
@@ -139,7 +154,7 @@ fn with_changed_file(length: usize, change: impl FnOnce(&File)) -> (Result<(), E
     let client = script.client();
     let form = Form::new().file("log", &path).expect("it is there").text("after", "x");
     let request = client.post(URL).multipart(form).build().expect("a request");
-    change(&OpenOptions::new().append(true).open(&path).expect("the file"));
+    change(&OpenOptions::new().write(true).open(&path).expect("the file"));
     (client.send(request).map(drop), script)
 }
 
@@ -159,7 +174,10 @@ fn a_file_that_became_shorter_is_a_body_error_and_its_connection_is_closed() {
 #[test]
 fn a_file_that_grew_is_sent_with_the_length_that_it_had() {
     for length in [100, 65_536, 200_000] {
-        let (outcome, script) = with_changed_file(length, |mut file| file.write_all(b"more").expect("it is writable"));
+        let (outcome, script) = with_changed_file(length, |mut file| {
+            file.seek(SeekFrom::End(0)).expect("its end");
+            file.write_all(b"more").expect("it is writable");
+        });
         outcome.expect("a response");
         let seen = &script.seen()[0];
         assert!(seen.is_complete());
