@@ -22,7 +22,8 @@ const READER_BLOCK_BYTES: usize = 16 * 1024;
 /// Bytes that are read from a file at a time.
 const FILE_BLOCK_BYTES: usize = 64 * 1024;
 
-/// The longest block of bytes that are written from where they are.
+/// The longest block of bytes that are written from where they are: no more than is sent before the response
+/// is polled.
 const SLICE_BYTES_MAX: usize = 1024 * 1024;
 
 /// What may follow the content of a block: the end of its chunk, and the last chunk.
@@ -120,7 +121,7 @@ impl<'p> BodyBlocks<'p> {
     }
 
     /// The beginning of the body, for the write of the head: as much as can be had without waiting for a
-    /// reader, and takes at most `bytes_max` with its chunk line.
+    /// reader, and is at most `bytes_max` long with its chunk line.
     pub(super) fn first(&mut self, bytes_max: usize) -> Result<&[u8]> {
         let around = match self.framing {
             BlockFraming::Length => 0,

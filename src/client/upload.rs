@@ -39,7 +39,7 @@ enum Content<'c> {
 }
 
 /// Sends the head that was put into the connection's buffer, and a body that is not small or waits for
-/// a 100 (Continue).
+/// a 100 (Continue). Without such a wait, the beginning of the body leaves with the head.
 pub(crate) fn send(
     lease: &mut Lease,
     body: &mut SendBody<'_>,
