@@ -191,8 +191,6 @@ impl<'p> BodyBlocks<'p> {
             count += got;
             if got == 0 || part.remaining == Some(0) {
                 self.end_part()?; // before its last bytes may make the request complete
-            } else if is_reader {
-                break;
             }
         }
         Ok(count)

@@ -100,11 +100,14 @@ fn nothing_that_can_be_sent_waits_for_a_reader() {
             Some(length) => SendBody::sized_reader(reader, length),
             None => SendBody::reader(reader),
         };
-        let chain = SendBody::chain(["before".into(), "-".into(), reader, "-".into(), "after".into()]);
+        let second = AfterTheRest { script: script.clone(), received: vec![12, 14], pieces: vec!["er"] };
+        let second = SendBody::reader(second);
+        let chain = SendBody::chain(["before".into(), "-".into(), reader, "-".into(), second, "after".into()]);
         script.client().post(URL).body(chain).send().expect("a response");
         let seen = &script.seen()[0];
-        assert_eq!(seen.body(), b"before-read-after");
-        assert_eq!(seen.writes(), if length.is_some() { 3 } else { 4 });
+        assert_eq!(seen.body(), b"before-read-erafter");
+        // Each piece of a reader is a write of its own, the last of a sized one with the bytes after it.
+        assert_eq!(seen.writes(), if length.is_some() { 5 } else { 6 });
     }
 }
 
