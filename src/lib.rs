@@ -64,6 +64,7 @@
 //! | add headers, a query, credentials, a form, a body | [`RequestBuilder`] |
 //! | build a request without a client, to be sent later | [`Request`], [`Client::send`] |
 //! | send a file, a reader, a chunked body | [`SendBody`] |
+//! | send a form with files | [`multipart::Form`] |
 //! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`] |
 //! | keep head and body apart | [`Response::into_parts`], [`ResponseHead`], [`Body`] |
 //! | read compressed bodies | the features `gzip`, `brotli`, `zstd`; [`Body::coding`], [`Body::wire_bytes`] |
@@ -138,6 +139,7 @@
 //! | content codings on top of each other; the window of Zstandard, of Brotli | 2; 8 MiB, 16 MiB | |
 //! | body collected by `bytes`, `text` or `json` | 64 MiB | [`Response::limit`] |
 //! | arrays and objects inside each other in JSON that is read | 127 | |
+//! | parts of a request body gathered for one write; with a file among them | 16 KiB; 64 KiB | |
 //! | body kept by [`error_for_status`](Response::error_for_status); time waited for it | 8 KiB; 1 s | |
 //! | a proxy's response to CONNECT; its interim responses together; body kept of a refusal | 16 KiB and 64 fields; 16 KiB; 8 KiB | |
 //! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
@@ -255,6 +257,11 @@ mod ext;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+
+/// Forms with files: `multipart/form-data` (RFC 7578).
+pub mod multipart {
+    pub use crate::ext::multipart::{Form, Part};
+}
 
 /// Transports: what a client connects by, and what it reads from and writes to.
 pub mod transport {

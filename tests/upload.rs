@@ -1,7 +1,9 @@
-//! What goes out: request bodies of every kind, whole and broken. Servers that answer before the end (413,
-//! 100, 417) are in `upload/early.rs`; heads, and what is refused before anything is sent, in
-//! `requests.rs`.
+//! What goes out: request bodies of every kind, whole and broken. Bodies of several parts are in
+//! `upload/chains.rs`; servers that answer before the end (413, 100, 417) in `upload/early.rs`; heads, and
+//! what is refused before anything is sent, in `requests.rs`; forms with files in `multipart.rs`.
 
+#[path = "upload/chains.rs"]
+mod chains;
 #[path = "upload/early.rs"]
 mod early;
 mod support;

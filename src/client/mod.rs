@@ -2,6 +2,7 @@
 
 #[cfg(feature = "__coding")]
 mod accept_encoding;
+mod blocks;
 pub(crate) mod builder;
 pub(crate) mod direct;
 mod exchange;

@@ -8,19 +8,14 @@
 //! [`STALLS_MAX`] ticks, for otherwise both sides would wait for each other. When a write fails, what the
 //! server had sent before it closed is still read.
 
-use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
+use crate::client::blocks::BodyBlocks;
 use crate::client::response_reader::ResponseReader;
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::message::send_body::{Kind, SendBody, Upload, read_at};
+use crate::message::send_body::{Kind, SendBody, Upload};
 use crate::net::deadline::Deadline;
 use crate::net::pool::lease::Lease;
-use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
-use crate::wire::framing::at_most;
 use crate::wire::response_head::Head;
 
 /// Bytes of a large body that are sent with the head: what a new connection takes without a stall.
@@ -37,35 +32,35 @@ const STALLS_MAX: u32 = 12;
 /// Bytes that are sent before the response is polled.
 const POLL_EVERY_BYTES: usize = 1024 * 1024;
 
-/// Bytes that are read from a reader at a time, and so the largest chunk.
-const READER_BLOCK_BYTES: usize = 16 * 1024;
-
-/// Bytes that are read from a file at a time.
-const FILE_BLOCK_BYTES: usize = 64 * 1024;
+/// What is to be sent after the head.
+enum Content<'c> {
+    Bytes(&'c [u8]),
+    Blocks(BodyBlocks<'c>),
+}
 
 /// Sends the head that was put into the connection's buffer, and a body that is not small or waits for
-/// a 100 (Continue).
+/// a 100 (Continue). Without such a wait, the beginning of the body leaves with the head.
 pub(crate) fn send(
     lease: &mut Lease,
     body: &mut SendBody<'_>,
     expect: Option<Duration>,
     reader: &mut ResponseReader<'_>,
 ) -> Result<Upload> {
-    let length = body.len();
-    let first = match &body.0 {
-        Kind::Bytes(bytes) if expect.is_none() => &bytes[..bytes.len().min(FIRST_BYTES)],
-        Kind::Shared(bytes) if expect.is_none() => &bytes[..bytes.len().min(FIRST_BYTES)],
-        _ => &[],
+    let mut content = match &body.0 {
+        Kind::Bytes(bytes) => Content::Bytes(bytes),
+        Kind::Shared(bytes) => Content::Bytes(bytes),
+        _ => Content::Blocks(BodyBlocks::new(body)?),
     };
-    let skip = first.len();
-    if length == Some(0) {
-        // The head alone would be the whole request: what must not follow is found first.
-        BodyBlocks::new(body, length)?.check_end()?;
-        return match lease.send(&[]) {
-            Ok(()) => Ok(Upload::Complete),
-            Err(error) => after_broken_write(lease, reader, error),
-        };
-    }
+    let room = lease.buffer.size().saturating_sub(lease.buffer.bytes().len());
+    let first = match &mut content {
+        _ if expect.is_some() => &[],
+        Content::Bytes(bytes) => {
+            let (first, rest) = bytes.split_at(bytes.len().min(FIRST_BYTES));
+            *bytes = rest;
+            first
+        }
+        Content::Blocks(blocks) => blocks.first(room)?,
+    };
     if let Err(error) = lease.send(first) {
         return after_broken_write(lease, reader, error);
     }
@@ -79,10 +74,9 @@ pub(crate) fn send(
         }
     }
     let uploader = Uploader::new(lease, reader);
-    match &body.0 {
-        Kind::Bytes(bytes) => uploader.write_all(&bytes[skip..]),
-        Kind::Shared(bytes) => uploader.write_all(&bytes[skip..]),
-        _ => uploader.stream(BodyBlocks::new(body, length)?),
+    match content {
+        Content::Bytes(bytes) => uploader.write_all(bytes),
+        Content::Blocks(blocks) => uploader.stream(blocks),
     }
 }
 
@@ -196,170 +190,4 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
         }
         Ok(rejects_body || is_stalled)
     }
-}
-
-/// A part of a body that is being sent.
-struct Part<'p> {
-    source: Source<'p>,
-    /// Bytes left of its length; `None` where that is unknown.
-    remaining: Option<u64>,
-}
-
-enum Source<'p> {
-    Bytes(&'p [u8]),
-    /// From that position; a file that grows meanwhile is sent with the length that it had.
-    File(&'p File, u64),
-    Reader(&'p mut (dyn Read + Send), &'p mut bool),
-}
-
-impl Part<'_> {
-    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
-        match &mut self.source {
-            Source::Bytes(bytes) => bytes.read(block),
-            Source::File(file, position) => {
-                let count = read_at(file, block, *position)?;
-                *position += count as u64;
-                Ok(count)
-            }
-            Source::Reader(reader, started) => {
-                **started = true; // from here on the body cannot be sent again
-                reader.read(block)
-            }
-        }
-    }
-}
-
-/// The parts of a body; reading from one makes a second time impossible.
-fn parts<'p>(body: &'p mut SendBody<'_>, parts_of_body: &mut VecDeque<Part<'p>>) -> Result<()> {
-    let remaining = body.len();
-    let source = match &mut body.0 {
-        Kind::Empty => return Ok(()),
-        Kind::Bytes(bytes) => Source::Bytes(bytes),
-        Kind::Shared(bytes) => Source::Bytes(bytes),
-        Kind::File { file, start, .. } => Source::File(file, *start),
-        Kind::Reader { reader, started, .. } => Source::Reader(&mut **reader, started),
-        Kind::Chain(chain) => return chain.iter_mut().try_for_each(|part| parts(part, parts_of_body)),
-        Kind::Unusable(error) => return Err(error.clone()),
-    };
-    parts_of_body.push_back(Part { source, remaining });
-    Ok(())
-}
-
-/// A body in blocks, ready to be written: with their chunk lines where the whole length is not known,
-/// each part held to its length where that is.
-struct BodyBlocks<'p> {
-    parts: VecDeque<Part<'p>>,
-    framing: BlockFraming,
-    block: Vec<u8>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum BlockFraming {
-    Length,
-    Chunked,
-    /// The last chunk was given out.
-    Ended,
-}
-
-impl<'p> BodyBlocks<'p> {
-    fn new(body: &'p mut SendBody<'_>, length: Option<u64>) -> Result<BodyBlocks<'p>> {
-        let mut list = VecDeque::new();
-        parts(body, &mut list)?;
-        let is_file = |part: &Part<'_>| matches!(part.source, Source::File(..));
-        let room = match length {
-            Some(0) => 1, // for the check of the end alone
-            _ if list.iter().any(is_file) => FILE_BLOCK_BYTES,
-            _ => READER_BLOCK_BYTES,
-        };
-        let framing = if length.is_some() { BlockFraming::Length } else { BlockFraming::Chunked };
-        let block = vec![0; SIZE_LINE_BYTES_MAX + room + LAST_CHUNK.len()];
-        Ok(BodyBlocks { parts: list, framing, block })
-    }
-
-    /// The next block to write, or `None` after the last.
-    fn next(&mut self) -> Result<Option<&[u8]>> {
-        let room = self.block.len() - SIZE_LINE_BYTES_MAX - LAST_CHUNK.len();
-        while let Some(part) = self.parts.front_mut() {
-            let room = part.remaining.map_or(room, |remaining| at_most(remaining, room));
-            let count = match room {
-                0 => 0,
-                room => read(part, &mut self.block[SIZE_LINE_BYTES_MAX..SIZE_LINE_BYTES_MAX + room])?,
-            };
-            match &mut part.remaining {
-                Some(remaining) if count == 0 && *remaining > 0 => {
-                    return Err(invalid(format!(
-                        "the body's reader ended {remaining} bytes before its announced length"
-                    )));
-                }
-                Some(remaining) => *remaining -= count as u64,
-                None => {}
-            }
-            if count == 0 || part.remaining == Some(0) {
-                self.end_part()?; // before its last bytes may make the request complete
-            }
-            if count > 0 {
-                return Ok(Some(self.frame(count)));
-            }
-        }
-        match self.framing {
-            BlockFraming::Chunked => {
-                self.framing = BlockFraming::Ended;
-                Ok(Some(LAST_CHUNK))
-            }
-            BlockFraming::Length | BlockFraming::Ended => Ok(None),
-        }
-    }
-
-    /// The block of `count` bytes that was read: as it is, or as a chunk.
-    fn frame(&mut self, count: usize) -> &[u8] {
-        let end = SIZE_LINE_BYTES_MAX + count;
-        if self.framing == BlockFraming::Length {
-            return &self.block[SIZE_LINE_BYTES_MAX..end];
-        }
-        let mut line = [0; SIZE_LINE_BYTES_MAX];
-        let line = encode_size(count, &mut line);
-        let start = SIZE_LINE_BYTES_MAX - line.len();
-        self.block[start..SIZE_LINE_BYTES_MAX].copy_from_slice(line);
-        self.block[end..end + 2].copy_from_slice(b"\r\n");
-        &self.block[start..end + 2]
-    }
-
-    /// Every part of a body without content must be at its end.
-    fn check_end(mut self) -> Result<()> {
-        while !self.parts.is_empty() {
-            self.end_part()?;
-        }
-        Ok(())
-    }
-
-    /// Leaves the first part. A reader whose length was announced must be at its end.
-    fn end_part(&mut self) -> Result<()> {
-        let Some(mut part) = self.parts.pop_front() else { return Ok(()) };
-        let is_sized_reader = matches!(part.source, Source::Reader(..)) && part.remaining.is_some();
-        let at = self.block.len() - 1;
-        if is_sized_reader && read(&mut part, &mut self.block[at..])? > 0 {
-            return Err(invalid("the body's reader goes on past its announced length"));
-        }
-        Ok(())
-    }
-}
-
-/// One read of a part, whatever signals come.
-fn read(part: &mut Part<'_>, block: &mut [u8]) -> Result<usize> {
-    loop {
-        match part.read(block) {
-            Ok(count) if count > block.len() => {
-                return Err(invalid("the body's reader claims more than it was given room for"));
-            }
-            Ok(count) => return Ok(count),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                return Err(Error::from_io(ErrorKind::Body, "reading the request body", error).at(Stage::Send));
-            }
-        }
-    }
-}
-
-fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Body, what).at(Stage::Send)
 }

@@ -9,3 +9,4 @@ mod http_types;
 mod json;
 #[cfg(feature = "log")]
 pub(crate) mod log;
+pub(crate) mod multipart;

@@ -413,8 +413,9 @@ impl<'b> Request<'b> {
         if let Some(error) = self.options.deferred_error.as_ref().or(headers.deferred_error.as_ref()) {
             return Err(error.clone());
         }
-        if let Kind::Unusable(_) | Kind::Chain(_) = self.body.0 {
+        if let Kind::Unusable(_) | Kind::Chain { .. } = self.body.0 {
             self.body.check()?;
+            self.check_content_type(headers)?;
         }
         if self.method == Method::TRACE {
             self.check_trace(headers)?;
@@ -454,6 +455,14 @@ impl<'b> Request<'b> {
             return Err(invalid("Connection: upgrade needs an Upgrade field"));
         }
         Ok(())
+    }
+
+    /// A body that only one `Content-Type` makes sense of is sent with that one.
+    fn check_content_type(&self, headers: &Headers) -> Result<()> {
+        match self.body.content_type() {
+            Some(only) if headers.get("content-type") != Some(only) => Err(foreign_content_type()),
+            _ => Ok(()),
+        }
     }
 
     /// RFC 9110 §9.3.8: the recipient sends back what it received.
@@ -514,6 +523,13 @@ impl fmt::Debug for Request<'_> {
             .field("body", &self.body)
             .finish()
     }
+}
+
+pub(crate) fn foreign_content_type() -> Error {
+    invalid(
+        "Content-Type is set beside multipart: leave it out, since the form sets it, \
+         with the boundary between its parts",
+    )
 }
 
 fn connect_refused() -> Error {

@@ -57,7 +57,11 @@ pub(crate) enum Kind<'b> {
         started: bool,
     },
     /// Parts that follow each other; none of them is a chain.
-    Chain(Vec<SendBody<'b>>),
+    Chain {
+        parts: Vec<SendBody<'b>>,
+        /// The one `Content-Type` by which a recipient can tell the parts apart, if there is such a one.
+        content_type: Option<Box<str>>,
+    },
     /// A file that could not be used; the error is returned when the request is sent.
     Unusable(Error),
 }
@@ -82,7 +86,8 @@ impl<'b> SendBody<'b> {
     }
 
     /// A body of several parts, one after the other. Its length is known if the lengths of all parts
-    /// are; else it is sent in chunks. It can be sent again if all parts can.
+    /// are; else it is sent in chunks. It can be sent again if all parts can. Small parts of bytes and files
+    /// leave together; what a reader gives leaves at once.
     ///
     /// ```
     /// use longwire::SendBody;
@@ -94,11 +99,30 @@ impl<'b> SendBody<'b> {
         let mut flat = Vec::new();
         for part in parts {
             match part.0 {
-                Kind::Chain(inner) => flat.extend(inner),
+                Kind::Chain { parts: inner, .. } => flat.extend(inner),
                 _ => flat.push(part),
             }
         }
-        if flat.iter().all(SendBody::is_none) { SendBody::empty() } else { SendBody(Kind::Chain(flat)) }
+        match flat.iter().all(SendBody::is_none) {
+            true => SendBody::empty(),
+            false => SendBody(Kind::Chain { parts: flat, content_type: None }),
+        }
+    }
+
+    /// Binds a chain to the only `Content-Type` that it may be sent with.
+    pub(crate) fn bound_to(mut self, only: &str) -> SendBody<'b> {
+        if let Kind::Chain { content_type, .. } = &mut self.0 {
+            *content_type = Some(only.into());
+        }
+        self
+    }
+
+    /// Returns the only `Content-Type` that the body may be sent with, if it is bound to one.
+    pub(crate) fn content_type(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Chain { content_type, .. } => content_type.as_deref(),
+            _ => None,
+        }
     }
 
     /// Returns the length in bytes, where it is known beforehand.
@@ -108,7 +132,7 @@ impl<'b> SendBody<'b> {
             Kind::Empty | Kind::Unusable(_) => Some(0),
             Kind::Bytes(bytes) => Some(bytes.len() as u64),
             Kind::Shared(bytes) => Some(bytes.len() as u64),
-            Kind::Chain(parts) => parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.len()?)),
+            Kind::Chain { parts, .. } => parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.len()?)),
             Kind::File { length, .. } => Some(*length),
             Kind::Reader { length, .. } => *length,
         }
@@ -148,7 +172,7 @@ impl<'b> SendBody<'b> {
     pub(crate) fn is_replayable(&self) -> bool {
         match &self.0 {
             Kind::Reader { started, .. } => !started,
-            Kind::Chain(parts) => parts.iter().all(SendBody::is_replayable),
+            Kind::Chain { parts, .. } => parts.iter().all(SendBody::is_replayable),
             _ => true,
         }
     }
@@ -163,7 +187,10 @@ impl<'b> SendBody<'b> {
                 Kind::File { file: file.try_clone().ok()?, start: *start, length: *length }
             }
             Kind::Reader { .. } => return None,
-            Kind::Chain(parts) => Kind::Chain(parts.iter().map(SendBody::try_clone).collect::<Option<_>>()?),
+            Kind::Chain { parts, content_type } => Kind::Chain {
+                parts: parts.iter().map(SendBody::try_clone).collect::<Option<_>>()?,
+                content_type: content_type.clone(),
+            },
             Kind::Unusable(error) => Kind::Unusable(error.clone()),
         }))
     }
@@ -172,7 +199,7 @@ impl<'b> SendBody<'b> {
     pub(crate) fn check(&self) -> Result<()> {
         match &self.0 {
             Kind::Unusable(error) => Err(error.clone()),
-            Kind::Chain(parts) => parts.iter().try_for_each(SendBody::check),
+            Kind::Chain { parts, .. } => parts.iter().try_for_each(SendBody::check),
             _ => Ok(()),
         }
     }
@@ -190,7 +217,7 @@ impl fmt::Debug for SendBody<'_> {
         let name = match &self.0 {
             Kind::Empty => "Empty",
             Kind::Bytes(_) | Kind::Shared(_) => "Bytes",
-            Kind::Chain(_) => "Chain",
+            Kind::Chain { .. } => "Chain",
             Kind::File { .. } => "File",
             Kind::Reader { .. } => "Reader",
             Kind::Unusable(_) => "Unusable",

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use longwire::multipart::{Form, Part};
 use longwire::transport::{Connect, Deadline, Direct, Query, Resolve, Stream, Target};
 use longwire::{
     Body, BodyEnd, CallId, CancelToken, Client, ClientBuilder, CloseCounts, CloseReason, ConnectionId, ConnectionInfo,
@@ -192,6 +193,31 @@ fn what_a_body_is_made_of() {
     let _ = |file: &File, owned: File| -> [SendBody<'static>; 3] {
         [file.into(), owned.into(), SendBody::reader(io::empty())]
     };
+}
+
+#[test]
+fn a_form_and_its_parts() {
+    let text = String::from("text");
+    let build = || -> Result<Form<'_>> {
+        let part: Part<'_> = Part::bytes(&text).file_name(&text).content_type("a/b").header("X", b"y").header("X", "y");
+        let form: Form<'_> = Form::new()
+            .text("a", &text)
+            .text("b", 7)
+            .file("c", &text)?
+            .part("d", part)
+            .part("e", Part::text(1.5))
+            .part("f", Part::file(&text)?)
+            .part("g", Part::reader(text.as_bytes()))
+            .part("h", Part::sized_reader(text.as_bytes(), 4))
+            .part("i", SendBody::empty());
+        Ok(form)
+    };
+    drop(build());
+    let _: fn(B<'static>, Form<'static>) -> B<'static> = B::multipart;
+    let _: fn(&mut Request<'static>, Form<'static>) -> Result<()> = Request::set_multipart;
+    fn is_send<T: Send>() {}
+    is_send::<Form<'_>>();
+    is_send::<Part<'_>>();
 }
 
 #[test]
