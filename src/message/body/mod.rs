@@ -8,6 +8,7 @@ pub(crate) mod framed;
 #[cfg(feature = "__coding")]
 mod coded;
 mod collect;
+mod labels;
 mod text;
 
 use std::borrow::Cow;
@@ -24,7 +25,7 @@ use crate::headers::Headers;
 use crate::message::body::coded::{Coded, Decoded};
 use crate::message::body::collect::{COLLECT_BYTES_MAX, Collected};
 use crate::message::body::framed::{Found, Framed};
-use crate::message::body::text::ContentLabels;
+use crate::message::body::labels::ContentLabels;
 use crate::message::connection_info::ConnectionInfo;
 use crate::method::Method;
 use crate::net::deadline::Deadline;
