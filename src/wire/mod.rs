@@ -3,9 +3,13 @@
 //! Nothing here names a socket, a reader or a clock. Every function takes slices and returns what they
 //! mean, so its tests need no network.
 
+#[cfg(any(feature = "digest", fuzzing, test))]
+pub(crate) mod auth_param;
 pub(crate) mod challenge;
 pub(crate) mod chunked;
 pub(crate) mod decode;
+#[cfg(feature = "digest")]
+pub(crate) mod digest;
 pub(crate) mod framing;
 pub(crate) mod head_lines;
 pub(crate) mod request_head;

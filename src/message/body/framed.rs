@@ -170,6 +170,34 @@ impl Framed {
         }
         self.lease.close(CloseReason::Unfinished);
     }
+
+    /// Gives the body up as [`drain_or_close`](Framed::drain_or_close) does, but waits for what has not
+    /// arrived, until then and within the limits of the request. The only error is a cancel.
+    #[cfg(feature = "digest")]
+    pub(crate) fn drain_until(mut self, until: &Deadline) -> Result<()> {
+        let is_small = |decoder: &Decoder| decoder.remaining().is_none_or(|left| left <= DROP_BYTES_MAX as u64);
+        let is_kept = matches!(self.reuse, Reuse::Keep(_)) && !self.lease.is_inherited();
+        while is_kept && is_small(&self.decoder) && self.bytes <= DROP_BYTES_MAX as u64 {
+            match self.next() {
+                Ok(Found::Data(count)) => {
+                    self.lease.buffer.consume(count);
+                    self.advance(count);
+                }
+                Ok(Found::End) => {
+                    self.release_or_close();
+                    return Ok(());
+                }
+                Ok(Found::Nothing) => match self.lease.check_cancelled().and_then(|()| self.fill(until)) {
+                    Ok(1..) => {}
+                    Err(cancelled) if cancelled.is_cancelled() => return Err(cancelled),
+                    Ok(0) | Err(_) => break,
+                },
+                Err(_) => break,
+            }
+        }
+        self.drain_or_close();
+        Ok(())
+    }
 }
 
 /// One read, held to the body's slowest speed.
