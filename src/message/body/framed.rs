@@ -171,13 +171,17 @@ impl Framed {
         self.lease.close(CloseReason::Unfinished);
     }
 
-    /// Gives the body up as [`drain_or_close`](Framed::drain_or_close) does, but waits for what has not
-    /// arrived, until then and within the limits of the request. The only error is a cancel.
+    /// Gives the body up, but waits for what has not arrived, until then and within the limits of the
+    /// request: the connection lives on if that was all, and at most as much as a dropped body takes in. The
+    /// only error is a cancel.
     #[cfg(feature = "digest")]
     pub(crate) fn drain_until(mut self, until: &Deadline) -> Result<()> {
-        let is_small = |decoder: &Decoder| decoder.remaining().is_none_or(|left| left <= DROP_BYTES_MAX as u64);
-        let is_kept = matches!(self.reuse, Reuse::Keep(_)) && !self.lease.is_inherited();
-        while is_kept && is_small(&self.decoder) && self.bytes <= DROP_BYTES_MAX as u64 {
+        if let Reuse::Close(reason) = self.reuse {
+            self.lease.close(reason);
+            return Ok(());
+        }
+        let is_within = |bytes: u64| bytes <= DROP_BYTES_MAX as u64;
+        while is_within(self.bytes) && self.decoder.remaining().is_none_or(is_within) {
             match self.next() {
                 Ok(Found::Data(count)) => {
                     self.lease.buffer.consume(count);
@@ -195,7 +199,7 @@ impl Framed {
                 Err(_) => break,
             }
         }
-        self.drain_or_close();
+        self.lease.close(CloseReason::Unfinished);
         Ok(())
     }
 }
