@@ -13,6 +13,17 @@ mod camera;
 mod exchanges;
 #[path = "digest/origins.rs"]
 mod origins;
+#[cfg(unix)]
+#[path = "support/real_proxies.rs"]
+#[allow(dead_code, reason = "not all proxies are used here")]
+mod real_proxies;
+#[cfg(unix)]
+#[path = "digest/real_servers.rs"]
+mod real_servers;
+#[cfg(unix)]
+#[path = "support/servers.rs"]
+#[allow(dead_code, reason = "most of it is for interop.rs")]
+mod servers;
 mod support;
 
 use camera::{Answer, Camera, Wants, hash_by};

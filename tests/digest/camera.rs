@@ -81,7 +81,7 @@ impl Camera {
 
     /// Answers a request, or refuses it with a challenge.
     pub(crate) fn answer(&self, request: &Seen) -> Reply {
-        match self.judge(request) {
+        match self.judge(request.method(), request.target(), request.header("authorization")) {
             Verdict::Welcome(nonce) if self.wants.announces => {
                 let next = self.give_out();
                 let info = format!("qop=auth, rspauth=\"0\", nextnonce=\"{next}\"");
@@ -99,6 +99,11 @@ impl Camera {
     }
 
     fn challenge(&self, is_stale: bool) -> Reply {
+        let challenge = self.challenge_text(is_stale);
+        reply(401).header("WWW-Authenticate", challenge).body("<html>who are you?</html>")
+    }
+
+    fn challenge_text(&self, is_stale: bool) -> String {
         let nonce = self.give_out();
         let mut challenge = format!("Digest realm=\"IP Camera, \\\"lab\\\"\", nonce=\"{nonce}\", opaque=\"5c,cc\"");
         if let Some(algorithm) = self.wants.algorithm {
@@ -109,7 +114,7 @@ impl Camera {
         }
         challenge += &format!(", stale={}{}", if is_stale { "TRUE" } else { "false" }, self.wants.more);
         self.lock().refused += 1;
-        reply(401).header("WWW-Authenticate", challenge).body("<html>who are you?</html>")
+        challenge
     }
 
     fn give_out(&self) -> String {
@@ -144,10 +149,22 @@ impl Camera {
         self.state.lock().expect("no test panics with the camera")
     }
 
-    fn judge(&self, request: &Seen) -> Verdict {
-        let Some(field) = request.header("authorization") else { return Verdict::Unknown };
+    /// Returns whether it lets this request in; otherwise its challenge.
+    pub(crate) fn admit(&self, method: &str, target: &str, field: Option<&str>) -> Result<(), String> {
+        match self.judge(method, target, field) {
+            Verdict::Welcome(_) => Ok(()),
+            Verdict::Unknown | Verdict::Stale => Err(self.challenge_text(false)),
+            Verdict::Wrong(complaint) => {
+                self.lock().complaints.push(complaint);
+                Err(self.challenge_text(false))
+            }
+        }
+    }
+
+    fn judge(&self, method: &str, target: &str, field: Option<&str>) -> Verdict {
+        let Some(field) = field else { return Verdict::Unknown };
         let Some(answer) = Answer::parse(field) else { return Verdict::Wrong(format!("no Digest: {field}")) };
-        if let Err(complaint) = self.check(request, &answer) {
+        if let Err(complaint) = self.check(method, target, &answer) {
             return Verdict::Wrong(format!("{complaint}: {field}"));
         }
         let count = answer.get("nc").map(|nc| u32::from_str_radix(nc, 16).expect("checked"));
@@ -166,7 +183,7 @@ impl Camera {
     }
 
     /// Checks all of an answer but its nonce and count.
-    fn check(&self, request: &Seen, answer: &Answer) -> Result<(), String> {
+    fn check(&self, method: &str, target: &str, answer: &Answer) -> Result<(), String> {
         let expect = |name: &str, want: Option<&str>| match answer.get(name) == want {
             true => Ok(()),
             false => Err(format!("{name} is {:?}, not {want:?}", answer.get(name))),
@@ -180,7 +197,7 @@ impl Camera {
         };
         let h = |text: String| hash_by(hash, &text);
         expect("realm", Some(realm))?;
-        expect("uri", Some(request.target()))?;
+        expect("uri", Some(target))?;
         expect("opaque", Some("5c,cc"))?;
         expect("algorithm", self.wants.algorithm)?;
         if self.wants.more.contains("userhash=true") {
@@ -196,7 +213,7 @@ impl Camera {
         if is_session {
             secret = h(format!("{secret}:{nonce}:{}", answer.get("cnonce").ok_or("no cnonce")?));
         }
-        let asked = h(format!("{}:{}", request.method(), request.target()));
+        let asked = h(format!("{method}:{target}"));
         let response = match qop {
             None => {
                 for name in ["nc", "cnonce", "qop"] {
