@@ -62,6 +62,7 @@
 //! | send many, with keep-alive | [`Client`]; clones share one connection pool |
 //! | choose timeouts, limits, proxies, TLS | [`ClientBuilder`] |
 //! | add headers, a query, credentials, a form, a body | [`RequestBuilder`] |
+//! | authenticate with Digest, as cameras and routers want it | [`RequestBuilder::digest_auth`] |
 //! | build a request without a client, to be sent later | [`Request`], [`Client::send`] |
 //! | send a file, a reader, a chunked body | [`SendBody`] |
 //! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`] |
@@ -84,9 +85,10 @@
 //! |---|---|
 //! | `tls` | https with rustls (ring), trusting the certificates that the platform trusts |
 //! | `tls-webpki-roots` | https with Mozilla's root certificates built in, for images without a trust store |
+//! | `digest` | Digest authentication (RFC 7616) with SHA-256, SHA-512-256 and MD5 |
 //!
-//! Both are off by default: then an `https` URL is [`ErrorKind::UnsupportedScheme`], and there is no TLS
-//! code in the build. With both, the platform's certificates are used unless the client is built with
+//! All are off by default. Without the first two an `https` URL is [`ErrorKind::UnsupportedScheme`], and there
+//! is no TLS code in the build. With both, the platform's certificates are used unless the client is built with
 //! `Roots::Bundled` ([`Tls::roots`]). The features need a C compiler, for ring.
 //!
 //! TLS is 1.2 or 1.3, with ALPN `http/1.1`. SNI is sent for host names; for an IP address the certificate
@@ -127,6 +129,9 @@
 //! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
 //! | … of these, to one address; to one that has not answered | 32; 4 | |
 //! | addresses that lost a connection race, and are tried last | 256, for 10 minutes | |
+//! | Digest sessions (an origin, a user, a nonce) per client; the one unused for longest goes | 64 | |
+//! | challenges of a 401 that are read; parameters of one; realm, nonce and opaque, each | 16; 24; 4 KiB | |
+//! | rest of a 401 that is read before it is answered; time waited for it | 64 KiB; 5 s | |
 //!
 //! # Errors and retries
 //!
@@ -145,7 +150,8 @@
 //! 4. its body can be replayed (a reader cannot).
 //!
 //! So a POST that a server may have seen is never sent twice. A 417 to `Expect: 100-continue` is repeated
-//! once without that field.
+//! once without that field. With Digest credentials a 401 is answered once, and once more if the server
+//! says that its nonce was too old.
 //!
 //! # What it does with HTTP
 //!
@@ -163,7 +169,7 @@
 //! * **Redirects** are followed, but never from https to http
 //!   ([`allow_https_downgrade`](ClientBuilder::allow_https_downgrade)). To another origin (scheme, host, port)
 //!   only an allow-list of headers is forwarded: not `Authorization`, not cookies, not custom headers
-//!   ([`allow_cross_origin_header`](ClientBuilder::allow_cross_origin_header)).
+//!   ([`allow_cross_origin_header`](ClientBuilder::allow_cross_origin_header)); Digest credentials never are.
 //! * **Early responses**: an upload stops when the server has already answered (413, …), and
 //!   [`Response::is_request_complete`] is false then.
 //! * **1xx** responses are skipped, and reported to the observer; 101 is for [`Response::upgrade`].
@@ -191,6 +197,10 @@
     doc = "[`Tls::roots`]: https://docs.rs/longwire/latest/longwire/struct.Tls.html#method.roots"
 )]
 #![cfg_attr(not(feature = "__rustls"), doc = "[`Roots`]: https://docs.rs/longwire/latest/longwire/enum.Roots.html")]
+#![cfg_attr(
+    not(feature = "digest"),
+    doc = "[`RequestBuilder::digest_auth`]: https://docs.rs/longwire/latest/longwire/struct.RequestBuilder.html#method.digest_auth"
+)]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

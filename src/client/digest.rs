@@ -9,14 +9,10 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::client::Call;
-use crate::error::{Error, ErrorKind, Fate, Result};
-use crate::headers::Headers;
+use crate::error::{Error, ErrorKind, Fate};
 use crate::message::auth::DigestAuth;
 use crate::message::request::Request;
-use crate::message::response::Exchanged;
 use crate::net::deadline::Deadline;
-use crate::observe::Event;
 use crate::status::StatusCode;
 use crate::uri;
 use crate::wire::digest::{Asked, Challenge, Session};
@@ -29,6 +25,11 @@ const SESSIONS_MAX: usize = 64;
 /// How long the rest of a 401 is waited for, so that its connection carries the answer, too: some devices
 /// know their nonce on that one alone.
 const DRAIN_WAIT: Duration = Duration::from_secs(5);
+
+/// Until when the rest of a 401 that was just received is waited for.
+pub(crate) fn drain_deadline() -> Deadline {
+    Deadline::of("the rest of a 401", Some(DRAIN_WAIT), Instant::now())
+}
 
 /// The sessions of one client.
 #[derive(Default)]
@@ -43,66 +44,26 @@ struct Kept {
     session: Arc<Session>,
 }
 
-/// How often a request may be answered a challenge yet.
+/// Which challenge a request may answer yet.
 #[derive(Clone, Copy)]
-enum Budget {
-    /// It carried no answer, or one from a session of an earlier request, whose nonce may be too old or
+pub(crate) enum Budget {
+    /// Any: it carried no answer, or one of an earlier request's session, whose nonce may be too old or
     /// meant for another URL.
     Any,
-    /// It answered this very challenge: only if the server says that its nonce is too old, and the
-    /// password right.
+    /// It answered the challenge before: one that says that its nonce is too old, and so the password
+    /// right.
     Stale,
-    Spent,
-}
-
-impl Call<'_> {
-    /// Sends the request, and again with the answer to a 401; once more if that 401's nonce is too old
-    /// already. Any other 401 is the response: the password is wrong.
-    #[cold]
-    pub(super) fn exchange_with_digest(
-        &self,
-        request: &mut Request<'_>,
-        kept: &Headers,
-        now: Instant,
-    ) -> Result<Exchanged> {
-        let sessions = &self.client.digest;
-        sessions.resume(request);
-        let mut exchanged = self.exchange_once(request, kept, now)?;
-        let mut budget = Budget::Any;
-        while exchanged.received.head.status == StatusCode::UNAUTHORIZED {
-            let Some(challenge) = sessions.challenge(request, &exchanged.received.head, &mut budget) else {
-                sessions.forget(request);
-                return Ok(exchanged);
-            };
-            let why = asked_for(&challenge);
-            sessions.begin(request, challenge);
-            // The body has gone with the 401: the next request begins with an answer.
-            if !request.body.is_replayable() {
-                return Ok(exchanged);
-            }
-            exchanged.drain(&Deadline::of("the rest of a 401", Some(DRAIN_WAIT), Instant::now()))?;
-            self.trace.report(|ids| Event::Retry { error: &why, ids });
-            let again = self.exchange_once(request, kept, Instant::now());
-            exchanged = again.map_err(|error| error.with_fate_at_least(why.fate()))?;
-        }
-        sessions.note_accepted(request, &exchanged.received.head);
-        Ok(exchanged)
-    }
-}
-
-/// Why the request is sent again.
-fn asked_for(challenge: &Challenge) -> Error {
-    let what = match challenge.is_stale {
-        true => "the server asks for Digest authentication with a new nonce",
-        false => "the server asks for Digest authentication",
-    };
-    Error::new(ErrorKind::Status, what).with_status(StatusCode::UNAUTHORIZED).with_fate(Fate::ResponseStarted)
+    /// None: the 401 is the response.
+    None,
 }
 
 impl Sessions {
     /// Returns the value of the request's `Authorization` field, if it has Digest credentials and there is
     /// a challenge to answer.
-    pub(super) fn authorization(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+    ///
+    /// Its `uri` is the target in origin-form, which the server receives from a proxy, too, and which curl
+    /// and the browsers send: lighttpd answers 400 to the whole URL there, even as the request's target.
+    pub(crate) fn authorization(&self, request: &Request<'_>) -> Option<Vec<u8>> {
         let digest = request.options.digest()?;
         let session = digest.session.clone().or_else(|| self.find(request, digest))?;
         let body = request.body.memory_parts();
@@ -112,11 +73,29 @@ impl Sessions {
     }
 
     /// Lets the request begin with the session that is kept for it, if there is one.
-    fn resume(&self, request: &mut Request<'_>) {
+    pub(crate) fn resume(&self, request: &mut Request<'_>) -> Budget {
         let session = request.options.digest().and_then(|digest| self.find(request, digest));
         if let Some(digest) = request.options.digest_mut() {
             digest.session = session;
         }
+        Budget::Any
+    }
+
+    /// Returns why the request is to be sent again, with the answer to this response, if it is: see
+    /// [`Budget`]. What the response says of nonces counts for later requests in any case.
+    pub(crate) fn why_answer(&self, request: &mut Request<'_>, head: &Head, budget: &mut Budget) -> Option<Error> {
+        if head.status != StatusCode::UNAUTHORIZED {
+            self.note_accepted(request, head);
+            return None;
+        }
+        let Some(challenge) = challenge(request, head, budget) else {
+            self.replace(request, None);
+            return None;
+        };
+        let why = asked_for(&challenge);
+        self.begin(request, challenge);
+        // A body that is gone went with the 401: the next request begins with an answer.
+        request.body.is_replayable().then_some(why)
     }
 
     /// Returns the session for the request's origin and that user, which is the last used from here on.
@@ -127,29 +106,18 @@ impl Sessions {
         kept.last().map(|last| Arc::clone(&last.session))
     }
 
-    /// Returns the challenge in this 401 that is to be answered, if there is one and the budget allows.
-    fn challenge(&self, request: &Request<'_>, head: &Head, budget: &mut Budget) -> Option<Challenge> {
-        let offered = head.headers.get_all("www-authenticate");
-        let challenge = Challenge::select(offered, request.body.memory_parts().is_some())?;
-        *budget = match budget {
-            Budget::Any => Budget::Stale,
-            Budget::Stale if challenge.is_stale => Budget::Spent,
-            Budget::Stale | Budget::Spent => return None,
-        };
-        Some(challenge)
-    }
-
-    /// Begins a session with that challenge, for this request and those after it. A server that gives out
-    /// the same nonce again goes on with its session, so that no answer's count comes twice.
+    /// Begins a session with that challenge, for this request and those after it. Where a server gives out
+    /// the same nonce again, the count goes on, so that none comes twice.
     fn begin(&self, request: &mut Request<'_>, challenge: Challenge) {
         let origin = uri::origin(&request.url).to_owned();
         let Some(digest) = request.options.digest_mut() else { return };
         let mut kept = self.lock();
         let known = position(&kept, &origin, &digest.user).map(|at| kept.remove(at));
         let session = match known {
-            Some(known) if known.session.goes_on_with(&challenge) => known.session,
-            _ => Arc::new(Session::new(challenge, cnonce())),
+            Some(known) => known.session.renewed(challenge, cnonce()),
+            None => Session::new(challenge, cnonce()),
         };
+        let session = Arc::new(session);
         digest.session = Some(Arc::clone(&session));
         if kept.len() == SESSIONS_MAX {
             kept.remove(0);
@@ -166,13 +134,8 @@ impl Sessions {
         }
     }
 
-    /// Forgets the session of a request whose answer was refused.
-    fn forget(&self, request: &Request<'_>) {
-        self.replace(request, None);
-    }
-
-    /// Puts another session, or none, in the place of the request's, unless another request has done so
-    /// meanwhile.
+    /// Puts another session in the place of the request's, or none if its answer was refused, unless another
+    /// request has done so meanwhile.
     fn replace(&self, request: &Request<'_>, by: Option<Arc<Session>>) {
         let Some(digest) = request.options.digest() else { return };
         let mut kept = self.lock();
@@ -193,6 +156,27 @@ impl Sessions {
 
 fn position(kept: &[Kept], origin: &str, user: &str) -> Option<usize> {
     kept.iter().position(|one| one.origin == origin && one.user == user)
+}
+
+/// Returns the challenge in this 401 that is to be answered, if there is one and the budget allows.
+fn challenge(request: &Request<'_>, head: &Head, budget: &mut Budget) -> Option<Challenge> {
+    let offered = head.headers.get_all("www-authenticate");
+    let challenge = Challenge::select(offered, request.body.memory_parts().is_some())?;
+    *budget = match budget {
+        Budget::Any => Budget::Stale,
+        Budget::Stale if challenge.is_stale => Budget::None,
+        Budget::Stale | Budget::None => return None,
+    };
+    Some(challenge)
+}
+
+/// Why the request is sent again.
+fn asked_for(challenge: &Challenge) -> Error {
+    let what = match challenge.is_stale {
+        true => "the server asks for Digest authentication with a new nonce",
+        false => "the server asks for Digest authentication",
+    };
+    Error::new(ErrorKind::Status, what).with_status(StatusCode::UNAUTHORIZED).with_fate(Fate::ResponseStarted)
 }
 
 /// Returns a nonce of the client's own: 128 bits that a server cannot foresee when it chooses its nonce,

@@ -248,6 +248,22 @@ impl Call<'_> {
         self.exchange_once(request, kept, now)
     }
 
+    /// Sends the request with Digest credentials, and again with the answer to a 401, over the same
+    /// connection if that lives.
+    #[cfg(feature = "digest")]
+    fn exchange_with_digest(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
+        let sessions = &self.client.digest;
+        let mut budget = sessions.resume(request);
+        let mut exchanged = self.exchange_once(request, kept, now)?;
+        while let Some(why) = sessions.why_answer(request, &exchanged.received.head, &mut budget) {
+            exchanged.drain(&digest::drain_deadline())?;
+            self.trace.report(|ids| Event::Retry { error: &why, ids });
+            let again = self.exchange_once(request, kept, Instant::now());
+            exchanged = again.map_err(|error| error.with_fate_at_least(why.fate()))?;
+        }
+        Ok(exchanged)
+    }
+
     /// Sends the request with one set of credentials, and repeats it at most twice.
     #[inline]
     fn exchange_once(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {

@@ -7,6 +7,7 @@
 //! nonces come from.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use md5::{Digest, Md5};
@@ -80,8 +81,8 @@ pub(crate) struct Session {
     /// The client's nonce. One for all answers, so that a server of an algorithm called `-sess` finds the
     /// same secret whether it takes the client's first nonce or the one that came with the request.
     cnonce: String,
-    /// Answers so far with this nonce.
-    count: AtomicU32,
+    /// Answers so far with this nonce, whichever challenge it came with.
+    count: Arc<AtomicU32>,
 }
 
 impl Challenge {
@@ -192,13 +193,17 @@ impl Protects {
 
 impl Session {
     pub(crate) fn new(challenge: Challenge, cnonce: String) -> Session {
-        Session { nonce: challenge.nonce.clone(), challenge, cnonce, count: AtomicU32::new(0) }
+        Session { nonce: challenge.nonce.clone(), challenge, cnonce, count: Arc::default() }
     }
 
-    /// Returns whether answers to `challenge` would go on with this session's count: the nonce is the
-    /// same.
-    pub(crate) fn goes_on_with(&self, challenge: &Challenge) -> bool {
-        self.nonce == challenge.nonce
+    /// Returns the session of a later challenge. Where it has the nonce of this one, the count goes on.
+    pub(crate) fn renewed(&self, challenge: Challenge, cnonce: String) -> Session {
+        let mut renewed = Session::new(challenge, cnonce);
+        if renewed.nonce == self.nonce {
+            renewed.cnonce.clone_from(&self.cnonce);
+            renewed.count = Arc::clone(&self.count);
+        }
+        renewed
     }
 
     /// Returns the session with the nonce that an accepting response announces in these values of
@@ -207,7 +212,7 @@ impl Session {
         let nonce = listed_parameter(values, "nextnonce")?.into_owned();
         let is_usable = nonce.len() <= PARAMETER_BYTES_MAX && nonce != self.nonce;
         let (challenge, cnonce) = (self.challenge.clone(), self.cnonce.clone());
-        is_usable.then(|| Session { challenge, nonce, cnonce, count: AtomicU32::new(0) })
+        is_usable.then(|| Session { challenge, nonce, cnonce, count: Arc::default() })
     }
 
     /// Returns the next answer, as an `Authorization` field has it (RFC 7616 §3.4). `None` if its count
@@ -544,8 +549,14 @@ mod tests {
         let session = session("Digest realm=x, nonce=n, qop=auth", "c");
         assert!(session.next([&b"nextnonce=n"[..]].into_iter()).is_none());
         assert!(session.next([&b"rspauth=\"n\""[..]].into_iter()).is_none());
-        let again = |text: &str| select(&[text], true).expect("a challenge");
-        assert!(session.goes_on_with(&again("Digest realm=x, nonce=n, qop=auth")));
-        assert!(!session.goes_on_with(&again("Digest realm=x, nonce=m, qop=auth")));
+        let renewed = |session: &Session, text: &str| {
+            let renewed = session.renewed(select(&[text], true).expect("a challenge"), "d".to_owned());
+            answer(&renewed, "u", "p", GET)
+        };
+        let same = renewed(&session, "Digest realm=y, nonce=n, qop=auth");
+        assert!(same.contains("realm=\"y\"") && same.contains("nc=00000001, cnonce=\"c\""), "{same}");
+        assert!(answer(&session, "u", "p", GET).contains("nc=00000002"));
+        let other = renewed(&session, "Digest realm=x, nonce=m, qop=auth");
+        assert!(other.contains("nc=00000001, cnonce=\"d\""), "{other}");
     }
 }

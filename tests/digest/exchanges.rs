@@ -140,16 +140,19 @@ fn a_401_that_digest_cannot_answer_is_the_response() {
     assert_eq!(lines(&script), ["GET /"]);
 }
 
-/// A server that has one nonce, whoever asks.
+/// A server that has one nonce, whoever asks and for whichever realm.
 #[test]
 fn a_nonce_that_is_given_out_again_keeps_its_count() {
-    let script = Script::new().on_call("*", |request| match request.header("authorization") {
-        Some(_) if request.target() != "/forbidden" => reply(200).body("a picture"),
-        _ => reply(401).header("WWW-Authenticate", CHALLENGE),
+    let script = Script::new().on_call("*", |request| {
+        let path = request.target().to_owned();
+        match request.header("authorization").and_then(Answer::parse) {
+            Some(answer) if answer.get("realm") == Some(&path) => reply(200).body("a picture"),
+            _ => reply(401).header("WWW-Authenticate", format!("Digest realm=\"{path}\", nonce=\"n\", qop=\"auth\"")),
+        }
     });
     let client = script.client();
-    see(&client, "http://camera/");
-    assert_eq!(get(&client, "http://camera/forbidden").status(), 401);
+    see(&client, "http://camera/a");
+    see(&client, "http://camera/b");
     let counts = answered(&script, "nc");
     assert_eq!(counts, ["00000001", "00000002", "00000003"]);
 }
