@@ -38,10 +38,13 @@ use crate::uri::sealed::Sealed;
 use crate::uri::{authority_and_target, has_userinfo, resolve_location, without_userinfo};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::decode::Decoder;
+#[cfg(feature = "digest")]
+use crate::wire::digest;
 use crate::wire::framing::{Framing, of_response, reuse};
 use crate::wire::head_lines::InvalidLines;
 use crate::wire::response_head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
+use crate::wire::{auth_param, challenge};
 
 /// The client's default limits, and limits that a short input can exceed.
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 64 * 1024, fields_max: 256 };
@@ -181,6 +184,56 @@ fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Reuse)> {
         Reuse::Close(_) => assert!(!reference::persists(&expected, expected_framing), "closed"),
     }
     Some((framing, persistence))
+}
+
+/// Challenges, one field value a line: within their limits, made of what a field may have, and read to the
+/// same when they are written again. What Digest answers them is well formed, too, and has what it must
+/// send back.
+pub fn challenges(bytes: &[u8]) {
+    let values = || bytes.split(|byte| *byte == b'\n').take(LIMITS.fields_max);
+    let found = auth_param::challenges(values());
+    assert!(found.len() <= auth_param::CHALLENGES_MAX);
+    let schemes = challenge::schemes(values());
+    let mut text = Vec::new();
+    for challenge in &found {
+        let is_listed = schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(challenge.scheme));
+        assert!(is_listed || schemes.len() == 8, "{challenge:?}");
+        assert!(challenge.parameters.len() <= auth_param::PARAMETERS_MAX);
+        text.extend_from_slice(if text.is_empty() { b"" } else { b", " });
+        text.extend_from_slice(challenge.scheme.as_bytes());
+        for (nth, (name, value)) in challenge.parameters.iter().enumerate() {
+            assert!(is_token(name.as_bytes()) && value.iter().all(|byte| is_field_byte(*byte)), "{challenge:?}");
+            assert_eq!(challenge.parameter(&name.to_ascii_uppercase()), Some(&**value));
+            let escaped = value.iter().flat_map(|byte| [b'\\', *byte]);
+            text.extend(if nth == 0 { " " } else { ", " }.bytes().chain(name.bytes()).chain(*b"=\"").chain(escaped));
+            text.push(b'"');
+        }
+    }
+    assert_eq!(auth_param::challenges([&text[..]].into_iter()), found, "{}", text.escape_ascii());
+    if let Some(nonce) = auth_param::listed_parameter(values(), "nextnonce") {
+        assert!(nonce.iter().all(|byte| is_field_byte(*byte)));
+    }
+    #[cfg(feature = "digest")]
+    answer_of(bytes, &found);
+}
+
+/// The answer to the challenge that Digest chooses of these.
+#[cfg(feature = "digest")]
+fn answer_of(bytes: &[u8], found: &[auth_param::Challenge<'_>]) {
+    let values = bytes.split(|byte| *byte == b'\n').take(LIMITS.fields_max);
+    let Some(chosen) = digest::Challenge::select(values, true) else { return };
+    let session = digest::Session::new(chosen, "c".to_owned());
+    let asked = digest::Asked { method: "GET", target: "/?\u{e4}", body: Some(&[b"x"]) };
+    let answer = session.answer("J\u{e4}s \"\\", "secret", asked).expect("its count is the first");
+    assert!(answer.iter().all(|byte| is_field_byte(*byte)), "{}", answer.escape_ascii());
+    let read = auth_param::challenges([&answer[..]].into_iter());
+    let [answer] = &read[..] else { panic!("{}", answer.escape_ascii()) };
+    let is_answered = |challenge: &auth_param::Challenge<'_>| {
+        let same = |name: &str| challenge.parameter(name) == answer.parameter(name);
+        ["realm", "nonce", "opaque", "algorithm"].into_iter().all(same)
+    };
+    assert!(found.iter().any(is_answered), "{answer:?}");
+    assert!(answer.parameter("response").is_some_and(|hex| matches!(hex.len(), 32 | 64)));
 }
 
 /// A caller's URL, and a Location that is resolved against it: the result is http or https, valid in a
@@ -685,6 +738,20 @@ mod tests {
             "0\n1timeout = 18446744073709551616,timeout=7,=",
         ];
         run("fields", fields, named(&texts));
+    }
+
+    #[test]
+    fn challenges_are_read_to_the_same_when_they_are_written_again() {
+        let texts = [
+            "",
+            "Digest realm=\"a, \\\"b\\\"\", nonce=\"n\", qop=\"auth,auth-int\", algorithm=SHA-256\nBasic realm=x",
+            "Digest realm=\"x\", nonce=n==, opaque=\"\\\\\", charset=UTF-8, algorithm=md5-sess, qop=auth",
+            "Digest nonce=\"\", realm=\"\u{e4}\", userhash=true, qop=\"auth-int\", stale=TRUE",
+            "Negotiate abc==, Digest, realm=x\n\"unclosed, Digest realm=x\nBasic",
+            "nextnonce=\"n\\\"\", rspauth=\"\"",
+            "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q",
+        ];
+        run("challenges", challenges, named(&texts));
     }
 
     #[test]

@@ -62,6 +62,7 @@
 //! | send many, with keep-alive | [`Client`]; clones share one connection pool |
 //! | choose timeouts, limits, proxies, TLS | [`ClientBuilder`] |
 //! | add headers, a query, credentials, a form, a body | [`RequestBuilder`] |
+//! | authenticate with Digest, as cameras and routers want it | [`RequestBuilder::digest_auth`] |
 //! | build a request without a client, to be sent later | [`Request`], [`Client::send`] |
 //! | send a file, a reader, a chunked body | [`SendBody`] |
 //! | send a form with files | [`multipart::Form`] |
@@ -95,6 +96,7 @@
 //! | `charset` | text in all charsets of the WHATWG Encoding Standard, with encoding_rs (170 KiB); UTF-8, UTF-16 and windows-1252, which `iso-8859-1` and `us-ascii` stand for, are always there |
 //! | `http` | conversions from and to the types of the `http` crate, and [`Client::send_http`] |
 //! | `log` | [`LogObserver`], which writes to the `log` crate |
+//! | `digest` | Digest authentication (RFC 7616) with SHA-256, SHA-512-256 and MD5 |
 //!
 //! All are off by default. A feature makes a thing available and changes nothing by itself; the codings are
 //! the one exception: with a feature for one, requests say `Accept-Encoding`, unless the client or the request
@@ -145,6 +147,9 @@
 //! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
 //! | … of these, to one address; to one that has not answered | 32; 4 | |
 //! | addresses that lost a connection race, and are tried last | 256, for 10 minutes | |
+//! | Digest sessions (an origin, a user, a nonce) per client; the one unused for longest goes | 64 | |
+//! | challenges of a 401 that are read; parameters of one; realm, nonce and opaque, each | 16; 24; 4 KiB | |
+//! | rest of a 401 that is read before it is answered; time waited for it | 64 KiB; 5 s | |
 //!
 //! # Errors and retries
 //!
@@ -163,7 +168,8 @@
 //! 4. its body can be replayed (a reader cannot).
 //!
 //! So a POST that a server may have seen is never sent twice. A 417 to `Expect: 100-continue` is repeated
-//! once without that field.
+//! once without that field. With Digest credentials a 401 is answered once, and once more if the server
+//! says that its nonce was too old.
 //!
 //! # What it does with HTTP
 //!
@@ -181,7 +187,7 @@
 //! * **Redirects** are followed, but never from https to http
 //!   ([`allow_https_downgrade`](ClientBuilder::allow_https_downgrade)). To another origin (scheme, host, port)
 //!   only an allow-list of headers is forwarded: not `Authorization`, not cookies, not custom headers
-//!   ([`allow_cross_origin_header`](ClientBuilder::allow_cross_origin_header)).
+//!   ([`allow_cross_origin_header`](ClientBuilder::allow_cross_origin_header)); Digest credentials never are.
 //! * **Early responses**: an upload stops when the server has already answered (413, …), and
 //!   [`Response::is_request_complete`] is false then.
 //! * **1xx** responses are skipped, and reported to the observer; 101 is for [`Response::upgrade`].

@@ -316,9 +316,10 @@ events! {
         to: &'a Url,
     }
     /// The request is sent once more: a reused connection turned out to be dead, or the server answered
-    /// 417 to `Expect: 100-continue`.
+    /// 417 to `Expect: 100-continue`, or a 401 that Digest credentials are the answer to.
     Retry {
-        /// Why: the dead connection's error, or one of [`ErrorKind::Status`](crate::ErrorKind::Status).
+        /// Why: the dead connection's error, or one of [`ErrorKind::Status`](crate::ErrorKind::Status) with
+        /// the status.
         error: &'a Error,
     }
     /// A response body was read to its end.

@@ -65,7 +65,7 @@ impl Default for Direct {
 
 impl Connect for Direct {
     fn connect(&self, target: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
-        let Inner { settings, dialer, pool } = &*self.0.0;
+        let Inner { settings, dialer, pool, .. } = &*self.0.0;
         let scheme = if target.is_https { "https" } else { "http" };
         let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.to_owned() };
         let url = Url::parse(&format!("{scheme}://{host}:{}/", target.port))

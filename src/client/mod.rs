@@ -4,6 +4,8 @@
 mod accept_encoding;
 mod blocks;
 pub(crate) mod builder;
+#[cfg(feature = "digest")]
+mod digest;
 pub(crate) mod direct;
 mod exchange;
 pub(crate) mod hooks;
@@ -22,6 +24,8 @@ use std::time::Instant;
 
 use url::Url;
 
+#[cfg(feature = "digest")]
+use crate::client::digest::Sessions;
 use crate::client::exchange::Hop;
 use crate::client::proxy::{Proxies, Way};
 use crate::client::redirect::Redirects;
@@ -29,7 +33,7 @@ use crate::client::retry::why_repeat;
 use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::headers::Headers;
-use crate::message::request::{ProxyOption, Request, check_upgrade};
+use crate::message::request::{Options, ProxyOption, Request, check_upgrade};
 use crate::message::response::{Exchanged, Response};
 use crate::method::Method;
 use crate::net::conn::Limits;
@@ -99,6 +103,8 @@ struct Inner {
     settings: Settings,
     dialer: Dialer,
     pool: Arc<Pool>,
+    #[cfg(feature = "digest")]
+    digest: Sessions,
 }
 
 /// One send while it lasts.
@@ -115,7 +121,13 @@ impl Client {
     }
 
     pub(crate) fn assemble(settings: Settings, dialer: Dialer, pool: Pool) -> Client {
-        Client(Arc::new(Inner { settings, dialer, pool: Arc::new(pool) }))
+        Client(Arc::new(Inner {
+            settings,
+            dialer,
+            pool: Arc::new(pool),
+            #[cfg(feature = "digest")]
+            digest: Sessions::default(),
+        }))
     }
 
     /// Sends a request, follows redirects, and gives the response as soon as its head is there.
@@ -173,7 +185,8 @@ impl Client {
         let client = &*self.0;
         let (mut options, mut own) = (request.options.clone(), request.headers.clone());
         options.settle(&mut own)?;
-        let headers = client.with_defaults(&own)?;
+        options.expect_challenge(&request.body);
+        let headers = client.with_defaults(&own, &options)?;
         client.check(request, &headers)?;
         let expect = options.expect_continue.filter(|_| !request.body.is_empty());
         let way = client.settings.proxies.way(&request.options.proxy, &request.url)?.past_proxy();
@@ -210,7 +223,10 @@ impl Call<'_> {
             request.settle_headers()?;
         }
         if !self.client.settings.default_headers.is_empty() {
-            request.headers = self.client.with_defaults(&request.headers)?.into_owned();
+            request.headers = self.client.with_defaults(&request.headers, &request.options)?.into_owned();
+        }
+        if request.options.uses_digest() {
+            request.options.expect_challenge(&request.body);
         }
         self.client.check(request, &request.headers)?;
         loop {
@@ -230,9 +246,36 @@ impl Call<'_> {
         }
     }
 
-    /// Sends the request to one URL, and repeats it at most twice.
+    /// Sends the request to one URL, and repeats it at most twice; with Digest authentication each answer
+    /// is such a request.
     #[inline]
     fn exchange(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
+        #[cfg(feature = "digest")]
+        if request.options.uses_digest() {
+            return self.exchange_with_digest(request, kept, now);
+        }
+        self.exchange_once(request, kept, now)
+    }
+
+    /// Sends the request with Digest credentials, and again with the answer to a 401, over the same
+    /// connection if that lives.
+    #[cfg(feature = "digest")]
+    fn exchange_with_digest(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
+        let sessions = &self.client.digest;
+        let mut budget = sessions.resume(request);
+        let mut exchanged = self.exchange_once(request, kept, now)?;
+        while let Some(why) = sessions.why_answer(request, &exchanged.received.head, &mut budget) {
+            exchanged.drain(&digest::drain_deadline())?;
+            self.trace.report(|ids| Event::Retry { error: &why, ids });
+            let again = self.exchange_once(request, kept, Instant::now());
+            exchanged = again.map_err(|error| error.with_fate_at_least(why.fate()))?;
+        }
+        Ok(exchanged)
+    }
+
+    /// Sends the request with one set of credentials, and repeats it at most twice.
+    #[inline]
+    fn exchange_once(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
         let (outcome, was_reused) = self.attempt(request, kept, Wanted::Any, now)?;
         match outcome {
             Ok(exchanged) if exchanged.received.head.status != StatusCode::EXPECTATION_FAILED => Ok(exchanged),
@@ -282,8 +325,9 @@ impl Call<'_> {
             (ProxyOption::Client, Proxies::None) => Way::DIRECT,
             (option, proxies) => proxies.way(option, &request.url)?,
         };
+        let adds_none = kept.is_empty() && client.settings.before_send.is_none() && !request.options.uses_digest();
         let fields = match way.next_hop {
-            NextHop::Origin | NextHop::OriginPastProxy if kept.is_empty() && client.settings.before_send.is_none() => {
+            NextHop::Origin | NextHop::OriginPastProxy if adds_none => {
                 Cow::Borrowed(client.own_fields(request, &request.headers, kept).unwrap_or(&NO_FIELDS))
             }
             _ => Cow::Owned(client.hop_fields(request, &request.headers, way, kept)?),
@@ -307,7 +351,7 @@ impl Call<'_> {
     /// Leases a connection that leads where the request goes.
     #[inline]
     fn lease(&self, request: &Request<'_>, route: Route<'_>, wanted: Wanted, now: Instant) -> Result<Lease> {
-        let Inner { settings, dialer, pool } = self.client;
+        let Inner { settings, dialer, pool, .. } = self.client;
         let (limits, mut trace) = (self.limits.clone(), self.trace);
         if trace.observers.list.is_some() {
             trace.ids.exchange = trace.observers.draw_id();
@@ -368,7 +412,7 @@ impl Inner {
     }
 
     /// The fields of a request after those defaults that it does not override.
-    fn with_defaults<'h>(&self, headers: &'h Headers) -> Result<Cow<'h, Headers>> {
+    fn with_defaults<'h>(&self, headers: &'h Headers, options: &Options) -> Result<Cow<'h, Headers>> {
         let defaults = &self.settings.default_headers;
         if defaults.is_empty() {
             return Ok(Cow::Borrowed(headers));
@@ -378,6 +422,9 @@ impl Inner {
         }
         let mut merged = defaults.clone();
         merged.retain(&mut |name| !headers.contains(name));
+        if options.uses_digest() {
+            merged.remove("authorization");
+        }
         for (name, value) in headers.iter() {
             merged.append(name, value)?;
         }
@@ -395,12 +442,16 @@ impl Inner {
         None
     }
 
-    /// The fields of one hop alone: the client's own, those that were kept for it, the proxy's, and those
-    /// that `before_send` sets.
+    /// The fields of one hop alone: the client's own, those that were kept for it, the answer to a Digest
+    /// challenge, the proxy's, and those that `before_send` sets.
     fn hop_fields(&self, request: &Request<'_>, headers: &Headers, way: Way<'_>, kept: &Headers) -> Result<Headers> {
         let mut fields = kept.clone();
         if let Some(own) = self.own_fields(request, headers, kept) {
             fields.extend(own);
+        }
+        #[cfg(feature = "digest")]
+        if let Some(answer) = self.digest.authorization(request) {
+            fields.insert("Authorization", answer)?;
         }
         if let Route::Forward { fields: proxy_fields, .. } = way.route {
             for (name, value) in proxy_fields.iter().filter(|(name, _)| !headers.contains(name)) {

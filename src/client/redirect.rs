@@ -79,6 +79,7 @@ impl Redirects {
         let mut sent = std::mem::take(&mut self.kept);
         if uri::origin(&next) != uri::origin(&request.url) {
             strip_cross_origin(request, &settings.cross_origin_allowed, &mut sent);
+            request.options.drop_digest();
         }
         self.kept = keep(sent, &kept);
         trace.report(|ids| Event::Redirect { status: head.status, from: &request.url, to: &next, ids });

@@ -120,6 +120,49 @@ impl<'b> RequestBuilder<'b> {
         self.step(|request| request.set_bearer_auth(token))
     }
 
+    /// Sets Digest authentication (RFC 7616), in place of any other `Authorization` and of userinfo in the
+    /// URL; of this, [`basic_auth`](RequestBuilder::basic_auth) and the like the last one counts.
+    ///
+    /// The first request to an origin is sent without credentials, and again with the answer to its 401.
+    /// Its nonce is kept in the client, for this origin and this user name, so that later requests carry
+    /// their answer at once. If one of them gets a 401 even so, the new challenge is answered, once; and
+    /// once more if the server says that this nonce is too old already (`stale`). Any other 401 is the
+    /// response: user or password are wrong. The rest of a 401 is waited for, up to 64 KiB and 5 s, so that
+    /// the answer goes over the same connection.
+    ///
+    /// Of several challenges SHA-256 comes before SHA-512-256, and that before MD5, each with `-sess` or
+    /// without; the password itself is never sent. `qop=auth` is used where it is offered, and `auth-int`
+    /// where it is offered alone and the body is in memory. A challenge without `qop` is answered as in
+    /// RFC 2069. A challenge is ignored if it is malformed, wants anything else, or has a realm, nonce or
+    /// opaque of more than 4 KiB. That the server knows the password, too (`rspauth`), is not checked. User
+    /// and password are sent and hashed in UTF-8, as they are.
+    ///
+    /// A reader can be sent only once. So it waits for the 401, for up to a second, unless
+    /// [`expect_continue`](RequestBuilder::expect_continue) says otherwise; if the server asks for
+    /// credentials after it has the body, that 401 is the response, and the next request carries its answer.
+    ///
+    /// On redirects to another origin the credentials stay behind, whatever
+    /// [`allow_cross_origin_header`](crate::ClientBuilder::allow_cross_origin_header) and
+    /// [`Hop::keep_header`](crate::Hop::keep_header) say, and they do not come back on a later hop. They are
+    /// for servers: a proxy's 407 is not answered.
+    ///
+    /// ```no_run
+    /// use longwire::Client;
+    ///
+    /// let client = Client::new();
+    /// for _ in 0..3 {
+    ///     // One 401 in all, and one connection.
+    ///     let picture = client.get("http://camera/snapshot.jpg").digest_auth("admin", "secret").send()?.bytes()?;
+    ///     println!("{} bytes", picture.len());
+    /// }
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    #[cfg(feature = "digest")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "digest")))]
+    pub fn digest_auth(self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
+        self.step(|request| request.set_digest_auth(user, password))
+    }
+
     /// Sets the body. A `Content-Type` is the caller's to set.
     pub fn body(self, body: impl Into<SendBody<'b>>) -> Self {
         self.set(|request| request.set_body(body))

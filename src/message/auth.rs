@@ -1,10 +1,47 @@
 //! Credentials: Basic (RFC 7617) and Bearer (RFC 6750), as `Authorization` and `Proxy-Authorization`
-//! have them, and user and password from a URL.
+//! have them, user and password from a URL, and those that Digest answers with (RFC 7616).
+//!
+//! Which challenges Digest answers is not known here.
+
+#[cfg(feature = "digest")]
+use std::fmt;
+#[cfg(feature = "digest")]
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "digest")]
+use crate::wire::digest::Session;
+
+/// What Digest answers with, of one request.
+#[cfg(feature = "digest")]
+#[derive(Clone)]
+pub(crate) struct DigestAuth {
+    pub(crate) user: String,
+    pub(crate) password: String,
+    /// The session that the request goes on with, while it is sent.
+    pub(crate) session: Option<Arc<Session>>,
+}
+
+#[cfg(feature = "digest")]
+impl DigestAuth {
+    /// The user's name becomes a part of a field; the password is never sent.
+    pub(crate) fn new(user: &str, password: &str) -> Result<DigestAuth> {
+        if user.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(invalid("a user name for Digest auth cannot have control characters"));
+        }
+        Ok(DigestAuth { user: user.to_owned(), password: password.to_owned(), session: None })
+    }
+}
+
+#[cfg(feature = "digest")]
+impl fmt::Debug for DigestAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DigestAuth").finish_non_exhaustive()
+    }
+}
 
 fn invalid(what: &'static str) -> Error {
     Error::new(ErrorKind::InvalidRequest, what)

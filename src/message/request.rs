@@ -8,6 +8,8 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, TrimOws, has_connection_option, is_field_byte, list_members};
+#[cfg(feature = "digest")]
+use crate::message::auth::DigestAuth;
 use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::proxy::Proxy;
 use crate::message::send_body::{Kind, SendBody};
@@ -17,7 +19,7 @@ use crate::net::speed::MinSpeed;
 use crate::redact::is_secret;
 use crate::uri::{self, IntoUrl};
 
-/// How long `Expect: 100-continue` set by hand waits for the 100; curl's time.
+/// How long `Expect: 100-continue` set by hand, or brought by Digest, waits for the 100; curl's time.
 const EXPECT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Connection options that a caller may list (RFC 9110 §7.6.1).
@@ -59,6 +61,9 @@ pub(crate) struct Options {
     pub(crate) proxy: ProxyOption,
     #[cfg(feature = "__coding")]
     pub(crate) decode: Option<bool>,
+    /// Boxed, since few requests have it.
+    #[cfg(feature = "digest")]
+    digest: Option<Box<DigestAuth>>,
     /// The first option that is invalid: `send` returns it.
     pub(crate) deferred_error: Option<Error>,
 }
@@ -158,6 +163,7 @@ impl<'b> Request<'b> {
         let fresh = Request::new(Method::GET, url)?;
         if let Some(credentials) = fresh.headers.get_bytes("authorization") {
             self.headers.insert("Authorization", credentials)?;
+            self.options.drop_digest();
         }
         self.url = fresh.url;
         Ok(())
@@ -224,7 +230,11 @@ impl<'b> Request<'b> {
             return self.options.expect(value);
         }
         check_user_header(name, value)?;
-        self.headers.insert(name, value)
+        self.headers.insert(name, value)?;
+        if name.eq_ignore_ascii_case("authorization") {
+            self.options.drop_digest();
+        }
+        Ok(())
     }
 
     /// Sets Basic authentication (RFC 7617), in place of any other `Authorization`.
@@ -233,7 +243,7 @@ impl<'b> Request<'b> {
     /// [`ErrorKind::InvalidRequest`] for a colon in the user name, and for control bytes.
     pub fn set_basic_auth(&mut self, user: impl AsRef<[u8]>, password: Option<&str>) -> Result<()> {
         let credentials = basic_credentials(user.as_ref(), password.unwrap_or_default().as_bytes())?;
-        self.headers.insert("Authorization", credentials)
+        self.set_header("Authorization", credentials)
     }
 
     /// Sets a bearer token (RFC 6750), in place of any other `Authorization`.
@@ -241,7 +251,29 @@ impl<'b> Request<'b> {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for bytes that no field may have.
     pub fn set_bearer_auth(&mut self, token: impl AsRef<str>) -> Result<()> {
-        self.headers.insert("Authorization", format!("Bearer {}", token.as_ref()))
+        self.set_header("Authorization", format!("Bearer {}", token.as_ref()))
+    }
+
+    /// Sets Digest authentication (RFC 7616), in place of any `Authorization`: see
+    /// [`RequestBuilder::digest_auth`](crate::RequestBuilder::digest_auth).
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for control characters in the user name; then nothing has changed.
+    #[cfg(feature = "digest")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "digest")))]
+    pub fn set_digest_auth(&mut self, user: impl AsRef<str>, password: impl AsRef<str>) -> Result<()> {
+        let digest = DigestAuth::new(user.as_ref(), password.as_ref())?;
+        self.headers.remove("Authorization");
+        self.options.digest = Some(Box::new(digest));
+        Ok(())
+    }
+
+    /// Returns the user name of Digest authentication, where it is set. (Basic and Bearer are a field: see
+    /// [`headers`](Request::headers).)
+    #[cfg(feature = "digest")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "digest")))]
+    pub fn digest_user(&self) -> Option<&str> {
+        self.options.digest().map(|digest| &*digest.user)
     }
 
     /// Returns the body.
@@ -470,7 +502,8 @@ impl<'b> Request<'b> {
         if !self.body.is_none() {
             return Err(invalid("TRACE must not have a body (RFC 9110 §9.3.8)"));
         }
-        match headers.iter().map(|(name, _)| name).find(|name| is_secret(name)) {
+        let digest = self.options.uses_digest().then_some("Authorization");
+        match headers.iter().map(|(name, _)| name).find(|name| is_secret(name)).or(digest) {
             Some(name) => Err(invalid(format!("TRACE must not carry {name} (RFC 9110 §9.3.8)"))),
             None => Ok(()),
         }
@@ -490,8 +523,12 @@ impl<'b> Request<'b> {
 }
 
 impl Options {
-    /// Takes `Expect: 100-continue` out of the fields: it is an option.
+    /// Takes `Expect: 100-continue` out of the fields: it is an option. An `Authorization` among them was
+    /// set after Digest authentication, which removes it.
     pub(crate) fn settle(&mut self, headers: &mut Headers) -> Result<()> {
+        if self.uses_digest() && headers.contains("authorization") {
+            self.drop_digest();
+        }
         if headers.contains("expect") {
             headers.get_all("expect").try_for_each(|value| self.expect(value))?;
             headers.remove("expect");
@@ -506,6 +543,40 @@ impl Options {
         }
         self.expect_continue.get_or_insert(EXPECT_PATIENCE);
         Ok(())
+    }
+
+    /// Returns whether the request has Digest credentials.
+    #[inline]
+    pub(crate) fn uses_digest(&self) -> bool {
+        #[cfg(feature = "digest")]
+        return self.digest.is_some();
+        #[cfg(not(feature = "digest"))]
+        false
+    }
+
+    /// Leaves Digest credentials out from here on.
+    pub(crate) fn drop_digest(&mut self) {
+        #[cfg(feature = "digest")]
+        {
+            self.digest = None;
+        }
+    }
+
+    #[cfg(feature = "digest")]
+    pub(crate) fn digest(&self) -> Option<&DigestAuth> {
+        self.digest.as_deref()
+    }
+
+    #[cfg(feature = "digest")]
+    pub(crate) fn digest_mut(&mut self) -> Option<&mut DigestAuth> {
+        self.digest.as_deref_mut()
+    }
+
+    /// Lets a body that can be sent only once wait for a 401, where one may come.
+    pub(crate) fn expect_challenge(&mut self, body: &SendBody<'_>) {
+        if self.uses_digest() && !body.can_be_resent() {
+            self.expect_continue.get_or_insert(EXPECT_PATIENCE);
+        }
     }
 
     /// Keeps the first error.

@@ -16,6 +16,8 @@ use crate::message::connection_info::ConnectionInfo;
 use crate::message::send_body::Upload;
 use crate::message::upgraded::Upgraded;
 use crate::method::Method;
+#[cfg(feature = "digest")]
+use crate::net::deadline::Deadline;
 use crate::net::pool::lease::Lease;
 use crate::observe::Timings;
 use crate::redact::text_excerpt;
@@ -105,6 +107,13 @@ impl Exchanged {
     /// Leaves the response unread. (To drop the lease alone would close the connection.)
     pub(crate) fn discard(self) {
         Framed::new(self.lease, self.received.framing, self.received.reuse).drain_or_close();
+    }
+
+    /// Leaves the response unread, but waits for the rest of it, so that its connection can be used again.
+    /// The only error is a cancel.
+    #[cfg(feature = "digest")]
+    pub(crate) fn drain(self, until: &Deadline) -> Result<()> {
+        Framed::new(self.lease, self.received.framing, self.received.reuse).drain_until(until)
     }
 
     #[inline]

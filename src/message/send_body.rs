@@ -177,6 +177,30 @@ impl<'b> SendBody<'b> {
         }
     }
 
+    /// Returns whether it can be sent again once it was sent: readers cannot.
+    pub(crate) fn can_be_resent(&self) -> bool {
+        match &self.0 {
+            Kind::Reader { .. } => false,
+            Kind::Chain { parts, .. } => parts.iter().all(SendBody::can_be_resent),
+            _ => true,
+        }
+    }
+
+    /// Returns the content in parts, if all of it is in memory.
+    #[cfg(feature = "digest")]
+    pub(crate) fn memory_parts(&self) -> Option<Vec<&[u8]>> {
+        match &self.0 {
+            Kind::Empty => Some(Vec::new()),
+            Kind::Bytes(bytes) => Some(vec![bytes]),
+            Kind::Shared(bytes) => Some(vec![bytes]),
+            Kind::Chain { parts, .. } => {
+                let parts: Option<Vec<_>> = parts.iter().map(SendBody::memory_parts).collect();
+                Some(parts?.concat())
+            }
+            Kind::File { .. } | Kind::Reader { .. } | Kind::Unusable(_) => None,
+        }
+    }
+
     /// A copy, if the body can be had twice.
     pub(crate) fn try_clone(&self) -> Option<SendBody<'b>> {
         Some(SendBody(match &self.0 {

@@ -1,6 +1,6 @@
 //! Challenges: which authentication schemes a 401 or a 407 offers (RFC 9110 §11.3, §11.6.1, §11.7.1).
 //!
-//! Parameters of the schemes are not read, and whether a scheme is supported is not known here.
+//! Parameters of the schemes are read in `auth_param`; whether a scheme is supported is not known here.
 
 use crate::headers::TrimOws;
 use crate::token::is_token;
@@ -22,7 +22,7 @@ pub(crate) fn schemes<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str
 
 /// Returns the elements between commas that are not in a quoted string. The list of challenges and
 /// the list of a challenge's parameters share these commas.
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     value.split(move |byte| {
         match byte {
@@ -38,7 +38,7 @@ fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Returns the scheme of the challenge that an element begins; an element of the form `name =` is a
 /// parameter of the challenge before.
-fn scheme_of(element: &[u8]) -> Option<&str> {
+pub(crate) fn scheme_of(element: &[u8]) -> Option<&str> {
     let element = element.trim_ows();
     let end = element.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'=')).unwrap_or(element.len());
     let (token, rest) = element.split_at(end);

@@ -3,12 +3,16 @@
 //! Nothing here names a socket, a reader or a clock. Every function takes slices and returns what they
 //! mean, so its tests need no network.
 
+#[cfg(any(feature = "digest", fuzzing, test))]
+pub(crate) mod auth_param;
 pub(crate) mod challenge;
 pub(crate) mod charset;
 pub(crate) mod chunked;
 #[cfg(feature = "__coding")]
 pub(crate) mod coding;
 pub(crate) mod decode;
+#[cfg(feature = "digest")]
+pub(crate) mod digest;
 pub(crate) mod framing;
 pub(crate) mod head_lines;
 pub(crate) mod request_head;

@@ -444,3 +444,11 @@ fn closures_and_pointers_are_observers_connectors_and_resolvers() {
     let token = CancelToken::new();
     assert!(!token.wait(Duration::from_millis(1)) && !token.is_cancelled());
 }
+
+#[cfg(feature = "digest")]
+#[test]
+fn digest_authentication() {
+    let _: fn(B<'static>, Text, String) -> B<'static> = RequestBuilder::digest_auth;
+    let _: fn(&mut Request<'static>, &'static String, Text) -> Result<()> = Request::set_digest_auth;
+    let _ = |request: &Request<'_>| -> Option<usize> { request.digest_user().map(str::len) };
+}

@@ -42,6 +42,9 @@ pub(crate) enum Kind {
     Apache,
     Caddy,
     H2o,
+    /// For Digest with SHA-256.
+    #[allow(dead_code, reason = "only tests/digest has it")]
+    Lighttpd,
     Node,
     /// `python3 -m http.server` as it is: HTTP/1.0.
     Python10,
@@ -57,6 +60,7 @@ impl Kind {
             Kind::Apache => ("apache2", "apache2-bin"),
             Kind::Caddy => ("caddy", "caddy"),
             Kind::H2o => ("h2o", "h2o"),
+            Kind::Lighttpd => ("/usr/sbin/lighttpd", "lighttpd"),
             Kind::Node => ("node", "nodejs"),
             Kind::Python10 | Kind::Python11 => ("python3", "python3"),
         }
@@ -69,6 +73,7 @@ impl Kind {
             Kind::Apache => include_str!("servers/apache.conf"),
             Kind::Caddy => include_str!("servers/Caddyfile"),
             Kind::H2o => include_str!("servers/h2o.conf"),
+            Kind::Lighttpd => include_str!("servers/lighttpd.conf"),
             Kind::Node => include_str!("servers/node.js"),
             Kind::Python10 | Kind::Python11 => "",
         }
@@ -81,7 +86,7 @@ impl Kind {
             Kind::Apache => format!("Header set {name} \"{value}\"\n"),
             Kind::Caddy => format!("header /large-head.txt {name} {value}\n\t"),
             Kind::H2o => format!("header.add: \"{name}: {value}\"\n        "),
-            Kind::Node | Kind::Python10 | Kind::Python11 => String::new(),
+            Kind::Lighttpd | Kind::Node | Kind::Python10 | Kind::Python11 => String::new(),
         }
     }
 
@@ -214,6 +219,7 @@ fn spawn(kind: Kind, setup: Setup, site: &Site, backend_port: u16) -> Process {
         Kind::Apache => command.arg("-X").arg("-f").arg(&configuration),
         Kind::Caddy => command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&configuration),
         Kind::H2o => command.arg("-c").arg(&configuration),
+        Kind::Lighttpd => command.arg("-D").arg("-f").arg(&configuration),
         Kind::Node => command
             .arg(&configuration)
             .arg(&www)
@@ -289,6 +295,7 @@ impl Site {
         fs::create_dir_all(www.join("dir")).expect("a temporary folder");
         let site = Site { dir, token };
         fs::write(www.join("token.txt"), &site.token).expect("a file");
+        fs::write(site.dir.join("users"), DIGEST_USERS).expect("a file");
         for (name, text) in FILES {
             fs::write(www.join(name), text).expect("a file");
         }
@@ -319,13 +326,24 @@ pub(crate) const SMALL: &str = "A connection lives as long as both sides wish.\n
 /// The line of which `coded.txt` and `stored.txt` have 2,000.
 pub(crate) const CODED: &str = "What is said again and again takes little room.\n";
 pub(crate) const INDEX: &str = "<!doctype html><title>dir</title>\n";
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 8] = [
     ("small.txt", SMALL),
     ("three.txt", SMALL),
     ("close.txt", SMALL),
     ("large-head.txt", SMALL),
     ("dir/index.html", INDEX),
+    ("protected.txt", SMALL),
+    ("protected-briefly.txt", SMALL),
+    ("protected-once.txt", SMALL),
 ];
+
+/// Who may read the `protected` files, with the password `secret`: as htdigest writes it with MD5, and the
+/// same with SHA-256.
+const DIGEST_USERS: &str = "\
+    me:longwire:8465306eda2963010fc0de1947ee36ce\n\
+    me:longwire:867e92a33fb5e34a8459beec5affda8213578d62c618a1f8b5f5a893ae8a9f31\n\
+    J\u{e4}s:longwire:1901303f19d9a0471980150809797e56\n\
+    J\u{e4}s:longwire:62a29b7d9023d41202825b506c72f5004140799d8062fade753775af68b7ec78\n\n";
 
 /// Bytes that show where in the body they stand.
 pub(crate) fn pattern(bytes: usize) -> Vec<u8> {

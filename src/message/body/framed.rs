@@ -170,6 +170,38 @@ impl Framed {
         }
         self.lease.close(CloseReason::Unfinished);
     }
+
+    /// Gives the body up, but waits for what has not arrived, until then and within the limits of the
+    /// request: the connection lives on if that was all, and at most as much as a dropped body takes in. The
+    /// only error is a cancel.
+    #[cfg(feature = "digest")]
+    pub(crate) fn drain_until(mut self, until: &Deadline) -> Result<()> {
+        if let Reuse::Close(reason) = self.reuse {
+            self.lease.close(reason);
+            return Ok(());
+        }
+        let is_within = |bytes: u64| bytes <= DROP_BYTES_MAX as u64;
+        while is_within(self.bytes) && self.decoder.remaining().is_none_or(is_within) {
+            match self.next() {
+                Ok(Found::Data(count)) => {
+                    self.lease.buffer.consume(count);
+                    self.advance(count);
+                }
+                Ok(Found::End) => {
+                    self.release_or_close();
+                    return Ok(());
+                }
+                Ok(Found::Nothing) => match self.lease.check_cancelled().and_then(|()| self.fill(until)) {
+                    Ok(1..) => {}
+                    Err(cancelled) if cancelled.is_cancelled() => return Err(cancelled),
+                    Ok(0) | Err(_) => break,
+                },
+                Err(_) => break,
+            }
+        }
+        self.lease.close(CloseReason::Unfinished);
+        Ok(())
+    }
 }
 
 /// One read, held to the body's slowest speed.
