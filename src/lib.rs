@@ -203,6 +203,7 @@
 struct Readme;
 
 // words
+mod cookie;
 mod error;
 mod headers;
 mod media_type;
@@ -245,8 +246,10 @@ pub mod transport {
 
 pub use client::Client;
 pub use client::builder::ClientBuilder;
+pub use client::cookies::{CookieJar, CookieStore};
 pub use client::hooks::{Hop, Outgoing};
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
+pub use cookie::{Cookie, SameSite};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
 pub use headers::{Headers, HeadersIter};
 pub use message::body::Body;

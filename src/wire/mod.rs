@@ -8,8 +8,10 @@ pub(crate) mod chunked;
 pub(crate) mod decode;
 pub(crate) mod framing;
 pub(crate) mod head_lines;
+pub(crate) mod http_date;
 pub(crate) mod request_head;
 pub(crate) mod response_head;
+pub(crate) mod set_cookie;
 pub(crate) mod step;
 
 #[cfg(test)]
