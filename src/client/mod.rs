@@ -1,6 +1,7 @@
 //! The client: the steps of one request, from its deadline to its response.
 
 pub(crate) mod builder;
+pub(crate) mod cookies;
 pub(crate) mod direct;
 mod exchange;
 pub(crate) mod hooks;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use url::Url;
 
+use crate::client::cookies::set_cookies;
 use crate::client::exchange::Hop;
 use crate::client::proxy::{Proxies, Way};
 use crate::client::redirect::Redirects;
@@ -274,7 +276,7 @@ impl Call<'_> {
             (option, proxies) => proxies.way(option, &request.url)?,
         };
         let fields = match way.next_hop {
-            NextHop::Origin | NextHop::OriginPastProxy if kept.is_empty() && client.settings.before_send.is_none() => {
+            NextHop::Origin | NextHop::OriginPastProxy if kept.is_empty() && !client.settings.adds_fields() => {
                 Cow::Borrowed(&NO_FIELDS)
             }
             _ => Cow::Owned(client.hop_fields(request, &request.headers, way, kept)?),
@@ -286,7 +288,12 @@ impl Call<'_> {
             Route::Direct | Route::Tunnel(_) => &NO_FIELDS,
         };
         let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields };
-        Ok((exchange::run(lease, request, hop, &client.settings), was_reused))
+        let outcome = exchange::run(lease, request, hop, &client.settings);
+        if let (Some(jar), Ok(exchanged)) = (&client.settings.cookie_jar, &outcome) {
+            let set_cookies = exchanged.received.head.headers.get_all("set-cookie");
+            set_cookies.for_each(|set_cookie| jar.store(&request.url, set_cookie));
+        }
+        Ok((outcome, was_reused))
     }
 
     /// Leases a connection that leads where the request goes.
@@ -369,14 +376,18 @@ impl Inner {
         Ok(Cow::Owned(merged))
     }
 
-    /// The fields of one hop alone: those that were kept for it, the proxy's, and those that
-    /// `before_send` sets.
+    /// The fields of one hop alone: those that were kept for it, the proxy's, the jar's cookies, and those
+    /// that `before_send` sets.
     fn hop_fields(&self, request: &Request<'_>, headers: &Headers, way: Way<'_>, kept: &Headers) -> Result<Headers> {
         let mut fields = kept.clone();
         if let Route::Forward { fields: proxy_fields, .. } = way.route {
             for (name, value) in proxy_fields.iter().filter(|(name, _)| !headers.contains(name)) {
                 fields.append(name, value)?;
             }
+        }
+        // A TRACE is sent back as it came, and must carry no secret (RFC 9110 §9.3.8).
+        if let Some(jar) = self.settings.cookie_jar.as_ref().filter(|_| request.method != Method::TRACE) {
+            set_cookies(jar, &request.url, headers, &mut fields)?;
         }
         let Some(before_send) = &self.settings.before_send else { return Ok(fields) };
         let user_agent = &self.settings.user_agent;

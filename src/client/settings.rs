@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::client::cookies::CookieJar;
 use crate::client::hooks::{BeforeSend, OnRedirect};
 use crate::client::proxy::Proxies;
 use crate::error::Error;
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) cross_origin_allowed: Vec<String>,
     pub(crate) on_redirect: Option<Arc<OnRedirect>>,
     pub(crate) before_send: Option<Arc<BeforeSend>>,
+    pub(crate) cookie_jar: Option<Arc<dyn CookieJar>>,
     /// The first setting that is invalid; every send returns it.
     pub(crate) deferred_error: Option<Error>,
 }
@@ -56,12 +58,19 @@ impl Default for Settings {
             cross_origin_allowed: Vec::new(),
             on_redirect: None,
             before_send: None,
+            cookie_jar: None,
             deferred_error: None,
         }
     }
 }
 
 impl Settings {
+    /// Returns whether a hop may get fields of its own by one of these settings.
+    #[inline]
+    pub(crate) fn adds_fields(&self) -> bool {
+        self.before_send.is_some() || self.cookie_jar.is_some()
+    }
+
     /// The client's own `User-Agent`, whatever a request sets; empty if it sends none.
     pub(crate) fn own_user_agent(&self) -> &[u8] {
         self.default_headers.get_bytes("user-agent").unwrap_or(self.user_agent.as_bytes())
