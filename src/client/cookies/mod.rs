@@ -243,7 +243,8 @@ impl CookieStore {
     /// Writes the cookies in Netscape's form (`cookies.txt`), which [`read_from`](CookieStore::read_from),
     /// curl (`-b`), wget (`--load-cookies`), yt-dlp and Python's `MozillaCookieJar` read.
     ///
-    /// Cookies of the session are among them, with an end of 0. The form has no place for `SameSite`, nor
+    /// Cookies of the session are among them, with an end of 0 (which Python's reads with
+    /// `ignore_expires=True`). The form has no place for `SameSite`, nor
     /// for a tab: a cookie with one in its name, value or path is left out. The file holds passwords, in
     /// effect: let only its owner read it.
     ///
