@@ -72,6 +72,7 @@
 //! | go through a proxy | [`Proxy`] |
 //! | trust private roots, use a client certificate, pin one | [`Tls`], [`Roots`] |
 //! | fetch untrusted URLs (SSRF protection) | [`PublicOnly`], [`ClientBuilder::address_filter`] |
+//! | keep cookies, also in a file | [`CookieStore`], [`Cookie`], [`SameSite`]; a jar of one's own: [`CookieJar`] |
 //! | decide on a redirect, sign a request | [`ClientBuilder::on_redirect`], [`ClientBuilder::before_send`] |
 //! | see what the client does | [`Observer`], [`Event`], [`Timings`], [`ConnectionInfo`] |
 //! | see the pool, and why connections were closed | [`Client::pool_stats`], [`CloseReason`] |
@@ -127,6 +128,9 @@
 //! | worker threads per client: for DNS look-ups; for connects | 64; 64 | |
 //! | … of these, to one address; to one that has not answered | 32; 4 | |
 //! | addresses that lost a connection race, and are tried last | 256, for 10 minutes | |
+//! | cookies of one domain; in all; bytes of name and value together; of an attribute | 50; 3,000; 4,096; 1,024 | |
+//! | life of a cookie | 400 days | |
+//! | line of a file of cookies | 8 KiB | |
 //!
 //! # Errors and retries
 //!
@@ -164,6 +168,8 @@
 //!   ([`allow_https_downgrade`](ClientBuilder::allow_https_downgrade)). To another origin (scheme, host, port)
 //!   only an allow-list of headers is forwarded: not `Authorization`, not cookies, not custom headers
 //!   ([`allow_cross_origin_header`](ClientBuilder::allow_cross_origin_header)).
+//! * **Cookies** are kept and sent if the client has a jar ([`cookie_jar`](ClientBuilder::cookie_jar)): by
+//!   RFC 6265bis, for each hop's URL, in one field with the request's own.
 //! * **Early responses**: an upload stops when the server has already answered (413, …), and
 //!   [`Response::is_request_complete`] is false then.
 //! * **1xx** responses are skipped, and reported to the observer; 101 is for [`Response::upgrade`].
