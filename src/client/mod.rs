@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use url::Url;
 
-use crate::client::cookies::set_cookies;
+use crate::client::cookies::{set_cookies, store_cookies};
 use crate::client::exchange::Hop;
 use crate::client::proxy::{Proxies, Way};
 use crate::client::redirect::Redirects;
@@ -209,6 +209,9 @@ impl Call<'_> {
         loop {
             let exchanged = self.exchange(request, &redirects.kept, now)?;
             let head = &exchanged.received.head;
+            if let Some(jar) = &self.client.settings.cookie_jar {
+                store_cookies(jar, &request.url, &head.headers);
+            }
             if !head.status.is_redirection() {
                 return Ok(exchanged);
             }
@@ -246,6 +249,9 @@ impl Call<'_> {
         let mut may_be_dead = was_reused;
         while let Some(why) = why_repeat(request, &outcome, may_be_dead) {
             may_be_dead = false;
+            if let (Some(jar), Ok(exchanged)) = (&self.client.settings.cookie_jar, &outcome) {
+                store_cookies(jar, &request.url, &exchanged.received.head.headers);
+            }
             drop(outcome.map(Exchanged::discard));
             if why.kind() == ErrorKind::Status {
                 request.options.expect_continue = None;
@@ -270,13 +276,16 @@ impl Call<'_> {
         now: Instant,
     ) -> Result<(Result<Exchanged>, bool)> {
         let client = self.client;
+        let settings = &client.settings;
         let proxy_option = request.options.proxy.clone();
-        let way = match (&proxy_option, &client.settings.proxies) {
+        let way = match (&proxy_option, &settings.proxies) {
             (ProxyOption::Client, Proxies::None) => Way::DIRECT,
             (option, proxies) => proxies.way(option, &request.url)?,
         };
         let fields = match way.next_hop {
-            NextHop::Origin | NextHop::OriginPastProxy if kept.is_empty() && !client.settings.adds_fields() => {
+            NextHop::Origin | NextHop::OriginPastProxy
+                if kept.is_empty() && settings.before_send.is_none() && settings.cookie_jar.is_none() =>
+            {
                 Cow::Borrowed(&NO_FIELDS)
             }
             _ => Cow::Owned(client.hop_fields(request, &request.headers, way, kept)?),
@@ -288,12 +297,7 @@ impl Call<'_> {
             Route::Direct | Route::Tunnel(_) => &NO_FIELDS,
         };
         let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields };
-        let outcome = exchange::run(lease, request, hop, &client.settings);
-        if let (Some(jar), Ok(exchanged)) = (&client.settings.cookie_jar, &outcome) {
-            let set_cookies = exchanged.received.head.headers.get_all("set-cookie");
-            set_cookies.for_each(|set_cookie| jar.store(&request.url, set_cookie));
-        }
-        Ok((outcome, was_reused))
+        Ok((exchange::run(lease, request, hop, settings), was_reused))
     }
 
     /// Leases a connection that leads where the request goes.

@@ -65,12 +65,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Returns whether a hop may get fields of its own by one of these settings.
-    #[inline]
-    pub(crate) fn adds_fields(&self) -> bool {
-        self.before_send.is_some() || self.cookie_jar.is_some()
-    }
-
     /// The client's own `User-Agent`, whatever a request sets; empty if it sends none.
     pub(crate) fn own_user_agent(&self) -> &[u8] {
         self.default_headers.get_bytes("user-agent").unwrap_or(self.user_agent.as_bytes())

@@ -14,7 +14,7 @@ use crate::wire::http_date;
 pub(crate) const PAIR_BYTES_MAX: usize = 4096;
 
 /// Bytes that an attribute's value may have (§5.6): a longer attribute is ignored.
-const ATTRIBUTE_BYTES_MAX: usize = 1024;
+pub(crate) const ATTRIBUTE_BYTES_MAX: usize = 1024;
 
 /// How long a cookie may live: 400 days (§5.5). A later end is brought forward.
 pub(crate) const LIFETIME_SECONDS_MAX: i64 = 400 * 24 * 60 * 60;

@@ -277,7 +277,7 @@ fn cookies_are_the_origins_whatever_proxy_the_request_goes_through() {
 fn many_threads_share_a_store() {
     let script = Script::new().on_call("*", |seen| {
         let name = seen.target().trim_start_matches('/').to_owned();
-        reply(200).header("Set-Cookie", &format!("c{name}=v; Path=/"))
+        reply(200).header("Set-Cookie", format!("c{name}=v; Path=/"))
     });
     let store = CookieStore::new();
     let client = client_of(&script, store.clone());

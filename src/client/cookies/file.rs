@@ -1,5 +1,5 @@
 //! The file of cookies in Netscape's form, `cookies.txt`, as curl reads and writes it
-//! (https://curl.se/docs/http-cookies.html).
+//! (<https://curl.se/docs/http-cookies.html>).
 //!
 //! A line has seven fields between tabs: domain, whether it covers the names below it, path, whether the
 //! cookie is Secure, its end in seconds since 1970 (0: with the session), name and value. A line that
@@ -8,13 +8,13 @@
 use std::io::{self, BufRead, Read};
 
 use crate::client::cookies::jar::Jar;
-use crate::client::cookies::matching::has_one_label;
+use crate::client::cookies::matching::{DOMAIN_BYTES_MAX, PATH_BYTES_MAX, has_one_label};
 use crate::client::cookies::storage::latest;
 use crate::cookie::Cookie;
 use crate::wire::set_cookie::{check_pair, has_control};
 
 /// Bytes of one line, its end included: a name with its value, a path and a domain of the greatest length
-/// fit. It bounds what a file that is none takes up in memory.
+/// fit, so what is written can be read. It bounds what a file that is none takes up in memory.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
 /// The first line is what Python's reader asks for.
@@ -94,8 +94,11 @@ fn cookie_in(line: &[u8], now: i64) -> Result<Option<Cookie>, &'static str> {
     check_pair(name, value).map_err(|_| "has neither a name nor a value, or more than 4096 bytes of them")?;
     let domain = std::str::from_utf8(domain).map_err(|_| "has a domain that is not UTF-8")?;
     let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
-    if domain.is_empty() {
-        return Err("has no domain");
+    if domain.is_empty() || domain.len() > DOMAIN_BYTES_MAX {
+        return Err("has no domain, or one of more than 255 bytes");
+    }
+    if path.len() > PATH_BYTES_MAX {
+        return Err("has a path of more than 1024 bytes");
     }
     let expires = match seconds(expires).ok_or("has an end that is no number")? {
         0 => None,
@@ -200,7 +203,7 @@ mod tests {
             ("a.example\tFALSE\t/\tFALSE\ts3cret\ta\tb", "has an end that is no number"),
             ("a.example\ts3cret\t/\tFALSE\t0\ta\tb", "has a flag that is neither TRUE nor FALSE"),
             ("a.example\tFALSE\t/\ts3cret\t0\ta\tb", "has a flag that is neither TRUE nor FALSE"),
-            (".\tFALSE\t/\tFALSE\t0\ta\ts3cret", "has no domain"),
+            (".\tFALSE\t/\tFALSE\t0\ta\ts3cret", "has no domain, or one of more than 255 bytes"),
             ("a.example\tFALSE\t/\tFALSE\t0\t\t", "has neither a name nor a value, or more than 4096 bytes of them"),
             (&long, "has neither a name nor a value, or more than 4096 bytes of them"),
         ] {
@@ -214,18 +217,31 @@ mod tests {
 
     #[test]
     fn a_line_has_at_most_8_kib() {
-        let with_path = |bytes: usize| {
-            let rest = "a.example\tFALSE\t/\tFALSE\t0\ta\tb\n".len();
-            format!("a.example\tFALSE\t/{}\tFALSE\t0\ta\tb\n", "p".repeat(bytes - rest))
-        };
+        let comment = |bytes: usize| format!("#{}\n", "c".repeat(bytes - "#\n".len()));
         for size in [1, 100, 1 << 20] {
-            let line = with_path(LINE_BYTES_MAX);
-            assert_eq!(line.len(), LINE_BYTES_MAX);
-            let jar = read(BufReader::with_capacity(size, line.as_bytes()), NOW).expect("the longest line");
-            assert_eq!(jar.live(NOW).len(), 1);
-            let line = with_path(LINE_BYTES_MAX + 1);
-            let error = read(BufReader::with_capacity(size, line.as_bytes()), NOW).err().expect("a longer one");
+            let read = |text: &str| read(BufReader::with_capacity(size, text.as_bytes()), NOW).map(|jar| jar.live(NOW));
+            assert_eq!(read(&comment(LINE_BYTES_MAX)).expect("the longest line"), []);
+            let error = read(&comment(LINE_BYTES_MAX + 1)).expect_err("a longer one");
             assert_eq!(error.to_string(), "cookies.txt: line 1 has more than 8 KiB");
+        }
+    }
+
+    #[test]
+    fn the_longest_cookie_that_is_stored_is_written_and_read() {
+        let part = |bytes: usize| "x".repeat(bytes);
+        let line = |domain: usize, path: usize, pair: usize| {
+            let (domain, path, name) = (part(domain - ".x".len()), part(path - "/".len()), part(pair));
+            format!("#HttpOnly_.{domain}.x\tTRUE\t/{path}\tFALSE\t1800000100\t{name}\t\n")
+        };
+        let longest = line(DOMAIN_BYTES_MAX, PATH_BYTES_MAX, 4096);
+        assert!(text_of(cookies(&longest).into_iter()).ends_with(longest.as_bytes()));
+        for (line, want) in [
+            (line(DOMAIN_BYTES_MAX + 1, 9, 9), "has no domain, or one of more than 255 bytes"),
+            (line(9, PATH_BYTES_MAX + 1, 9), "has a path of more than 1024 bytes"),
+            (line(9, 9, 4097), "has neither a name nor a value, or more than 4096 bytes of them"),
+        ] {
+            let error = read(line.as_bytes(), NOW).err().expect("a line that is too long");
+            assert_eq!(error.to_string(), format!("cookies.txt: line 1 {want}"));
         }
     }
 

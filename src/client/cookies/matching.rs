@@ -5,6 +5,14 @@
 
 use std::net::IpAddr;
 
+use crate::wire::set_cookie::ATTRIBUTE_BYTES_MAX;
+
+/// Bytes that a path may have: those of the attribute that sets it.
+pub(super) const PATH_BYTES_MAX: usize = ATTRIBUTE_BYTES_MAX;
+
+/// Bytes that a domain may have: those of a name in the DNS (RFC 1035 §2.3.4).
+pub(super) const DOMAIN_BYTES_MAX: usize = 255;
+
 /// Returns whether `host` is `domain` or a name below it (§5.1.3). Only names have names below them.
 pub(super) fn domain_matches(host: &str, domain: &str) -> bool {
     match host.strip_suffix(domain) {
@@ -33,9 +41,11 @@ pub(super) fn path_matches(path: &[u8], cookie_path: &[u8]) -> bool {
     }
 }
 
-/// Returns the path of cookies that name none: that of the URL, up to its last slash (§5.1.4).
+/// Returns the path of cookies that name none: that of the URL, up to its last slash (§5.1.4), or, where
+/// that is longer than a path may be, to an earlier one.
 pub(super) fn default_path(path: &str) -> &str {
-    match path.rfind('/') {
+    let start = path.get(..=PATH_BYTES_MAX).unwrap_or(path); // a URL's path is ASCII
+    match start.rfind('/') {
         Some(0) | None => "/",
         Some(end) => &path[..end],
     }
@@ -99,5 +109,10 @@ mod tests {
         for (path, want) in [("/", "/"), ("/a", "/"), ("/a/", "/a"), ("/a/b", "/a"), ("/a/b/", "/a/b"), ("", "/")] {
             assert_eq!(default_path(path), want, "{path}");
         }
+        let segment = |bytes: usize| format!("/{}", "p".repeat(bytes - 1));
+        let longest = segment(PATH_BYTES_MAX);
+        assert_eq!(default_path(&format!("{longest}/x")), longest);
+        assert_eq!(default_path(&format!("{}/x", segment(PATH_BYTES_MAX + 1))), "/");
+        assert_eq!(default_path(&format!("/a{longest}/x")), "/a");
     }
 }

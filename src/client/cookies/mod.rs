@@ -306,6 +306,12 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX / 2)
 }
 
+/// Gives the jar the cookies of a final response from `url`.
+#[cold]
+pub(crate) fn store_cookies(jar: &dyn CookieJar, url: &Url, headers: &Headers) {
+    headers.get_all("set-cookie").for_each(|set_cookie| jar.store(url, set_cookie));
+}
+
 /// Sets the `Cookie` field of a hop: the caller's cookies and the jar's in one (RFC 6265bis §5.8.1). A
 /// cookie of the caller's replaces those of its name in the jar. `own` are the request's fields, and
 /// `fields` those of the hop, where some of the caller's may be already.

@@ -5,7 +5,7 @@
 
 use url::Url;
 
-use crate::client::cookies::matching::{default_path, domain_matches, has_one_label};
+use crate::client::cookies::matching::{DOMAIN_BYTES_MAX, default_path, domain_matches, has_one_label};
 use crate::client::proxy::is_this_machine;
 use crate::cookie::Cookie;
 use crate::uri;
@@ -34,11 +34,14 @@ pub(super) fn cookie_of(
     is_public_suffix: impl Fn(&str) -> bool,
     now: i64,
 ) -> Result<Cookie, &'static str> {
-    let set = SetCookie::parse(field)?; // steps 1 to 3
-    let expires = expiry(set.end, now); // steps 6 to 7
-    let domain = set.domain.map(|domain| text_of_domain(domain, origin)).transpose()?; // steps 8 to 10
+    let set = SetCookie::parse(field)?; // steps 1 to 5
+    if origin.host.len() > DOMAIN_BYTES_MAX {
+        return Err("its host has more than 255 bytes");
+    }
+    let expires = expiry(set.end, now); // step 6
+    let domain = set.domain.map(|domain| text_of_domain(domain, origin)).transpose()?; // steps 7 and 8
     let domain = match domain {
-        Some(domain) => covering(domain, origin, is_public_suffix)?,
+        Some(domain) => covering(domain, origin, is_public_suffix)?, // steps 9 and 10
         None => None,
     };
     let path = set.path.unwrap_or(default_path(origin.path).as_bytes()); // step 11
@@ -157,6 +160,13 @@ mod tests {
         ] {
             assert_eq!(domain(url, field), want, "{url} {field}");
         }
+    }
+
+    #[test]
+    fn a_host_has_at_most_255_bytes() {
+        let url = |bytes: usize| format!("http://{}.example/", "a".repeat(bytes - ".example".len()));
+        assert!(set(&url(255), "a=b").is_ok());
+        assert_eq!(set(&url(256), "a=b"), Err("its host has more than 255 bytes"));
     }
 
     #[test]
