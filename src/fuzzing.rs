@@ -11,6 +11,7 @@
 
 #[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
 mod coding;
+mod cookies;
 mod reference;
 
 #[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
@@ -45,6 +46,8 @@ use crate::wire::head_lines::InvalidLines;
 use crate::wire::response_head::{Head, HeadLimits, HeadParser};
 use crate::wire::step::Step;
 use crate::wire::{auth_param, challenge};
+
+pub use cookies::cookies;
 
 /// The client's default limits, and limits that a short input can exceed.
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 64 * 1024, fields_max: 256 };
@@ -782,5 +785,32 @@ mod tests {
         let (opened, expected) = (texts.map(|text| socks5_end(text.as_bytes(), true)), [None, Some(15), Some(24)]);
         assert_eq!(opened[4..7], expected);
         run("tunnel", tunnel, named(&texts).into_iter().chain(replies()).collect());
+    }
+
+    #[test]
+    fn any_bytes_as_cookies_are_within_the_rules() {
+        let texts = [
+            "",
+            "=",
+            "0a=1\n0a=2; Max-Age=0\n0a=3; Domain=example.org\n1a=4\n1b=5;Secure\n0b=5;Secure\n2b=6",
+            "4x=\ty; Domain=[::1]\n5x; Domain=test.\n5y; Domain=other.test.; Path=/\tx",
+            "a.example\tTRUE\t/\tFALSE\t0\ta\tb\n\t\t\t\t\t\t\n",
+            "LOCALHOST\tTRUE\t/\tFALSE\t\ta\n.\tFALSE\t\tTRUE\t-1\t\t\t",
+        ];
+        let parts =
+            ["a=b", "=", ";", " Path=/", " Domain=", "example.org", ".", "Secure", "Max-Age=", "-1", "9", "\n0"];
+        let parts =
+            parts.into_iter().chain(["\n1", "\n5", "\t", "TRUE", "\u{e9}", "__host-", "/x", "test", "\r\n#", " "]);
+        let parts: Vec<&str> = parts.collect();
+        let mut seed = 1u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize
+        };
+        let mixed = (0..2000).map(|number| {
+            let text: String = (0..random() % 40).map(|_| parts[random() % parts.len()]).collect();
+            (format!("mixed {number}"), text.into_bytes())
+        });
+        run("cookies", cookies, named(&texts).into_iter().chain(mixed).collect());
     }
 }

@@ -242,6 +242,7 @@ impl Headers {
         if self.text.len() + name.len() + value.len() > TEXT_BYTES_MAX {
             return Err(Error::new(ErrorKind::InvalidRequest, "the headers are over 4 GiB"));
         }
+        self.text.reserve(name.len() + value.len()); // one allocation for both
         let name = append_text(&mut self.text, name.as_bytes());
         let value = append_text(&mut self.text, value);
         self.added.push(Field { name, value });

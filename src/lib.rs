@@ -76,6 +76,7 @@
 //! | go through a proxy | [`Proxy`] |
 //! | trust private roots, use a client certificate, pin one | [`Tls`], [`Roots`] |
 //! | fetch untrusted URLs (SSRF protection) | [`PublicOnly`], [`ClientBuilder::address_filter`] |
+//! | keep cookies, also in a file | [`CookieStore`], [`Cookie`], [`SameSite`]; a jar of one's own: [`CookieJar`] |
 //! | decide on a redirect, sign a request | [`ClientBuilder::on_redirect`], [`ClientBuilder::before_send`] |
 //! | see what the client does | [`Observer`], [`Event`], [`Timings`], [`ConnectionInfo`] |
 //! | log it (feature `log`) | [`LogObserver`] |
@@ -150,6 +151,9 @@
 //! | Digest sessions (an origin, a user, a nonce) per client; the one unused for longest goes | 64 | |
 //! | challenges of a 401 that are read; parameters of one; realm, nonce and opaque, each | 16; 24; 4 KiB | |
 //! | rest of a 401 that is read before it is answered; time waited for it | 64 KiB; 5 s | |
+//! | cookies of one domain; in all; bytes of name and value together; of an attribute | 50; 3,000; 4,096; 1,024 | |
+//! | life of a cookie | 400 days | |
+//! | line of a file of cookies | 8 KiB | |
 //!
 //! # Errors and retries
 //!
@@ -188,6 +192,8 @@
 //!   ([`allow_https_downgrade`](ClientBuilder::allow_https_downgrade)). To another origin (scheme, host, port)
 //!   only an allow-list of headers is forwarded: not `Authorization`, not cookies, not custom headers
 //!   ([`allow_cross_origin_header`](ClientBuilder::allow_cross_origin_header)); Digest credentials never are.
+//! * **Cookies** are kept and sent if the client has a jar ([`cookie_jar`](ClientBuilder::cookie_jar)): by
+//!   RFC 6265bis, for each hop's URL, in one field with the request's own.
 //! * **Early responses**: an upload stops when the server has already answered (413, …), and
 //!   [`Response::is_request_complete`] is false then.
 //! * **1xx** responses are skipped, and reported to the observer; 101 is for [`Response::upgrade`].
@@ -232,6 +238,7 @@
 struct Readme;
 
 // words
+mod cookie;
 mod error;
 mod headers;
 mod media_type;
@@ -279,8 +286,10 @@ pub mod transport {
 
 pub use client::Client;
 pub use client::builder::ClientBuilder;
+pub use client::cookies::{CookieJar, CookieStore};
 pub use client::hooks::{Hop, Outgoing};
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
+pub use cookie::{Cookie, SameSite};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
 #[cfg(feature = "log")]
 #[cfg_attr(docsrs, doc(cfg(feature = "log")))]

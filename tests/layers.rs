@@ -24,6 +24,7 @@ const FLOORS: [(&str, &[&str]); 8] = [
     (
         "words",
         &[
+            "cookie",
             "error",
             "headers",
             "media_type",

@@ -11,6 +11,7 @@ use std::time::Duration;
 use url::Host;
 
 use crate::client::Client;
+use crate::client::cookies::CookieJar;
 use crate::client::hooks::{self, Hop, Outgoing};
 use crate::client::proxy::Proxies;
 use crate::client::settings::Settings;
@@ -558,6 +559,34 @@ impl ClientBuilder {
     #[cfg_attr(docsrs, doc(cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))))]
     pub fn decode(mut self, yes: bool) -> Self {
         self.settings.decode = yes;
+        self
+    }
+
+    /// Sets the jar for cookies; without one they are neither kept nor sent. The last one set counts.
+    ///
+    /// [`CookieStore`](crate::CookieStore) is such a jar. It is asked for the cookies of each hop's URL, at
+    /// a retry again, and is given the `Set-Cookie` fields of every final response, of redirects before
+    /// they are followed; not those of interim responses (1xx other than 101), of trailers and of a proxy's
+    /// response to CONNECT. A TRACE carries no cookies.
+    ///
+    /// A `Cookie` field of a request's own, or of [`default_header`](ClientBuilder::default_header), is sent
+    /// together with the jar's cookies in one field; where both have a cookie of the same name, the
+    /// request's is sent. On a redirect to another origin the request's own stays behind like any other
+    /// field, while the jar is asked for the new URL. [`before_send`](ClientBuilder::before_send) sees the
+    /// field, and may replace it.
+    ///
+    /// ```
+    /// use longwire::{Client, CookieStore, Request, Method};
+    ///
+    /// let store = CookieStore::new();
+    /// store.insert("http://example.com/", "lang=en")?;
+    /// let client = Client::builder().cookie_jar(store.clone()).build();
+    /// let head = client.to_wire(&Request::new(Method::GET, "http://example.com/")?)?;
+    /// assert!(head.ends_with(b"Cookie: lang=en\r\n\r\n"));
+    /// # Ok::<(), longwire::Error>(())
+    /// ```
+    pub fn cookie_jar(mut self, jar: impl CookieJar + 'static) -> Self {
+        self.settings.cookie_jar = Some(Arc::new(jar));
         self
     }
 

@@ -24,8 +24,8 @@ use crate::wire::request_head::{NextHop, RequestHead};
 pub(crate) struct Hop<'h> {
     /// Who receives the head.
     pub(crate) next: NextHop,
-    /// The fields for this head alone: a proxy's, those that `on_redirect` kept, those that
-    /// `before_send` set.
+    /// The fields for this head alone: a proxy's, those that `on_redirect` kept, the jar's cookies, those
+    /// that `before_send` set.
     pub(crate) fields: &'h Headers,
     /// The proxy's among them, which no event shows.
     pub(crate) proxy_fields: &'h Headers,

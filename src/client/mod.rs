@@ -4,6 +4,7 @@
 mod accept_encoding;
 mod blocks;
 pub(crate) mod builder;
+pub(crate) mod cookies;
 #[cfg(feature = "digest")]
 mod digest;
 pub(crate) mod direct;
@@ -24,6 +25,7 @@ use std::time::Instant;
 
 use url::Url;
 
+use crate::client::cookies::{set_cookies, store_cookies};
 #[cfg(feature = "digest")]
 use crate::client::digest::Sessions;
 use crate::client::exchange::Hop;
@@ -320,12 +322,16 @@ impl Call<'_> {
         now: Instant,
     ) -> Result<(Result<Exchanged>, bool)> {
         let client = self.client;
+        let settings = &client.settings;
         let proxy_option = request.options.proxy.clone();
-        let way = match (&proxy_option, &client.settings.proxies) {
+        let way = match (&proxy_option, &settings.proxies) {
             (ProxyOption::Client, Proxies::None) => Way::DIRECT,
             (option, proxies) => proxies.way(option, &request.url)?,
         };
-        let adds_none = kept.is_empty() && client.settings.before_send.is_none() && !request.options.uses_digest();
+        let adds_none = kept.is_empty()
+            && settings.before_send.is_none()
+            && settings.cookie_jar.is_none()
+            && !request.options.uses_digest();
         let fields = match way.next_hop {
             NextHop::Origin | NextHop::OriginPastProxy if adds_none => {
                 Cow::Borrowed(client.own_fields(request, &request.headers, kept).unwrap_or(&NO_FIELDS))
@@ -345,7 +351,11 @@ impl Call<'_> {
             #[cfg(feature = "__coding")]
             decodes: accept_encoding::is_asked_for(&fields),
         };
-        Ok((exchange::run(lease, request, hop, &client.settings), was_reused))
+        let outcome = exchange::run(lease, request, hop, settings);
+        if let (Some(jar), Ok(exchanged)) = (&settings.cookie_jar, &outcome) {
+            store_cookies(jar, &request.url, &exchanged.received.head.headers);
+        }
+        Ok((outcome, was_reused))
     }
 
     /// Leases a connection that leads where the request goes.
@@ -443,7 +453,7 @@ impl Inner {
     }
 
     /// The fields of one hop alone: the client's own, those that were kept for it, the answer to a Digest
-    /// challenge, the proxy's, and those that `before_send` sets.
+    /// challenge, the proxy's, the jar's cookies, and those that `before_send` sets.
     fn hop_fields(&self, request: &Request<'_>, headers: &Headers, way: Way<'_>, kept: &Headers) -> Result<Headers> {
         let mut fields = kept.clone();
         if let Some(own) = self.own_fields(request, headers, kept) {
@@ -457,6 +467,10 @@ impl Inner {
             for (name, value) in proxy_fields.iter().filter(|(name, _)| !headers.contains(name)) {
                 fields.append(name, value)?;
             }
+        }
+        // A TRACE is sent back as it came, and must carry no secret (RFC 9110 §9.3.8).
+        if let Some(jar) = self.settings.cookie_jar.as_ref().filter(|_| request.method != Method::TRACE) {
+            set_cookies(jar, &request.url, headers, &mut fields)?;
         }
         let Some(before_send) = &self.settings.before_send else { return Ok(fields) };
         let user_agent = &self.settings.user_agent;

@@ -126,7 +126,7 @@ fn variable_called(name: &str) -> String {
 }
 
 /// Returns whether the URL's host is a loopback address, or a name for one (RFC 6761 §6.3).
-fn is_this_machine(url: &Url) -> bool {
+pub(super) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_localhost(name),
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

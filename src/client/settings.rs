@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::client::cookies::CookieJar;
 use crate::client::hooks::{BeforeSend, OnRedirect};
 use crate::client::proxy::Proxies;
 use crate::error::Error;
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     /// Content codings are asked for, and undone.
     #[cfg(feature = "__coding")]
     pub(crate) decode: bool,
+    pub(crate) cookie_jar: Option<Arc<dyn CookieJar>>,
     /// The first setting that is invalid; every send returns it.
     pub(crate) deferred_error: Option<Error>,
 }
@@ -61,6 +63,7 @@ impl Default for Settings {
             before_send: None,
             #[cfg(feature = "__coding")]
             decode: true,
+            cookie_jar: None,
             deferred_error: None,
         }
     }

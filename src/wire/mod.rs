@@ -15,8 +15,10 @@ pub(crate) mod decode;
 pub(crate) mod digest;
 pub(crate) mod framing;
 pub(crate) mod head_lines;
+pub(crate) mod http_date;
 pub(crate) mod request_head;
 pub(crate) mod response_head;
+pub(crate) mod set_cookie;
 pub(crate) mod step;
 
 #[cfg(test)]

@@ -10,15 +10,15 @@ use std::io::{self, BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use longwire::multipart::{Form, Part};
 use longwire::transport::{Connect, Deadline, Direct, Query, Resolve, Stream, Target};
 use longwire::{
     Body, BodyEnd, CallId, CancelToken, Client, ClientBuilder, CloseCounts, CloseReason, ConnectionId, ConnectionInfo,
-    Error, ErrorKind, Event, EventIds, ExchangeId, Fate, Headers, HeadersIter, Hop, Method, Observer, Outgoing,
-    PoolStats, Proxy, PublicOnly, Request, RequestBuilder, Response, ResponseHead, Result, SendBody, Side, Stage,
-    StatusCode, Timings, TlsInfo, Upgraded, Url, Version,
+    Cookie, CookieJar, CookieStore, Error, ErrorKind, Event, EventIds, ExchangeId, Fate, Headers, HeadersIter, Hop,
+    Method, Observer, Outgoing, PoolStats, Proxy, PublicOnly, Request, RequestBuilder, Response, ResponseHead, Result,
+    SameSite, SendBody, Side, Stage, StatusCode, Timings, TlsInfo, Upgraded, Url, Version,
 };
 
 type B<'b> = RequestBuilder<'b>;
@@ -79,6 +79,7 @@ fn the_builder_of_a_client() {
         .default_header("X", "y")
         .no_proxy()
         .observer(|_: &Event<'_>| ())
+        .cookie_jar(CookieStore::new())
         .on_redirect(|hop: &mut Hop<'_>| {
             let _: (&Url, &Url, StatusCode, &Headers, Option<&str>) =
                 (hop.from(), hop.to(), hop.status(), hop.headers(), hop.header("X"));
@@ -314,6 +315,35 @@ fn the_observer_that_logs() {
 }
 
 #[test]
+fn cookies() {
+    let store: CookieStore = CookieStore::new().public_suffixes(|domain: &str| domain == "test");
+    let use_all = |store: &CookieStore, url: &Url| -> Result<(), Box<dyn StdError>> {
+        store.insert(url, "a=b")?;
+        store.insert("http://a.test/", b"a=b")?;
+        let _: usize = store.remove(url, "a")? + store.remove("http://a.test/", b"a")?;
+        store.clear();
+        store.read_from(io::empty())?;
+        store.write_to(&mut io::sink())?;
+        for cookie in store.iter() {
+            let cookie: Cookie = cookie;
+            let _: (&[u8], &[u8], &str, &[u8]) = (cookie.name(), cookie.value(), cookie.domain(), cookie.path());
+            let _: (Option<SystemTime>, Option<SameSite>) = (cookie.expires(), cookie.same_site());
+            let _: (bool, bool, bool) = (cookie.is_host_only(), cookie.is_secure(), cookie.is_http_only());
+        }
+        let _: Option<Vec<u8>> = store.cookies(url);
+        store.store(url, b"a=b");
+        Ok(())
+    };
+    use_all(&store, &Url::parse("http://a.test/").expect("a URL")).expect("all of it is valid");
+    fn keeps<T: CookieJar>(_: &T) {}
+    keeps(&store);
+    keeps(&Arc::new(store.clone()));
+    keeps(&(Arc::new(store.clone()) as Arc<dyn CookieJar>));
+    keeps(&(Box::new(store.clone()) as Box<dyn CookieJar>));
+    let _: CookieStore = CookieStore::default();
+}
+
+#[test]
 fn an_error() {
     let error = Error::new(ErrorKind::Connect, "no route");
     let _: (ErrorKind, Side, Stage, Fate) = (error.kind(), error.kind().side(), error.stage(), error.fate());
@@ -343,6 +373,7 @@ fn the_words_have_the_common_traits() {
     value::<ExchangeId>();
     value::<ConnectionId>();
     value::<EventIds>();
+    value::<SameSite>();
     shown::<Method>();
     shown::<StatusCode>();
     shown::<Version>();
@@ -382,6 +413,8 @@ fn what_may_be_shared_is() {
     shared::<TlsInfo>();
     shared::<Direct>();
     shared::<Deadline>();
+    shared::<CookieStore>();
+    shared::<Cookie>();
     sent::<ClientBuilder>();
     sent::<Request<'static>>();
     sent::<RequestBuilder<'static>>();

@@ -7,7 +7,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use longwire::{Client, Response};
+use longwire::{Client, CookieStore, Response};
 
 use crate::alone;
 use crate::counting::{LIVE_BYTES, allocations};
@@ -101,6 +101,35 @@ fn a_small_get_on_a_kept_connection_takes_at_most_eight_allocations() {
     println!("allocations per small keep-alive GET: {:.2}", counted as f64 / COUNTED as f64);
     assert!(counted <= 8 * COUNTED, "{counted} in {COUNTED} requests");
     assert_eq!(peer.connections(), 1);
+}
+
+#[test]
+fn an_empty_jar_costs_no_allocation_and_one_with_cookies_a_few() {
+    let _alone = alone();
+    const COUNTED: u64 = 100;
+    const WITH_COOKIES_MAX: u64 = 4;
+    let peer = Peer::answering(ok("hello"));
+    let url = peer.url("/path");
+    let per_get = |client: &Client| {
+        let once = || {
+            let response = client.get(url.as_str()).send().expect("a response");
+            assert_eq!(response.bytes().expect("a body").len(), 5);
+        };
+        (0..5).for_each(|_| once());
+        allocations(|| (0..COUNTED).for_each(|_| once())).1
+    };
+    let without = per_get(&Client::new());
+    let store = CookieStore::new();
+    let client = Client::builder().cookie_jar(store.clone()).build();
+    let empty = per_get(&client);
+    for cookie in ["a=1; Path=/path", "b=2", "c=3"] {
+        store.insert(url.as_str(), cookie).expect("a cookie");
+    }
+    let three = per_get(&client);
+    let each = |counted| counted as f64 / COUNTED as f64;
+    println!("allocations per GET: {} without a jar, {} empty, {} with three", each(without), each(empty), each(three));
+    assert_eq!(empty, without);
+    assert!(three <= without + WITH_COOKIES_MAX * COUNTED, "{three} in {COUNTED} requests, {without} without a jar");
 }
 
 /// Opens this many connections at once, lets all become idle, and returns what this thread holds.
