@@ -4,8 +4,13 @@
 //! The example is compiled into this program, which starts itself anew as `get`: so it is there
 //! whichever tests are built, and is never an old one.
 
+#[cfg(feature = "__rustls")]
+#[path = "tls/certificates.rs"]
+mod certificates;
 #[path = "get/connection.rs"]
 mod connection;
+#[path = "get/curl.rs"]
+mod curl;
 #[path = "../examples/get/main.rs"]
 #[allow(dead_code, reason = "its main function is this program's libtest")]
 mod get;
@@ -15,7 +20,16 @@ mod output;
 mod process;
 #[path = "get/requests.rs"]
 mod requests;
+#[cfg(feature = "__rustls")]
+#[path = "get/secure.rs"]
+mod secure;
+#[cfg(feature = "__rustls")]
+#[path = "tls/session.rs"]
+mod session;
 mod support;
+#[cfg(unix)]
+#[path = "get/terminal.rs"]
+mod terminal;
 
 use process::{Get, Ran, get as run};
 use support::peer::{Peer, Refusing, answer, ok};

@@ -111,9 +111,9 @@ impl Source {
     }
 }
 
-/// A text option that may be given as `@FILE`.
+/// A text that may be given as `@FILE`, without its line ends then.
 pub(crate) fn text_or_file(text: String) -> Result<String, Failure> {
-    let bytes = Data::binary(text)?.bytes()?;
+    let bytes = Data::plain(text)?.bytes()?;
     String::from_utf8(bytes).map_err(|_| Failure::Usage("the file is not UTF-8".to_owned()))
 }
 

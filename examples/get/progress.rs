@@ -26,7 +26,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Of a body of that many bytes, if that is known.
     pub(crate) fn start(total: Option<u64>, is_watched: bool) -> Self {
-        let style = ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is well formed");
+        let style = ProgressStyle::with_template("{spinner}{wide_msg}").expect("the template is well formed");
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden()).with_style(style);
         let drawing = is_watched.then(|| {
             let (stop, stopped) = mpsc::channel();
@@ -71,11 +71,11 @@ fn line(bytes: u64, total: Option<u64>, rate: f64, left: Duration) -> String {
     let speed = format!("{}/s", HumanBytes(rate as u64));
     let come = HumanBytes(bytes).to_string();
     match total.filter(|total| *total > 0) {
-        None => format!("{come:>11} {speed:>13}"),
+        None => format!(" {come:>11} {speed:>13}"),
         Some(total) => {
             let part = (bytes as f64 / total as f64).min(1.0);
             let filled = "█".repeat((part * BAR_COLUMNS as f64) as usize);
-            format!("{:>3.0}% {come:>11} {speed:>13} {left:>4} {filled:░<BAR_COLUMNS$}", (part * 100.0).floor())
+            format!(" {:>3.0}% {come:>11} {speed:>13} {left:>4} {filled:░<BAR_COLUMNS$}", (part * 100.0).floor())
         }
     }
 }

@@ -143,10 +143,10 @@ fn the_variables_of_write_out_are_curls() {
     ]);
     assert!(ran.stdout.starts_with("000 3 http://127.0.0.1:99999/ the URL "), "{ran:?}");
     let folder = Folder::new();
-    let format = format!("@{}", folder.file("format", "%{filename_effective}\n"));
+    let format = format!("@{}", folder.file("format", "%{filename_\neffective}\n"));
     let file = folder.path("body");
     let ran = get(&["-s", "-o", &file, "-w", &format, &to]);
-    assert_eq!(ran.stdout, format!("{file}\n"));
+    assert_eq!(ran.stdout, file);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,7 +13,7 @@ const ARGUMENTS: &str = "LONGWIRE_TEST_GET";
 const BETWEEN: char = '\u{1f}';
 
 /// Printed before `get` begins: what stands before it on standard output is libtest's.
-const MARK: &str = "\n-- get --\n";
+const MARK: &str = "\n-- get --";
 
 /// The environment of this machine must not decide on a test.
 const PROXIES: [&str; 5] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method"];
@@ -22,7 +22,7 @@ const PROXIES: [&str; 5] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"
 #[test]
 fn this_program_is_get_when_it_is_started_as_that() {
     if let Ok(arguments) = env::var(ARGUMENTS) {
-        print!("{MARK}");
+        println!("{MARK}");
         let arguments = arguments.split(BETWEEN).filter(|_| !arguments.is_empty());
         process::exit(crate::get::execute(arguments.map(Into::into)).into());
     }
@@ -31,7 +31,7 @@ fn this_program_is_get_when_it_is_started_as_that() {
 /// A command line that is to be run.
 pub(crate) struct Get {
     command: Command,
-    input: Vec<u8>,
+    input: String,
 }
 
 /// How it went.
@@ -44,11 +44,10 @@ pub(crate) struct Ran {
 
 impl Get {
     pub(crate) fn new(arguments: &[&str]) -> Get {
-        let mut command = Command::new(env::current_exe().expect("the path of this program"));
+        let mut command = without_proxies(Command::new(env::current_exe().expect("the path of this program")));
         command.args(["--exact", "process::this_program_is_get_when_it_is_started_as_that", "--nocapture"]);
         command.env(ARGUMENTS, arguments.join(&BETWEEN.to_string()));
-        remove_proxies(&mut command);
-        Get { command, input: Vec::new() }
+        Get { command, input: String::new() }
     }
 
     pub(crate) fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Get {
@@ -63,14 +62,30 @@ impl Get {
     }
 
     pub(crate) fn folder(mut self, folder: &Folder) -> Get {
-        self.command.current_dir(&folder.0);
+        folder.enter(&mut self.command);
         self
     }
 
+    /// Runs it on a terminal of so many columns; what it writes there is its standard output.
+    #[cfg(unix)]
+    pub(crate) fn on_terminal(self, columns: u16) -> Get {
+        let mut command = Command::new("python3");
+        command.args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/get/on_terminal.py"), &columns.to_string()]);
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Get { command, ..self }
+    }
+
     pub(crate) fn run(mut self) -> Ran {
-        let mut ran = run(&mut self.command, &self.input);
+        let mut ran = finish(&mut self.command, &self.input);
         let (_, after) = ran.stdout.split_once(MARK).expect("`get` has begun");
-        ran.stdout = after.to_owned();
+        let line_end = after.find('\n').expect("the mark's own line end"); // a terminal writes CR LF
+        ran.stdout = after[line_end + 1..].to_owned();
         ran
     }
 }
@@ -80,17 +95,19 @@ pub(crate) fn get(arguments: &[&str]) -> Ran {
     Get::new(arguments).run()
 }
 
-fn remove_proxies(command: &mut Command) {
+pub(crate) fn without_proxies(mut command: Command) -> Command {
     for name in PROXIES {
         command.env_remove(name).env_remove(name.to_uppercase());
     }
+    command
 }
 
-fn run(command: &mut Command, input: &[u8]) -> Ran {
+/// Runs this to its end.
+pub(crate) fn finish(command: &mut Command, input: &str) -> Ran {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     // It may end without reading it.
-    let _ = child.stdin.take().expect("a pipe").write_all(input);
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("the program runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran {
@@ -112,6 +129,11 @@ impl Folder {
         Folder(path)
     }
 
+    /// Runs that in it.
+    pub(crate) fn enter(&self, command: &mut Command) {
+        command.current_dir(&self.0);
+    }
+
     /// The path of a file in it, with this content.
     pub(crate) fn file(&self, name: &str, content: &str) -> String {
         fs::write(self.0.join(name), content).expect("a file for the test");
@@ -128,7 +150,7 @@ impl Folder {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        Path::new(&self.0).join(name).exists()
+        self.0.join(name).exists()
     }
 }
 
