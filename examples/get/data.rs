@@ -20,6 +20,7 @@ pub(crate) struct Data {
     separator: &'static str,
 }
 
+/// Where content comes from.
 enum Source {
     Bytes(Vec<u8>),
     File(String),
@@ -71,10 +72,7 @@ impl Data {
     }
 
     fn bytes(&self) -> Result<Vec<u8>, Failure> {
-        let mut bytes = match &self.source {
-            Source::Bytes(bytes) => bytes.clone(),
-            Source::File(path) => std::fs::read(path).map_err(|error| Failure::Input(path.clone(), error))?,
-        };
+        let mut bytes = self.source.bytes()?;
         match &self.coding {
             Coding::AsIs => {}
             Coding::WithoutLineEnds => bytes.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0)),
@@ -84,8 +82,8 @@ impl Data {
     }
 
     fn body(&self) -> Result<SendBody<'static>, Failure> {
-        match (&self.source, &self.coding) {
-            (Source::File(path), Coding::AsIs) => file(path),
+        match self.coding {
+            Coding::AsIs => self.source.body(),
             _ => Ok(self.bytes()?.into()),
         }
     }
@@ -108,6 +106,20 @@ impl Source {
         let read = io::stdin().read_to_end(&mut bytes);
         read.map_err(|error| Failure::Input("standard input".to_owned(), error))?;
         Ok(Self::Bytes(bytes))
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.clone()),
+            Self::File(path) => std::fs::read(path).map_err(|error| Failure::Input(path.clone(), error)),
+        }
+    }
+
+    fn body(&self) -> Result<SendBody<'static>, Failure> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.clone().into()),
+            Self::File(path) => file(path),
+        }
     }
 }
 

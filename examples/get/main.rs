@@ -136,19 +136,22 @@ fn transfer(
     }
     output.write(&[])?; // a body of no bytes makes a file, too
 
+    if options.head {
+        return Ok(()); // -I with another method: its body is of no interest
+    }
     let is_watched = io::stderr().is_terminal() && !(output.is_shown() || options.verbose || options.silent);
-    let progress = Progress::start(total, is_watched && !options.head);
+    let progress = Progress::start(total, is_watched);
     let outcome = copy(&mut body, &mut output, |bytes| {
         report.bytes = bytes;
         progress.set(bytes);
     });
     progress.finish();
-    let took = report.started.elapsed();
-    if is_watched && !options.head {
-        note!("{}", received(report.bytes, took));
+    let received = received(report.bytes, report.started.elapsed());
+    if is_watched {
+        note!("{received}");
     }
     if options.verbose {
-        note!("* {}", received(report.bytes, took));
+        note!("* {received}");
         note!("* {}", report.head.as_ref().map(phases).unwrap_or_default());
     }
     outcome

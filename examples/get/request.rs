@@ -2,6 +2,8 @@
 //!
 //! Nothing is sent here. A mistake in a field or in the URL is kept by the builder, and comes out of `send`.
 
+use std::path::Path;
+
 use longwire::{Client, Error, ErrorKind, Method, RequestBuilder, SendBody, Url};
 
 use super::data;
@@ -60,7 +62,7 @@ pub(crate) fn request_of(
 
 /// The URL, with what `-G` and `-T` add to it.
 fn url_of(options: &Options, target: &Target<'_>) -> Result<String, Failure> {
-    let file_name = target.upload.filter(|path| *path != "-").and_then(|path| path.rsplit(['/', '\\']).next());
+    let file_name = target.upload.filter(|path| *path != "-").and_then(|path| Path::new(path).file_name()?.to_str());
     if !options.data_in_query && file_name.is_none() {
         return Ok(target.url.to_owned());
     }

@@ -49,6 +49,7 @@ fn each_option_of_the_request_is_sent_as_curl_sends_it() {
         (&["--url", "URL/a"], "GET /a | "),
         (&["-I", "URL/a"], "HEAD /a | "),
         (&["-X", "DELETE", "URL/a"], "DELETE /a | "),
+        (&["-I", "-X", "OPTIONS", "URL/a"], "OPTIONS /a | "),
         (&["-g", "-N", "URL/?a=[1-2]"], "GET /?a=%5B1-2%5D | "),
         (&["-r", "0-4", "URL/"], "GET / | Range: bytes=0-4 | "),
         (&["-e", "http://before/", "URL/"], "GET / | Referer: http://before/ | "),
