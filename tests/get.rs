@@ -126,7 +126,7 @@ fn an_option_whose_feature_is_not_built_in_is_named_with_the_feature() {
         for option in options {
             let ran = run(&[option, "/nowhere", "http://127.0.0.1:1/"]);
             if !is_built_in {
-                let want = format!("get: option {option} is not built in: build with --features {feature}\n");
+                let want = format!("get: option {option} is not built in: it needs the feature {feature}\n");
                 assert_eq!((ran.status, ran.stderr.as_str()), (4, want.as_str()));
             }
             assert_eq!(ran.status == 4, !is_built_in, "{option}: {ran:?}");

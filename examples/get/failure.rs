@@ -93,7 +93,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(what) => write!(f, "{what} (get --help tells more)"),
             Self::NotBuiltIn { option, features } => {
-                write!(f, "option {option} is not built in: build with --features {features}")
+                write!(f, "option {option} is not built in: it needs the feature {features}")
             }
             Self::Setting(_, what) => f.write_str(what),
             Self::Http(error) => error.fmt(f),
