@@ -9,11 +9,15 @@
 mod certificates;
 #[path = "get/connection.rs"]
 mod connection;
+#[path = "get/cookies.rs"]
+mod cookies;
 #[path = "get/curl.rs"]
 mod curl;
 #[path = "../examples/get/main.rs"]
 #[allow(dead_code, reason = "its main function is this program's libtest")]
 mod get;
+#[path = "get/login.rs"]
+mod login;
 #[path = "get/output.rs"]
 mod output;
 #[path = "get/process.rs"]
@@ -77,6 +81,7 @@ fn the_exit_status_is_curls() {
     exits(26, &["-T", "/nowhere/at/all", "http://127.0.0.1/"]);
     exits(26, &["-d", "@/nowhere/at/all", "http://127.0.0.1/"]);
     exits(26, &["--data-binary", "@/nowhere/at/all", "http://127.0.0.1/"]);
+    exits(26, &["-F", "a=@/nowhere/at/all", "http://127.0.0.1/"]);
     exits(26, &["-w", "@/nowhere/at/all", "http://127.0.0.1/"]);
     of_answer(47, &answer("302 Found", "Location: /\r\n", ""), &["-L", "--max-redirs", "0"]);
     of_answer(52, "", &[]);
@@ -90,7 +95,7 @@ fn the_exit_status_is_curls() {
 #[test]
 fn the_exit_status_of_a_wrong_command_line_is_2() {
     const URL: &str = "http://127.0.0.1:1/";
-    let lines: [&[&str]; 16] = [
+    let lines: [&[&str]; 21] = [
         &[],
         &["--nonsense", URL],
         &["-Z", URL],
@@ -99,6 +104,11 @@ fn the_exit_status_of_a_wrong_command_line_is_2() {
         &["-d", "a", "-I", URL],
         &["-d", "a", "-T", "f", URL],
         &["-T", "f", "-I", URL],
+        &["-F", "a=b", "-d", "c", URL],
+        &["-F", "nothing", URL],
+        &["-F", "a=b;c", URL],
+        &["-F", r#"a="b"c"#, URL],
+        &["-F", "a=b", "-H", "Content-Type: text/plain", URL],
         &["-m", "soon", URL],
         &["-m", "-1", URL],
         &["--connect-timeout", "", URL],

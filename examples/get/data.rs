@@ -21,7 +21,7 @@ pub(crate) struct Data {
 }
 
 /// Where content comes from.
-enum Source {
+pub(crate) enum Source {
     Bytes(Vec<u8>),
     File(String),
 }
@@ -98,7 +98,8 @@ impl Source {
         }
     }
 
-    fn file(path: &str) -> Result<Self, Failure> {
+    /// The file at this path; `-` is standard input.
+    pub(crate) fn file(path: &str) -> Result<Self, Failure> {
         if path != "-" {
             return Ok(Self::File(path.to_owned()));
         }
@@ -115,7 +116,7 @@ impl Source {
         }
     }
 
-    fn body(&self) -> Result<SendBody<'static>, Failure> {
+    pub(crate) fn body(&self) -> Result<SendBody<'static>, Failure> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.clone().into()),
             Self::File(path) => file(path),

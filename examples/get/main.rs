@@ -6,6 +6,7 @@
 //! cargo run --example get -- -d 'name=value' http://localhost:8080/form
 //! cargo run --example get -- -sSL -o /dev/null -w '%{http_code} in %{time_total} s\n' http://example.com/
 //! tar c src | cargo run --example get -- -T - http://localhost:8080/src.tar
+//! cargo run --example get -- -F name=value -F photo=@cat.jpg http://localhost:8080/form
 //! cargo run --features tls --example get -- https://example.com/
 //! ```
 //!
@@ -16,7 +17,9 @@
 //! | `main.rs` | `Response`, `Body` | [`transfer`] reads the body piece by piece, so that memory does not grow with it |
 //! | `request.rs` | `RequestBuilder` | builds a request from what the command line says |
 //! | `data.rs` | `SendBody` | a body that is bytes, a file, a stream of unknown length, or a chain of these |
-//! | `session.rs` | `ClientBuilder` | proxies, names, TLS, redirects; one client for all URLs, which keeps connections |
+//! | `form.rs` | `multipart::Form` | a form with files |
+//! | `session.rs` | `ClientBuilder`, `CookieStore` | cookies, proxies, names, TLS, redirects; one client for all URLs, which keeps connections |
+//! | `login.rs` | `basic_auth`, `digest_auth` | how a user logs in |
 //! | `trace.rs` | `Observer` | what goes over the wire and what becomes of each connection |
 //! | `write_out.rs` | `Timings`, `ConnectionInfo` | what a transfer was like |
 //! | `failure.rs` | `Error` | keeps apart whose fault an error is, with the exit statuses that scripts know from curl |
@@ -37,6 +40,8 @@ macro_rules! note {
 
 mod data;
 mod failure;
+mod form;
+mod login;
 mod options;
 mod output;
 mod progress;
@@ -108,6 +113,7 @@ fn run(options: &Options) -> Result<u8, Failure> {
             write_out::write_out(format, &report);
         }
     }
+    session.save_cookies(options)?;
     Ok(status)
 }
 
@@ -120,7 +126,7 @@ fn transfer(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     report.file_name = output::file_name(destination, target.url)?;
-    let response = request::request_of(&session.client, options, target)?.send()?;
+    let response = login::send(&session.client, options, target)?;
     let (head, mut body) = response.into_parts();
     report.answered = report.started.elapsed();
     let head = report.head.insert(head);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::data::{self, Data};
 use super::failure::Failure;
+use super::form::FormField;
 
 #[derive(Default)]
 pub(crate) struct Options {
@@ -27,7 +28,9 @@ pub(crate) struct Options {
     pub(crate) data: Vec<Data>,
     pub(crate) data_in_query: bool,
     pub(crate) json: bool,
+    pub(crate) form: Vec<FormField>,
     pub(crate) user: Option<(String, Option<String>)>,
+    pub(crate) auth: Auth,
     pub(crate) user_agent: Option<String>,
     pub(crate) referer: Option<String>,
     pub(crate) range: Option<String>,
@@ -45,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) cacert: Option<String>,
     pub(crate) cert: Option<String>,
     pub(crate) key: Option<String>,
+    pub(crate) cookie_files: Vec<String>,
+    pub(crate) cookie_jar: Option<String>,
     // What is printed.
     pub(crate) include: bool,
     pub(crate) fail: bool,
@@ -52,6 +57,16 @@ pub(crate) struct Options {
     pub(crate) show_error: bool,
     pub(crate) verbose: bool,
     pub(crate) write_out: Option<String>,
+}
+
+/// How `-u` is proven to the server.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) enum Auth {
+    #[default]
+    Basic,
+    Digest,
+    /// As the server asks for.
+    Any,
 }
 
 /// Where a body goes.
@@ -127,7 +142,12 @@ impl Row {
 
 const ROWS: &[Row] = &[
     text("-A, --user-agent", "NAME", "send NAME as User-Agent; '' sends none", |o, v| o.user_agent = Some(v)),
-    text("-b, --cookie", "NAME=VALUE", "send this cookie", |o, v| o.cookies.push(v)),
+    flag("--anyauth", "log in as the server asks for: Digest if that is built in, or Basic", |o| o.auth = Auth::Any),
+    flag("--basic", "log in with Basic auth, which is the default", |o| o.auth = Auth::Basic),
+    text("-b, --cookie", "DATA", "send the cookie NAME=VALUE, or those of a file (cookies.txt)", |o, v| {
+        if v.contains('=') { o.cookies.push(v) } else { o.cookie_files.push(v) }
+    }),
+    text("-c, --cookie-jar", "FILE", "write all cookies to FILE in the end", |o, v| o.cookie_jar = Some(v)),
     text("--cacert", "FILE", "trust the certificates in FILE (PEM), and no others", |o, v| o.cacert = Some(v))
         .needs_tls(),
     text("-E, --cert", "FILE", "show this certificate (PEM) to servers that ask for one", |o, v| o.cert = Some(v))
@@ -146,7 +166,14 @@ const ROWS: &[Row] = &[
     checked("--data-urlencode", "DATA", "the same, percent-encoded: TEXT, NAME=TEXT, @FILE or NAME@FILE", |o, v| {
         Data::url_encoded(v).map(|data| o.data.push(data))
     }),
+    flag("--digest", "log in with Digest auth", |o| o.auth = Auth::Digest).needs("digest", cfg!(feature = "digest")),
     flag("-f, --fail", "make a status of 400 or more an error", |o| o.fail = true),
+    checked(
+        "-F, --form",
+        "NAME=CONTENT",
+        "send a form with POST: TEXT, @FILE, <FILE; ';type=', ';filename='",
+        |o, v| FormField::parse(&v).map(|field| o.form.push(field)),
+    ),
     flag("-G, --get", "put the data into the URL's query, and send GET", |o| o.data_in_query = true),
     flag("-g, --globoff", "", |_| {}), // brackets and braces in URLs mean nothing here
     checked(
@@ -189,7 +216,7 @@ const ROWS: &[Row] = &[
     text("--unix-socket", "PATH", "connect to this unix socket", |o, v| o.unix_socket = Some(v)),
     text("-T, --upload-file", "FILE", "send FILE with PUT; - is standard input", |o, v| o.uploads.push(v)),
     text("--url", "URL", "the URL, for those who like to name things", |o, v| o.urls.push(with_scheme(v))),
-    text("-u, --user", "NAME:PASSWORD", "log in, with Basic auth", |o, v| {
+    text("-u, --user", "NAME:PASSWORD", "log in", |o, v| {
         o.user = Some(match v.split_once(':') {
             Some((name, password)) => (name.to_owned(), Some(password.to_owned())),
             None => (v, None),
@@ -272,8 +299,12 @@ impl Options {
         if self.urls.is_empty() {
             return Err(Failure::Usage("which URL?".to_owned()));
         }
-        let contents =
-            [("-d", !self.data.is_empty() && !self.data_in_query), ("-I", self.head), ("-T", !self.uploads.is_empty())];
+        let contents = [
+            ("-d", !self.data.is_empty() && !self.data_in_query),
+            ("-F", !self.form.is_empty()),
+            ("-I", self.head),
+            ("-T", !self.uploads.is_empty()),
+        ];
         let mut given = contents.into_iter().filter(|(_, is_given)| *is_given);
         match (given.next(), given.next()) {
             (Some((one, _)), Some((other, _))) => {

@@ -4,11 +4,13 @@
 
 use std::path::Path;
 
-use longwire::{Client, Error, ErrorKind, Method, RequestBuilder, SendBody, Url};
+use longwire::{Client, Error, ErrorKind, Method, RequestBuilder, Url};
 
 use super::data;
 use super::failure::Failure;
-use super::options::Options;
+use super::form;
+use super::login::Login;
+use super::options::{Field, Options};
 
 /// One URL of the command line, and what goes there and comes from there.
 pub(crate) struct Target<'o> {
@@ -22,6 +24,8 @@ enum Payload<'o> {
     None,
     /// `-d`.
     Data,
+    /// `-F`.
+    Form,
     /// `-T`.
     Upload(&'o str),
 }
@@ -31,9 +35,11 @@ pub(crate) fn request_of(
     client: &Client,
     options: &Options,
     target: &Target<'_>,
+    login: Option<Login>,
 ) -> Result<RequestBuilder<'static>, Failure> {
     let payload = match target.upload {
         Some(path) => Payload::Upload(path),
+        None if !options.form.is_empty() => Payload::Form,
         None if !options.data.is_empty() && !options.data_in_query => Payload::Data,
         None => Payload::None,
     };
@@ -41,12 +47,12 @@ pub(crate) fn request_of(
         (Some(method), _) => Method::new(method)?,
         (None, _) if options.head => Method::HEAD,
         (None, Payload::None) => Method::GET,
-        (None, Payload::Data) => Method::POST,
+        (None, Payload::Data | Payload::Form) => Method::POST,
         (None, Payload::Upload(_)) => Method::PUT,
     };
     let mut request = client.request(method, url_of(options, target)?);
-    if let Some((user, password)) = &options.user {
-        request = request.basic_auth(user, password.as_deref());
+    if let (Some((user, password)), Some(login)) = (&options.user, login) {
+        request = login.add_to(request, user, password.as_deref());
     }
     for (name, value) in fields_of(options, &payload) {
         request = request.header(name, value);
@@ -54,10 +60,12 @@ pub(crate) fn request_of(
     if let Some(limit) = options.max_time {
         request = request.timeout(limit);
     }
-    if let Some(body) = body_of(options, &payload)? {
-        request = request.body(body);
+    match payload {
+        Payload::None => Ok(request),
+        Payload::Data => Ok(request.body(data::body(&options.data)?)),
+        Payload::Form => Ok(request.multipart(form::form(&options.form)?)),
+        Payload::Upload(path) => Ok(request.body(data::upload(path)?)),
     }
-    Ok(request)
 }
 
 /// The URL, with what `-G` and `-T` add to it.
@@ -90,7 +98,7 @@ fn fields_of(options: &Options, payload: &Payload<'_>) -> Vec<(String, String)> 
     let content_type = match payload {
         Payload::Data if options.json => Some("application/json"),
         Payload::Data => Some("application/x-www-form-urlencoded"),
-        Payload::None | Payload::Upload(_) => None,
+        Payload::None | Payload::Form | Payload::Upload(_) => None,
     };
     let cookies = (!options.cookies.is_empty()).then(|| options.cookies.join("; "));
     let own = [
@@ -108,17 +116,15 @@ fn fields_of(options: &Options, payload: &Payload<'_>) -> Vec<(String, String)> 
     for field in &options.headers {
         // longwire's own User-Agent is left out by an empty one.
         let is_left_out = field.value.is_none() && !field.name.eq_ignore_ascii_case("User-Agent");
-        if !is_left_out {
+        if !is_left_out && !is_forms_own(field, payload) {
             fields.push((field.name.clone(), field.value.clone().unwrap_or_default()));
         }
     }
     fields
 }
 
-fn body_of(options: &Options, payload: &Payload<'_>) -> Result<Option<SendBody<'static>>, Failure> {
-    match payload {
-        Payload::None => Ok(None),
-        Payload::Data => data::body(&options.data).map(Some),
-        Payload::Upload(path) => data::upload(path).map(Some),
-    }
+/// A form brings its Content-Type, which says where its parts end. People write it by hand nevertheless.
+fn is_forms_own(field: &Field, payload: &Payload<'_>) -> bool {
+    let is_form = field.value.as_ref().is_some_and(|value| value.eq_ignore_ascii_case("multipart/form-data"));
+    matches!(payload, Payload::Form) && field.name.eq_ignore_ascii_case("Content-Type") && is_form
 }

@@ -1,14 +1,16 @@
-//! The client that all transfers of one run share, and with it its connections.
+//! The client that all transfers of one run share, and with it its connections and cookies.
 //!
-//! Here is what longwire is told once and for all: proxies, names, TLS, redirects, and who watches. What
+//! Here is what longwire is told once and for all: proxies, names, TLS, redirects, cookies, and who watches. What
 //! differs between requests is in `request.rs`.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use longwire::transport::Query;
-use longwire::{Client, ClientBuilder, Error, ErrorKind, Event, Hop, Proxy};
+use longwire::{Client, ClientBuilder, CookieStore, Error, ErrorKind, Event, Hop, Proxy};
 
 use super::failure::Failure;
 use super::options::{Options, Resolve};
@@ -23,6 +25,8 @@ pub(crate) struct Session {
     connects: Arc<AtomicU32>,
     /// The heads of redirects that were followed, as a hook has seen them.
     redirect_heads: Arc<Mutex<Vec<u8>>>,
+    /// Where `-b` or `-c` asks for cookies.
+    cookies: Option<CookieStore>,
 }
 
 impl Session {
@@ -34,7 +38,25 @@ impl Session {
         if let Some(name) = &options.user_agent {
             builder = builder.user_agent(name);
         }
-        Ok(Self { client: builder.try_build()?, connects, redirect_heads })
+        let cookies = cookies(options)?;
+        if let Some(cookies) = &cookies {
+            builder = builder.cookie_jar(cookies.clone()); // a clone is the same jar
+        }
+        Ok(Self { client: builder.try_build()?, connects, redirect_heads, cookies })
+    }
+
+    /// Writes the cookies to the file of `-c`, which only its owner may read.
+    pub(crate) fn save_cookies(&self, options: &Options) -> Result<(), Failure> {
+        let (Some(cookies), Some(path)) = (&self.cookies, &options.cookie_jar) else { return Ok(()) };
+        if path == "-" {
+            return cookies.write_to(io::stdout()).map_err(Failure::writing);
+        }
+        let mut file = OpenOptions::new();
+        file.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+        let written = file.open(path).and_then(|file| cookies.write_to(file));
+        written.map_err(|error| Failure::Output(path.clone(), error))
     }
 
     /// Begins to count anew, for the next transfer.
@@ -95,6 +117,25 @@ fn head_of(hop: &Hop<'_>) -> Vec<u8> {
     }
     head.extend_from_slice(b"\r\n");
     head
+}
+
+/// The jar, with the cookies of all `-b FILE`. A file that is not there yet is an empty one: so `-b FILE -c FILE`
+/// works from the first time on.
+fn cookies(options: &Options) -> Result<Option<CookieStore>, Failure> {
+    if options.cookie_files.is_empty() && options.cookie_jar.is_none() {
+        return Ok(None);
+    }
+    let cookies = CookieStore::new();
+    for path in options.cookie_files.iter().filter(|path| !path.is_empty()) {
+        let read = match File::open(path) {
+            Ok(file) => cookies.read_from(BufReader::new(file)),
+            Err(_) if path == "-" => cookies.read_from(io::stdin().lock()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        read.map_err(|error| Failure::Input(path.clone(), error))?;
+    }
+    Ok(Some(cookies))
 }
 
 /// How a connection comes about.

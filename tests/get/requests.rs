@@ -126,3 +126,49 @@ fn several_files_go_to_several_urls() {
     assert_eq!(summaries, ["PUT /one | 1", "PUT /b | 2", "GET /c | "]);
     assert_eq!(peer.connections(), 1);
 }
+
+/// The body of a form, with `--B` for the lines between its parts.
+fn form(fields: &[&str], input: &str) -> String {
+    let arguments: Vec<_> = fields.iter().flat_map(|field| ["-F", field]).chain(["URL/"]).collect();
+    let request = sent(&arguments, input);
+    let content_type = request.header("Content-Type").expect("a type");
+    let boundary = content_type.strip_prefix("multipart/form-data; boundary=").expect("a form");
+    assert_eq!((request.method.as_str(), request.count("Content-Length")), ("POST", 1));
+    String::from_utf8_lossy(&request.body).replace(boundary, "B")
+}
+
+#[test]
+fn forms_have_texts_and_files_with_types_and_names() {
+    let part = |fields: &str, content: &str| {
+        format!("--B\r\nContent-Disposition: form-data; name=\"n\"{fields}\r\n\r\n{content}\r\n--B--\r\n")
+    };
+    let cases = [
+        ("n=text", part("", "text")),
+        ("n=", part("", "")),
+        ("n=a=b", part("", "a=b")),
+        ("n=a;type=text/x", part("\r\nContent-Type: text/x", "a")),
+        ("n=a;type=text/x; charset=utf-8", part("\r\nContent-Type: text/x; charset=utf-8", "a")),
+        (r#"n="a;b\"c\\d";type=t/x"#, part("\r\nContent-Type: t/x", r#"a;b"c\d"#)),
+        (r#"n="a"#, part("", "\"a")),
+        ("n=<f", part("", "a b\r\nc\n")),
+        ("n=<-", part("", "input")),
+        ("n=@f", part("; filename=\"f\"\r\nContent-Type: application/octet-stream", "a b\r\nc\n")),
+        ("n=@-", part("; filename=\"-\"\r\nContent-Type: application/octet-stream", "input")),
+        ("n=@f;filename=g;type=t/x", part("; filename=\"g\"\r\nContent-Type: t/x", "a b\r\nc\n")),
+        (r#"n=@"f"; type=t/x; filename="g;h""#, part("; filename=\"g;h\"\r\nContent-Type: t/x", "a b\r\nc\n")),
+        ("n=a;filename=b", part("; filename=\"b\"\r\nContent-Type: application/octet-stream", "a")),
+    ];
+    for (field, want) in cases {
+        assert_eq!(form(&[field], "input"), want, "{field}");
+    }
+    let both = form(&["a=1", "b=2"], "");
+    assert_eq!(both.matches("--B\r\n").count(), 2);
+    assert!(both.find("name=\"a\"") < both.find("name=\"b\""));
+}
+
+#[test]
+fn a_content_type_of_a_form_by_hand_gets_its_boundary() {
+    let request = sent(&["-F", "a=b", "-H", "content-type: multipart/form-data", "-X", "PUT", "URL/"], "");
+    assert_eq!((request.method.as_str(), request.count("Content-Type")), ("PUT", 1));
+    assert!(request.header("Content-Type").is_some_and(|value| value.contains("; boundary=")));
+}
