@@ -131,7 +131,12 @@ fn the_exit_status_of_a_wrong_command_line_is_2() {
 
 #[test]
 fn an_option_whose_feature_is_not_built_in_is_named_with_the_feature() {
-    let features = [("tls", cfg!(feature = "__rustls"), ["-k", "--cacert", "-E", "--key"])];
+    let has_coding = cfg!(any(feature = "gzip", feature = "brotli", feature = "zstd"));
+    let features: [(&str, bool, &[&str]); 3] = [
+        ("tls", cfg!(feature = "__rustls"), &["-k", "--cacert", "-E", "--key"]),
+        ("gzip, brotli or zstd", has_coding, &["--compressed"]),
+        ("digest", cfg!(feature = "digest"), &["--digest"]),
+    ];
     for (feature, is_built_in, options) in features {
         for option in options {
             let ran = run(&[option, "/nowhere", "http://127.0.0.1:1/"]);

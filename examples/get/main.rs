@@ -130,7 +130,8 @@ fn transfer(
     let (head, mut body) = response.into_parts();
     report.answered = report.started.elapsed();
     let head = report.head.insert(head);
-    let total = head.content_length();
+    // Of what comes over the wire, as what is shown of it: a decoded body has no length beforehand.
+    let total = head.content_length().or_else(|| head.header("Content-Length")?.parse().ok());
     let mut output = Output::new(report.file_name.as_deref());
     if options.include || options.head {
         output.write(&session.redirect_heads())?;
@@ -163,18 +164,17 @@ fn transfer(
     outcome
 }
 
-/// Moves the body from the connection to `output`, a piece at a time; `moved` is told how much it is so far.
+/// Moves the body from the connection to `output`, a piece at a time; `moved` is told how much has come over
+/// the wire so far, where a compressed body is less.
 fn copy(body: &mut Body, output: &mut Output, mut moved: impl FnMut(u64)) -> Result<(), Failure> {
     let mut buffer = vec![0; PIECE_BYTES];
-    let mut bytes = 0;
     loop {
         let count = body.read(&mut buffer).map_err(Failure::reading)?;
+        moved(body.wire_bytes());
         if count == 0 {
             return Ok(());
         }
         output.write(&buffer[..count])?;
-        bytes += count as u64;
-        moved(bytes);
     }
 }
 

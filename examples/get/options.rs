@@ -35,6 +35,7 @@ pub(crate) struct Options {
     pub(crate) referer: Option<String>,
     pub(crate) range: Option<String>,
     pub(crate) cookies: Vec<String>,
+    pub(crate) compressed: bool,
     pub(crate) max_time: Option<Duration>,
     // Redirects.
     pub(crate) follow: bool,
@@ -152,6 +153,8 @@ const ROWS: &[Row] = &[
         .needs_tls(),
     text("-E, --cert", "FILE", "show this certificate (PEM) to servers that ask for one", |o, v| o.cert = Some(v))
         .needs_tls(),
+    flag("--compressed", "ask for a compressed body, and decode it", |o| o.compressed = true)
+        .needs("gzip, brotli or zstd", cfg!(any(feature = "gzip", feature = "brotli", feature = "zstd"))),
     checked("--connect-timeout", "SECONDS", "give up connecting after so long", |o, v| {
         seconds(&v).map(|limit| o.connect_timeout = limit)
     }),

@@ -35,6 +35,11 @@ impl Session {
         let mut builder = watched(Client::builder(), options, &connects);
         builder = redirecting(builder, options, &redirect_heads);
         builder = connecting(builder, options)?;
+        // Without --compressed the body is printed as it comes.
+        #[cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))]
+        {
+            builder = builder.decode(options.compressed);
+        }
         if let Some(name) = &options.user_agent {
             builder = builder.user_agent(name);
         }

@@ -19,7 +19,7 @@ pub(crate) struct Report<'o> {
     /// When the head had come, and when the last byte had, counted from the start.
     pub(crate) answered: Duration,
     pub(crate) finished: Duration,
-    /// The bytes of the body.
+    /// The bytes of the body, as they came over the wire.
     pub(crate) bytes: u64,
     /// Connections that were opened.
     pub(crate) connects: u32,

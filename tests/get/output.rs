@@ -162,3 +162,23 @@ fn the_times_of_write_out_follow_each_other() {
     let ran = get(&["-s", "-o", "-", "-w", "%{time_redirect} %{time_appconnect}", &peer.url("/")]);
     assert_eq!(ran.stdout, "hello0.000000 0.000000");
 }
+
+#[cfg(feature = "gzip")]
+#[test]
+fn a_compressed_body_is_asked_for_decoded_and_measured_as_it_came() {
+    const GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48\xcd\xc9\xc9\x57\xc8\xc0\x4e\x02\x00\xf6\xd2\x53\x38\x1d\x00\x00\x00";
+    let peer = Peer::start(|mut conn, _| {
+        while let Some(request) = conn.request() {
+            let asks = request.header("Accept-Encoding").is_some_and(|value| value.contains("gzip"));
+            let fields = if asks { "X: asked\r\n" } else { "" };
+            let head = format!("Content-Encoding: gzip\r\n{fields}Content-Length: {}\r\n\r\n", GZIP.len());
+            conn.send([b"HTTP/1.1 200 OK\r\n", head.as_bytes(), GZIP].concat());
+        }
+    });
+    let url = &peer.url("/");
+    let size = GZIP.len();
+    let ran = get(&["--compressed", "-w", "|%{size_download} %header{x}", url]);
+    assert_eq!(ran.stdout, format!("hello hello hello hello hello|{size} asked"));
+    let ran = get(&["-w", "|%{size_download} %header{x}", url]);
+    assert_eq!(ran.stdout, format!("{}|{size} ", String::from_utf8_lossy(GZIP)));
+}
