@@ -1,0 +1,70 @@
+//! `-u`, and the ways to prove it to a server.
+
+use crate::process::{Folder, get};
+use crate::support::peer::{Peer, Req, answer, ok};
+
+const BASIC: &str = "WWW-Authenticate: Basic realm=\"r\"\r\n";
+const DIGEST: &str = "WWW-Authenticate: Digest realm=\"r\", qop=\"auth\", nonce=\"n\", algorithm=MD5\r\n";
+
+/// A server that lets in who has a login, and answers with its scheme and the body of the request.
+fn guarded(challenges: &str) -> Peer {
+    let refusal = answer("401 Unauthorized", challenges, "who are you?");
+    Peer::start(move |mut conn, _| {
+        while let Some(request) = conn.request() {
+            match scheme(&request) {
+                Some(scheme) => conn.send(ok(&format!("{scheme} {}", String::from_utf8_lossy(&request.body)))),
+                None => conn.send(&refusal),
+            };
+        }
+    })
+}
+
+fn scheme(request: &Req) -> Option<&str> {
+    request.header("Authorization")?.split(' ').next()
+}
+
+/// What is printed, and how many requests it takes on how many connections.
+fn outcome(challenges: &str, arguments: &[&str]) -> (String, usize, usize) {
+    let peer = guarded(challenges);
+    let ran = get(&[&["-s", "-u", "me:pw", &peer.url("/")], arguments].concat());
+    assert_eq!(ran.status, 0, "{arguments:?}: {ran:?}");
+    (ran.stdout, peer.request_lines().len(), peer.connections())
+}
+
+#[test]
+fn basic_auth_is_sent_at_once_or_as_asked_for() {
+    assert_eq!(outcome(BASIC, &[]), ("Basic ".into(), 1, 1));
+    assert_eq!(outcome(BASIC, &["--basic", "-d", "a"]), ("Basic a".into(), 1, 1));
+    assert_eq!(outcome(BASIC, &["--anyauth", "-d", "a"]), ("Basic a".into(), 2, 1));
+    assert_eq!(outcome("WWW-Authenticate: Bearer\r\n", &["--anyauth"]), ("who are you?".into(), 1, 1));
+    assert_eq!(outcome("", &["--anyauth"]), ("who are you?".into(), 1, 1));
+}
+
+#[test]
+fn standard_input_is_not_sent_twice() {
+    let peer = guarded(BASIC);
+    let ran = get(&["-u", "me:pw", "--anyauth", "-T", "-", &peer.url("/")]);
+    assert_eq!(ran.status, 65, "{ran:?}");
+    let folder = Folder::new();
+    let ran = get(&["-u", "me:pw", "--anyauth", "-T", &folder.file("f", "file"), &peer.url("/")]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "Basic file"));
+}
+
+#[cfg(feature = "digest")]
+#[test]
+fn digest_auth_answers_the_challenge() {
+    assert_eq!(outcome(DIGEST, &["--digest"]), ("Digest ".into(), 2, 1));
+    assert_eq!(outcome(DIGEST, &["--digest", "-d", "a"]), ("Digest a".into(), 2, 1));
+    // Digest is the better one of several, and its second challenge follows the first, without credentials.
+    let both = [BASIC, DIGEST].concat();
+    assert_eq!(outcome(&both, &["--anyauth"]).0, "Digest ");
+    assert_eq!(outcome("WWW-Authenticate: Basic realm=r, Digest realm=r, nonce=n\r\n", &["--anyauth"]).0, "Digest ");
+    assert_eq!(outcome(BASIC, &["--digest"]), ("who are you?".into(), 1, 1));
+}
+
+#[cfg(not(feature = "digest"))]
+#[test]
+fn without_digest_any_auth_is_basic() {
+    assert_eq!(outcome(&[DIGEST, BASIC].concat(), &["--anyauth"]), ("Basic ".into(), 2, 1));
+    assert_eq!(outcome(DIGEST, &["--anyauth"]), ("who are you?".into(), 1, 1));
+}
