@@ -209,9 +209,6 @@ impl Call<'_> {
         loop {
             let exchanged = self.exchange(request, &redirects.kept, now)?;
             let head = &exchanged.received.head;
-            if let Some(jar) = &self.client.settings.cookie_jar {
-                store_cookies(jar, &request.url, &head.headers);
-            }
             if !head.status.is_redirection() {
                 return Ok(exchanged);
             }
@@ -230,16 +227,20 @@ impl Call<'_> {
     #[inline]
     fn exchange(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
         let (outcome, was_reused) = self.attempt(request, kept, Wanted::Any, now)?;
+        let has_jar = self.client.settings.cookie_jar.is_some();
         match outcome {
-            Ok(exchanged) if exchanged.received.head.status != StatusCode::EXPECTATION_FAILED => Ok(exchanged),
-            outcome => self.repeat(request, kept, outcome, was_reused),
+            Ok(exchanged) if !has_jar && exchanged.received.head.status != StatusCode::EXPECTATION_FAILED => {
+                Ok(exchanged)
+            }
+            outcome => self.follow_up(request, kept, outcome, was_reused),
         }
     }
 
-    /// Repeats the request where its connection turned out to be dead, and where the server refused
-    /// `Expect: 100-continue`: once each, since a fresh connection is not dead, and the Expect is gone.
+    /// Gives the jar the cookies of the response. Repeats the request where its connection turned out to be
+    /// dead, and where the server refused `Expect: 100-continue`: once each, since a fresh connection is not
+    /// dead, and the Expect is gone.
     #[cold]
-    fn repeat(
+    fn follow_up(
         &self,
         request: &mut Request<'_>,
         kept: &Headers,
@@ -247,11 +248,12 @@ impl Call<'_> {
         was_reused: bool,
     ) -> Result<Exchanged> {
         let mut may_be_dead = was_reused;
-        while let Some(why) = why_repeat(request, &outcome, may_be_dead) {
-            may_be_dead = false;
+        loop {
             if let (Some(jar), Ok(exchanged)) = (&self.client.settings.cookie_jar, &outcome) {
                 store_cookies(jar, &request.url, &exchanged.received.head.headers);
             }
+            let Some(why) = why_repeat(request, &outcome, may_be_dead) else { return outcome };
+            may_be_dead = false;
             drop(outcome.map(Exchanged::discard));
             if why.kind() == ErrorKind::Status {
                 request.options.expect_continue = None;
@@ -262,7 +264,6 @@ impl Call<'_> {
             let again = again.and_then(|(outcome, _)| outcome);
             outcome = again.map_err(|second| second.with_fate_at_least(why.fate()));
         }
-        outcome
     }
 
     /// Sends the request once. Returns what came of it, and whether its connection was a reused one; an
