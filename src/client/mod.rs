@@ -279,16 +279,20 @@ impl Call<'_> {
     #[inline]
     fn exchange_once(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
         let (outcome, was_reused) = self.attempt(request, kept, Wanted::Any, now)?;
+        let has_jar = self.client.settings.cookie_jar.is_some();
         match outcome {
-            Ok(exchanged) if exchanged.received.head.status != StatusCode::EXPECTATION_FAILED => Ok(exchanged),
-            outcome => self.repeat(request, kept, outcome, was_reused),
+            Ok(exchanged) if !has_jar && exchanged.received.head.status != StatusCode::EXPECTATION_FAILED => {
+                Ok(exchanged)
+            }
+            outcome => self.follow_up(request, kept, outcome, was_reused),
         }
     }
 
-    /// Repeats the request where its connection turned out to be dead, and where the server refused
-    /// `Expect: 100-continue`: once each, since a fresh connection is not dead, and the Expect is gone.
+    /// Gives the jar the cookies of the response. Repeats the request where its connection turned out to be
+    /// dead, and where the server refused `Expect: 100-continue`: once each, since a fresh connection is not
+    /// dead, and the Expect is gone.
     #[cold]
-    fn repeat(
+    fn follow_up(
         &self,
         request: &mut Request<'_>,
         kept: &Headers,
@@ -296,7 +300,11 @@ impl Call<'_> {
         was_reused: bool,
     ) -> Result<Exchanged> {
         let mut may_be_dead = was_reused;
-        while let Some(why) = why_repeat(request, &outcome, may_be_dead) {
+        loop {
+            if let (Some(jar), Ok(exchanged)) = (&self.client.settings.cookie_jar, &outcome) {
+                store_cookies(jar, &request.url, &exchanged.received.head.headers);
+            }
+            let Some(why) = why_repeat(request, &outcome, may_be_dead) else { return outcome };
             may_be_dead = false;
             drop(outcome.map(Exchanged::discard));
             if why.kind() == ErrorKind::Status {
@@ -308,7 +316,6 @@ impl Call<'_> {
             let again = again.and_then(|(outcome, _)| outcome);
             outcome = again.map_err(|second| second.with_fate_at_least(why.fate()));
         }
-        outcome
     }
 
     /// Sends the request once. Returns what came of it, and whether its connection was a reused one; an
@@ -351,11 +358,7 @@ impl Call<'_> {
             #[cfg(feature = "__coding")]
             decodes: accept_encoding::is_asked_for(&fields),
         };
-        let outcome = exchange::run(lease, request, hop, settings);
-        if let (Some(jar), Ok(exchanged)) = (&settings.cookie_jar, &outcome) {
-            store_cookies(jar, &request.url, &exchanged.received.head.headers);
-        }
-        Ok((outcome, was_reused))
+        Ok((exchange::run(lease, request, hop, settings), was_reused))
     }
 
     /// Leases a connection that leads where the request goes.

@@ -307,7 +307,6 @@ fn now() -> i64 {
 }
 
 /// Gives the jar the cookies of a final response from `url`.
-#[cold]
 pub(crate) fn store_cookies(jar: &dyn CookieJar, url: &Url, headers: &Headers) {
     headers.get_all("set-cookie").for_each(|set_cookie| jar.store(url, set_cookie));
 }
