@@ -182,9 +182,9 @@ fn asked_for(challenge: &Challenge) -> Error {
 /// Returns a nonce of the client's own: 128 bits that a server cannot foresee when it chooses its nonce,
 /// so that it cannot choose one for which it has a table of digests (RFC 7616 §5.10, §5.11).
 ///
-/// They need not be secret, nor be unforeseeable for whoever reads this process's memory. std keys its
-/// hash maps with 128 bits from the system, so that nobody foresees a hash; each new key is another one,
-/// and these are hashes by it.
+/// They need not be secret. std keys its hash maps with 128 bits from the system (on Linux by `getrandom`,
+/// without waiting for entropy), and nobody who lacks the key foresees a hash; each new key is another one.
+/// Should a device have no entropy yet, an answer is as strong as one of RFC 2069, which has no such nonce.
 fn cnonce() -> String {
     let keyed = RandomState::new();
     format!("{:016x}{:016x}", keyed.hash_one(0), keyed.hash_one(1))

@@ -232,7 +232,11 @@ impl Call<'_> {
         }
         self.client.check(request, &request.headers)?;
         loop {
-            let exchanged = self.exchange(request, &redirects.kept, now)?;
+            let exchanged = match () {
+                #[cfg(feature = "digest")]
+                () if request.options.uses_digest() => self.exchange_with_digest(request, &redirects.kept, now)?,
+                () => self.exchange(request, &redirects.kept, now)?,
+            };
             let head = &exchanged.received.head;
             if !head.status.is_redirection() {
                 return Ok(exchanged);
@@ -248,36 +252,25 @@ impl Call<'_> {
         }
     }
 
-    /// Sends the request to one URL, and repeats it at most twice; with Digest authentication each answer
-    /// is such a request.
-    #[inline]
-    fn exchange(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
-        #[cfg(feature = "digest")]
-        if request.options.uses_digest() {
-            return self.exchange_with_digest(request, kept, now);
-        }
-        self.exchange_once(request, kept, now)
-    }
-
     /// Sends the request with Digest credentials, and again with the answer to a 401, over the same
     /// connection if that lives.
     #[cfg(feature = "digest")]
     fn exchange_with_digest(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
         let sessions = &self.client.digest;
         let mut budget = sessions.resume(request);
-        let mut exchanged = self.exchange_once(request, kept, now)?;
+        let mut exchanged = self.exchange(request, kept, now)?;
         while let Some(why) = sessions.why_answer(request, &exchanged.received.head, &mut budget) {
             exchanged.drain(&digest::drain_deadline())?;
             self.trace.report(|ids| Event::Retry { error: &why, ids });
-            let again = self.exchange_once(request, kept, Instant::now());
+            let again = self.exchange(request, kept, Instant::now());
             exchanged = again.map_err(|error| error.with_fate_at_least(why.fate()))?;
         }
         Ok(exchanged)
     }
 
-    /// Sends the request with one set of credentials, and repeats it at most twice.
+    /// Sends the request to one URL, and repeats it at most twice.
     #[inline]
-    fn exchange_once(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
+    fn exchange(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
         let (outcome, was_reused) = self.attempt(request, kept, Wanted::Any, now)?;
         let has_jar = self.client.settings.cookie_jar.is_some();
         match outcome {
