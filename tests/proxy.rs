@@ -47,6 +47,7 @@ use silent::Refused;
 use support::peer::{Peer, Req, answer, ok};
 use support::script::Script;
 use support::trace::Trace;
+use support::uncoded;
 
 /// The limit under test, where nothing else decides.
 const SHORT: Duration = Duration::from_millis(if cfg!(target_arch = "arm") { 1_000 } else { 300 }); // there, emulated
@@ -61,7 +62,7 @@ fn at(scheme: &str, peer: &Peer) -> Proxy {
 }
 
 fn by(proxy: Proxy) -> Client {
-    Client::builder().proxy(proxy).build()
+    uncoded().proxy(proxy).build()
 }
 
 /// A client whose connections must be there soon.

@@ -13,6 +13,7 @@ use longwire::{
 };
 
 use crate::support::peer::{Peer, ok};
+use crate::support::uncoded;
 
 /// Redirects `/start` to `to`, answers everything else.
 fn redirecting(to: String) -> Peer {
@@ -137,7 +138,7 @@ fn every_head_is_signed_anew_and_nothing_of_it_goes_along() {
     let first = redirecting(other.url("/end"));
     let seen = Arc::new(Mutex::new(Vec::new()));
     let heads = seen.clone();
-    let client = Client::builder()
+    let client = uncoded()
         .default_header("X-Signature", "default")
         .before_send(move |outgoing| {
             let number = heads.lock().unwrap().len();
@@ -161,7 +162,7 @@ fn every_head_is_signed_anew_and_nothing_of_it_goes_along() {
 
 #[test]
 fn what_is_set_replaces_the_requests_own_and_to_wire_shows_it() {
-    let client = Client::builder()
+    let client = uncoded()
         .before_send(|outgoing| {
             outgoing.set_header("User-Agent", "signed/1")?;
             outgoing.set_header("X", "new")

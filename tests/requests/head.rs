@@ -6,6 +6,7 @@ use longwire::{Client, Headers, Method, Request};
 use crate::support::peer::{Peer, Req, ok};
 use crate::support::recorder::{arriving, recorder};
 use crate::support::script::{Script, reply};
+use crate::support::uncoded;
 
 fn lines(request: &Req) -> Vec<String> {
     let text = String::from_utf8_lossy(&request.raw_head);
@@ -24,7 +25,7 @@ fn wire(client: &Client, request: Request<'_>) -> Vec<String> {
 #[test]
 fn a_plain_get_is_four_lines() {
     let (peer, requests) = recorder();
-    let client = Client::builder().user_agent("tests/1").build();
+    let client = uncoded().user_agent("tests/1").build();
     client.get(peer.url("/a/b?c=d#not-sent")).send().unwrap();
     let expected =
         format!("GET /a/b?c=d HTTP/1.1\r\nHost: {}\r\nUser-Agent: tests/1\r\nAccept: */*\r\n\r\n", peer.addr());

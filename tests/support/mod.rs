@@ -9,3 +9,12 @@ pub mod recorder;
 pub mod script;
 pub mod trace;
 pub mod wrapped;
+
+/// A builder of clients that ask for no content coding, in builds with one too: for tests that know every
+/// byte of a head.
+pub fn uncoded() -> longwire::ClientBuilder {
+    let builder = longwire::Client::builder();
+    #[cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))]
+    let builder = builder.decode(false);
+    builder
+}

@@ -19,6 +19,7 @@ use crate::certificates::{Authority, Identity, NAME};
 use crate::session::{dripping, serve};
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
 use crate::support::trace::Trace;
+use crate::support::uncoded;
 use crate::{pattern, url};
 
 /// The name of the proxies, and how they answer a CONNECT.
@@ -70,7 +71,7 @@ impl Way {
 
     fn builder(&self) -> ClientBuilder {
         let config = Arc::new(self.authority.client_config(ALL_VERSIONS));
-        Client::builder().tls(Tls::from_rustls(config)).resolve_to(PROXY, self.near().addr()).proxy(self.proxy())
+        uncoded().tls(Tls::from_rustls(config)).resolve_to(PROXY, self.near().addr()).proxy(self.proxy())
     }
 
     fn client(&self) -> Client {
@@ -343,7 +344,7 @@ fn the_settings_of_a_proxy_apply_to_it_alone() {
     let server = origin(&world.identity());
     let through = |proxy| {
         let config = Arc::new(world.client_config(ALL_VERSIONS));
-        Client::builder().tls(Tls::from_rustls(config)).resolve_to(PROXY, way.near().addr()).proxy(proxy).build()
+        uncoded().tls(Tls::from_rustls(config)).resolve_to(PROXY, way.near().addr()).proxy(proxy).build()
     };
     let error = failed(&through(way.proxy()), &url(&server, "/"));
     assert!(error.kind() == ErrorKind::Tls && error.to_string().contains("no trusted root"), "{error}");
