@@ -244,6 +244,8 @@ impl Call<'_> {
     /// Sends the request with Digest credentials, and again with the answer to a 401, over the same
     /// connection if that lives.
     #[cfg(feature = "digest")]
+    #[cold]
+    #[inline(never)] // so that other requests do not pay for its variables
     fn exchange_with_digest(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
         let sessions = &self.client.digest;
         let mut budget = sessions.resume(request);
@@ -411,9 +413,12 @@ impl Inner {
     /// proxy's, and those that `before_send` sets.
     fn hop_fields(&self, request: &Request<'_>, headers: &Headers, way: Way<'_>, kept: &Headers) -> Result<Headers> {
         let mut fields = kept.clone();
+        // An Authorization of the request's own was set after its Digest credentials.
         #[cfg(feature = "digest")]
-        if let Some(answer) = self.digest.authorization(request) {
-            fields.insert("Authorization", answer)?;
+        if !headers.contains("authorization") {
+            if let Some(answer) = self.digest.authorization(request) {
+                fields.insert("Authorization", answer)?;
+            }
         }
         if let Route::Forward { fields: proxy_fields, .. } = way.route {
             for (name, value) in proxy_fields.iter().filter(|(name, _)| !headers.contains(name)) {
