@@ -201,6 +201,14 @@ fn what_was_set_last_counts() {
     let copy = request.try_clone().expect("a copy");
     assert_eq!(client.send(copy).expect("a response").status(), 200);
     assert_eq!(camera.counts(), [[1, 3]]);
+    request.headers_mut().insert("Authorization", "Mine").expect("a field");
+    assert_eq!(field(&request).as_deref(), Some("Mine"));
+    assert_eq!(client.send(request).expect("a response").status(), 401);
+    assert_eq!(
+        script.seen().last().and_then(|seen| seen.header("authorization").map(str::to_owned)),
+        Some("Mine".into())
+    );
+    assert_eq!(camera.take_complaints(), ["no Digest: Mine"]);
     assert!(camera.complaints().is_empty(), "{:?}", camera.complaints());
     // A request without credentials of its own is not given these.
     assert_eq!(client.get(url).send().expect("a response").status(), 401);

@@ -256,6 +256,8 @@ impl Call<'_> {
     /// Sends the request with Digest credentials, and again with the answer to a 401, over the same
     /// connection if that lives.
     #[cfg(feature = "digest")]
+    #[cold]
+    #[inline(never)] // so that other requests do not pay for its variables
     fn exchange_with_digest(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
         let sessions = &self.client.digest;
         let mut budget = sessions.resume(request);
@@ -456,9 +458,12 @@ impl Inner {
         if let Some(own) = self.own_fields(request, headers, kept) {
             fields.extend(own);
         }
+        // An Authorization of the request's own was set after its Digest credentials.
         #[cfg(feature = "digest")]
-        if let Some(answer) = self.digest.authorization(request) {
-            fields.insert("Authorization", answer)?;
+        if !headers.contains("authorization") {
+            if let Some(answer) = self.digest.authorization(request) {
+                fields.insert("Authorization", answer)?;
+            }
         }
         if let Route::Forward { fields: proxy_fields, .. } = way.route {
             for (name, value) in proxy_fields.iter().filter(|(name, _)| !headers.contains(name)) {

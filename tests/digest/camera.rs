@@ -140,6 +140,11 @@ impl Camera {
         self.lock().complaints.clone()
     }
 
+    /// Returns them, and forgets them.
+    pub(crate) fn take_complaints(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().complaints)
+    }
+
     /// Returns the counts of the answers to the nonces that it knows.
     pub(crate) fn counts(&self) -> Vec<Vec<u32>> {
         self.lock().nonces.values().filter(|counts| !counts.is_empty()).cloned().collect()
