@@ -3,12 +3,12 @@
 //! The call stack is the state machine of everything else; only the body outlives a call, and its
 //! state is here. `framed` moves the bytes, `collect` and `text` make memory and text of them.
 
+pub(crate) mod content_labels;
 pub(crate) mod framed;
 
 #[cfg(feature = "__coding")]
 mod coded;
 mod collect;
-mod labels;
 mod text;
 
 use std::borrow::Cow;
@@ -24,8 +24,8 @@ use crate::headers::Headers;
 #[cfg(feature = "__coding")]
 use crate::message::body::coded::{Coded, Decoded};
 use crate::message::body::collect::{COLLECT_BYTES_MAX, Collected};
+use crate::message::body::content_labels::ContentLabels;
 use crate::message::body::framed::{Found, Framed};
-use crate::message::body::labels::ContentLabels;
 use crate::message::connection_info::ConnectionInfo;
 use crate::method::Method;
 use crate::net::deadline::Deadline;

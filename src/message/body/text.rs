@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::media_type;
 use crate::message::body::Body;
-use crate::message::body::labels::ContentLabels;
+use crate::message::body::content_labels::ContentLabels;
 use crate::redact::excerpt;
 use crate::wire::charset::Charset;
 
@@ -47,16 +47,19 @@ impl Body {
     fn announced_charset<'h>(&'h self, headers: &'h Headers) -> Option<Cow<'h, [u8]>> {
         match headers.get_bytes("content-type") {
             Some(content_type) => media_type::charset(content_type),
-            None => self.labels()?.charset.as_deref().map(Cow::Borrowed),
+            None => self.labels()?.charset().map(Cow::Borrowed),
         }
     }
 
+    /// The error of a body that is no text, with what its head announces.
     #[cold]
-    fn not_text(&mut self, headers: &Headers, mistake: String) -> Error {
+    fn not_text(&mut self, headers: &Headers, mut mistake: String) -> Error {
         self.note_content(headers);
-        let (coding, charset) =
-            self.labels().map(|labels| (labels.about_coding(), labels.about_charset())).unwrap_or_default();
-        self.error(ErrorKind::Decode, format!("{mistake}{coding}{charset}"))
+        if let Some(labels) = self.labels() {
+            labels.tell_coding(&mut mistake);
+            labels.tell_charset(&mut mistake);
+        }
+        self.error(ErrorKind::Decode, mistake)
     }
 }
 
