@@ -23,9 +23,9 @@ fn a_text_that_is_not_utf_8_names_charset_and_coding() {
         (utf_8, "", b"gr\xfcn", "not UTF-8 (byte 3); its Content-Type says charset UTF-8 (GET "),
         (
             "",
-            "Content-Encoding: gzip\r\n",
-            b"\x1f\x8b\x08",
-            "(byte 2); its Content-Encoding is gzip, which is not undone",
+            "Content-Encoding: compress\r\n",
+            b"\x1f\x9d\x90",
+            "(byte 2); its Content-Encoding is compress, which is not undone",
         ),
         ("Content-Type: text/html\r\n", "", b"\xff", "not UTF-8 (byte 1) (GET "),
     ];

@@ -83,7 +83,7 @@ fn credentials_and_content_type_are_sent_once_and_the_last_word_counts() {
     let own_type = "application/x-www-form-urlencoded; charset=utf-8";
     let form = arriving(|client, url| client.post(url).form([("a", "b")]).header("content-type", own_type).send());
     assert_eq!((form.count("content-type"), form.header("content-type")), (1, Some(own_type)));
-    let client = Client::builder().default_header("Authorization", "a").default_header("authorization", "b").build();
+    let client = uncoded().default_header("Authorization", "a").default_header("authorization", "b").build();
     let lines = wire(&client, Request::new(Method::GET, "http://example.com/").unwrap());
     assert_eq!(&lines[4..], ["authorization: b"]);
 }

@@ -23,7 +23,7 @@ pub fn recorder() -> (Peer, Arc<Mutex<Vec<Req>>>) {
 #[track_caller]
 pub fn arriving(send: impl FnOnce(&Client, &str) -> Result<Response>) -> Req {
     let (peer, requests) = recorder();
-    let client = Client::new();
+    let client = super::uncoded().build();
     let response = send(&client, &peer.url("/path")).expect("a response");
     assert_eq!(response.text().expect("a body"), "x");
     let mut requests = requests.lock().expect("no test panics with it");
