@@ -540,7 +540,8 @@ impl ClientBuilder {
     ///   is [`ErrorKind::Truncated`], and data that is malformed, has a wrong checksum or is followed by
     ///   anything else is [`ErrorKind::Decode`]. An empty body is empty in every coding.
     /// * [`Response::limit`] is for decoded bytes. Reading in pieces needs no more memory for a body that
-    ///   grows much: for gzip about 50 KiB, for brotli up to its window of 16 MiB.
+    ///   grows much: for gzip about 50 KiB, for brotli up to its window of 16 MiB, for zstd up to twice its
+    ///   window.
     ///
     /// ```
     /// use longwire::Client;
