@@ -9,6 +9,9 @@ mod allocations;
 #[cfg(feature = "__rustls")]
 #[path = "tls/certificates.rs"]
 mod certificates;
+#[cfg(feature = "__coding")]
+#[path = "memory/coded.rs"]
+mod coded;
 #[cfg(target_os = "linux")]
 #[path = "support/counted.rs"]
 mod counted;

@@ -541,10 +541,10 @@ impl ClientBuilder {
     ///   is [`ErrorKind::Truncated`], and data that is malformed, has a wrong checksum or is followed by
     ///   anything else is [`ErrorKind::Decode`]. An empty body is empty in every coding.
     /// * [`Response::limit`] is for decoded bytes. Reading in pieces needs no more memory for a body that
-    ///   grows much: for gzip about 50 KiB, for brotli up to its window of 16 MiB. For zstd that holds only if
-    ///   the server is a good one: what a block decodes to is not limited by its decoder, ruzstd, which
-    ///   also gives out nothing that is still in the window (mostly 2 MiB) before the frame ends, so a
-    ///   stream that is flushed bit by bit arrives late.
+    ///   grows much: for gzip about 50 KiB, for brotli up to its window of 16 MiB, for zstd up to twice its
+    ///   window. For zstd that holds only of servers that mean well: what a block decodes to is not limited by
+    ///   its decoder, ruzstd. That also gives out nothing which is still in the window (mostly 2 MiB) before
+    ///   the frame ends, so a stream that is flushed bit by bit arrives late.
     ///
     /// ```
     /// use longwire::Client;

@@ -86,6 +86,11 @@ impl Coded {
         decoded
     }
 
+    /// Returns whether the coding has ended, if its framing has, and all content was decoded.
+    pub(super) fn may_end(&self) -> bool {
+        self.decoder.may_end()
+    }
+
     /// The connection has ended, and with it the framing; nothing is left to be decoded.
     pub(super) fn eof(&self) -> Result<()> {
         self.decoder.eof()

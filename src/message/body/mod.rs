@@ -571,13 +571,15 @@ impl Body {
     /// released with the last byte; an error that shows up is for the next read.
     fn finish_decoded(&mut self) {
         let (Some(coded), State::Open(framed)) = (&mut self.coded, &mut self.state) else { return };
-        if !coded.waiting().is_empty() {
+        // The few bytes that are left may be a trailer, which makes no content.
+        let is_far = framed.decoder.remaining().is_some_and(|left| left > coded::TRAILER_BYTES_MAX as u64);
+        if is_far || !coded.waiting().is_empty() {
             return;
         }
         let decoded = match framed.next() {
-            // The few bytes that are left may be a trailer, which makes no content.
             Ok(Found::Data(count)) if count > coded::TRAILER_BYTES_MAX => return,
             Ok(Found::Nothing) => return,
+            Ok(Found::End) if coded.may_end() => return self.finish(),
             Ok(Found::Data(_) | Found::End) => coded.decode_piece(framed),
             Err(error) => Err(error),
         };

@@ -195,7 +195,9 @@ impl Gzip {
 
     fn begin_data(&mut self) {
         self.check.reset();
-        self.inflate.reset(false);
+        if self.members > 0 {
+            self.inflate.reset(false); // a new one need not be, which writes its window of 32 KiB
+        }
         self.part = Part::Data;
     }
 

@@ -14,6 +14,8 @@ mod zlib;
 #[cfg(feature = "zstd")]
 mod zstd;
 
+use std::borrow::Cow;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, list_members};
 use crate::wire::coding::progress::Progress;
@@ -56,7 +58,7 @@ pub(crate) struct ContentDecoder {
     outer: Layer,
     /// The one below, with the bytes between the two.
     inner: Option<Box<(Layer, Between)>>,
-    name: String,
+    name: Cow<'static, str>,
 }
 
 /// Bytes that one coding has made and the next has not used.
@@ -85,7 +87,10 @@ impl ContentDecoder {
                 return Err(Error::new(ErrorKind::Decode, what));
             }
         }
-        let name = layers.iter().map(Layer::name).collect::<Vec<_>>().join(", ");
+        let name = match &layers[..] {
+            [layer] => Cow::Borrowed(layer.name()),
+            layers => Cow::Owned(layers.iter().map(Layer::name).collect::<Vec<_>>().join(", ")),
+        };
         let Some(outer) = layers.pop() else { return Ok(None) };
         let between = || Between { bytes: [0; BETWEEN_BYTES], start: 0, end: 0 };
         let inner = layers.pop().map(|inner| Box::new((inner, between())));
@@ -117,6 +122,12 @@ impl ContentDecoder {
                 return Ok(Progress { used, made });
             }
         }
+    }
+
+    /// Returns whether all that was given is decoded and taken, and the body may end here.
+    pub(crate) fn may_end(&self) -> bool {
+        let inner_may_end = |(inner, between): &(Layer, Between)| between.start == between.end && inner.may_end();
+        self.outer.may_end() && self.inner.as_deref().is_none_or(inner_may_end)
     }
 
     /// The body has ended, and the last step did not fill its target.
@@ -194,8 +205,9 @@ impl Layer {
         }
     }
 
-    fn eof(&self) -> Result<()> {
-        let is_at_an_end = match self {
+    /// Returns whether the body may end here: at the end of a stream whose content has all been made.
+    fn may_end(&self) -> bool {
+        match self {
             #[cfg(feature = "gzip")]
             Layer::Gzip(gzip) => gzip.may_end(),
             #[cfg(feature = "gzip")]
@@ -204,13 +216,14 @@ impl Layer {
             Layer::Brotli(brotli) => brotli.may_end(),
             #[cfg(feature = "zstd")]
             Layer::Zstd(zstd) => zstd.may_end(),
-        };
-        match is_at_an_end {
-            true => Ok(()),
-            false => {
-                let what = format!("{}: the body ends in the middle of the compressed data", self.name());
-                Err(Error::new(ErrorKind::Truncated, what))
-            }
         }
+    }
+
+    fn eof(&self) -> Result<()> {
+        if self.may_end() {
+            return Ok(());
+        }
+        let what = format!("{}: the body ends in the middle of the compressed data", self.name());
+        Err(Error::new(ErrorKind::Truncated, what))
     }
 }

@@ -12,7 +12,8 @@ use ruzstd::io::Read;
 use crate::error::{Error, Result};
 use crate::wire::coding::progress::{Progress, gather, malformed};
 
-/// The largest window that a recipient need accept (RFC 9659 §3), and the most memory for it here.
+/// The largest window that a recipient need accept (RFC 9659 §3). ruzstd's buffer for a window has up
+/// to twice its size.
 const WINDOW_BYTES_MAX: u64 = 8 << 20;
 /// The largest block (RFC 8878 §3.1.1.2.4).
 const BLOCK_BYTES_MAX: usize = 128 << 10;
