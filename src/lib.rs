@@ -174,6 +174,8 @@
 //!   ([`allow_cross_origin_header`](ClientBuilder::allow_cross_origin_header)).
 //! * **Early responses**: an upload stops when the server has already answered (413, …), and
 //!   [`Response::is_request_complete`] is false then.
+//! * **Text** is in the charset of a byte order mark, else in that of `Content-Type`, else in UTF-8; what is
+//!   not is an error with the first wrong byte ([`Response::text_lossy`] replaces it).
 //! * **1xx** responses are skipped, and reported to the observer; 101 is for [`Response::upgrade`].
 //! * **Secrets** (credentials, cookies, fields with a word like key, token or session in their name) never
 //!   appear in `Debug`, `Display` or events.

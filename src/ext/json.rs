@@ -9,6 +9,7 @@ use serde_core::de::DeserializeOwned;
 use crate::client::request_builder::RequestBuilder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::body::Body;
+use crate::message::body::content_labels::ContentLabels;
 use crate::message::request::Request;
 use crate::message::response::Response;
 use crate::redact::{excerpt_around, text_excerpt};
@@ -100,7 +101,7 @@ impl Body {
     /// Reads the (rest of the) body as JSON: one document, with blanks around it. The charset is UTF-8,
     /// whatever Content-Type announces; a byte order mark is skipped. No Content-Type is asked for.
     ///
-    /// Arrays and objects may be nested 128 deep, which is serde_json's limit.
+    /// Arrays and objects may be nested 127 deep, which is serde_json's limit.
     ///
     /// # Errors
     /// As [`bytes`](Body::bytes), and [`ErrorKind::Decode`] if the body is not JSON, is not that of the type
@@ -134,23 +135,23 @@ fn mark_length(bytes: &[u8]) -> usize {
 #[cold]
 fn decode_error(body: &Body, bytes: &[u8], cause: serde_json::Error) -> Error {
     let labels = body.labels();
-    let coding = labels.map(|labels| labels.about_coding()).unwrap_or_default();
-    let html = match bytes.trim_ascii_start().first() {
-        _ if labels.is_some_and(|labels| labels.is_html()) => "; its Content-Type is text/html",
-        Some(b'<') => "; it looks like HTML or XML",
-        _ => "",
+    let mut said = match bytes {
+        _ if bytes.len() == mark_length(bytes) => format!("json: the body is empty ({})", body.about().status),
+        _ if is_utf_16(bytes) => "json: the body is UTF-16, and JSON is UTF-8 (RFC 8259 §8.1)".to_owned(),
+        _ => format!("json: {}", mistake(bytes, &cause)),
     };
-    let what = match bytes {
-        _ if bytes.len() == mark_length(bytes) => format!("the body is empty ({})", body.about().status),
-        _ if is_utf_16(bytes) => "the body is UTF-16, and JSON is UTF-8 (RFC 8259 §8.1)".to_owned(),
-        _ => mistake(bytes, &cause),
-    };
-    // In any charset but UTF-8 it was wrong to send it.
-    let charset = match std::str::from_utf8(bytes) {
-        Ok(_) => String::new(),
-        Err(_) => labels.map(|labels| labels.about_charset()).unwrap_or_default(),
-    };
-    body.error(ErrorKind::Decode, format!("json: {what}{html}{coding}{charset}")).retelling(cause)
+    if labels.is_some_and(ContentLabels::is_html) {
+        said += "; its Content-Type is text/html";
+    } else if bytes.trim_ascii_start().starts_with(b"<") {
+        said += "; it looks like HTML or XML";
+    }
+    if let Some(labels) = labels {
+        labels.tell_coding(&mut said);
+        if std::str::from_utf8(bytes).is_err() {
+            labels.tell_charset(&mut said); // any but UTF-8 was wrong to send
+        }
+    }
+    body.error(ErrorKind::Decode, said).retelling(cause)
 }
 
 /// Returns whether the bytes begin with a byte order mark of UTF-16 or with an ASCII character in UTF-16, as

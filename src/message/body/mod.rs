@@ -3,6 +3,7 @@
 //! The call stack is the state machine of everything else; only the body outlives a call, and its
 //! state is here. `framed` moves the bytes, `collect` and `text` make memory and text of them.
 
+pub(crate) mod content_labels;
 pub(crate) mod framed;
 
 mod collect;
@@ -19,8 +20,8 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
 use crate::message::body::collect::{COLLECT_BYTES_MAX, Collected};
+use crate::message::body::content_labels::ContentLabels;
 use crate::message::body::framed::{Found, Framed};
-use crate::message::body::text::ContentLabels;
 use crate::message::connection_info::ConnectionInfo;
 use crate::method::Method;
 use crate::net::deadline::Deadline;
