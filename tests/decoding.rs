@@ -487,6 +487,20 @@ fn a_text_in_another_charset_is_read_after_its_coding_is_undone() {
     }
 }
 
+#[cfg(feature = "http")]
+#[test]
+fn the_http_crates_response_does_not_announce_a_coding_that_is_undone() {
+    let client = Script::answering(raw(coded("gzip", GZ, Framing::Length))).client();
+    let request = || http::Request::get("http://host/").body(Vec::new()).unwrap();
+    let response = client.send_http(request()).unwrap();
+    assert!(response.body() == PAGE);
+    let has = |response: &http::Response<Vec<u8>>, name: &str| response.headers().contains_key(name);
+    assert!(!has(&response, "content-encoding") && !has(&response, "content-length") && has(&response, "content-type"));
+    let plain = Client::builder().connector(Script::answering(raw(coded("gzip", GZ, Framing::Length)))).decode(false);
+    let response = plain.build().send_http(request()).unwrap();
+    assert!(response.body() == GZ && has(&response, "content-encoding") && has(&response, "content-length"));
+}
+
 #[test]
 fn an_error_page_is_decoded() {
     let page = reply(500).header("Content-Encoding", "gzip").body(GZ);

@@ -3,7 +3,7 @@
 //!
 //! What gets lost on the way is listed at each conversion.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
@@ -91,7 +91,8 @@ impl<'b, B: Into<SendBody<'b>>> TryFrom<http::Request<B>> for Request<'b> {
 }
 
 /// Takes status, version, fields and body. The URL, the reason phrase, the timings and what else a
-/// [`Response`] has are left behind, but for what errors of the body say.
+/// [`Response`] has are left behind, but for what errors of the body say. Where a content coding is undone
+/// ([`Body::coding`]), so are `Content-Encoding` and `Content-Length`, which are not those of what is read.
 ///
 /// # Errors
 /// As for `HeaderMap`: see there.
@@ -107,7 +108,11 @@ impl TryFrom<Response> for http::Response<Body> {
     type Error = Error;
 
     fn try_from(response: Response) -> Result<http::Response<Body>> {
-        let headers = header_map(response.headers()).map_err(|what| response.error(ErrorKind::Head, what))?;
+        let mut headers = header_map(response.headers()).map_err(|what| response.error(ErrorKind::Head, what))?;
+        if response.body().coding().is_some() {
+            headers.remove(CONTENT_ENCODING);
+            headers.remove(CONTENT_LENGTH);
+        }
         let (head, body) = response.into_parts();
         let mut foreign = http::Response::new(body);
         *foreign.status_mut() = head.status().into();
