@@ -228,9 +228,7 @@ impl Call<'_> {
         if !self.client.settings.default_headers.is_empty() {
             request.headers = self.client.with_defaults(&request.headers, &request.options)?.into_owned();
         }
-        if request.options.uses_digest() {
-            request.options.expect_challenge(&request.body);
-        }
+        request.options.expect_challenge(&request.body);
         self.client.check(request, &request.headers)?;
         loop {
             let exchanged = match () {

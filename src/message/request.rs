@@ -573,6 +573,7 @@ impl Options {
     }
 
     /// Lets a body that can be sent only once wait for a 401, where one may come.
+    #[inline]
     pub(crate) fn expect_challenge(&mut self, body: &SendBody<'_>) {
         if self.uses_digest() && !body.can_be_resent() {
             self.expect_continue.get_or_insert(EXPECT_PATIENCE);
