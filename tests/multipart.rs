@@ -304,6 +304,11 @@ fn another_body_may_take_the_place_of_a_form() {
     assert_eq!(request.headers().get("content-type"), Some("application/x-www-form-urlencoded"));
     let client = Script::answering(reply(200)).client();
     assert!(client.send(request).is_ok());
+
+    let mut request = build(form()).expect("a request");
+    request.set_body("plain");
+    assert_eq!(request.headers().get("content-type"), None, "it was the form's");
+    request.set_multipart(form()).expect("nothing is in the way");
 }
 
 #[test]

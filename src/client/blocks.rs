@@ -2,8 +2,9 @@
 //! is not known (RFC 9112 §7.1), and each part held to its own length where that is known.
 //!
 //! Parts in memory and in files share a block, so that many small parts leave in few writes. A reader may
-//! block for long, so nothing that was gathered waits for one, and what it gives leaves at once. Large bytes
-//! are not copied: they are a block of their own where they are. Nothing here knows a connection.
+//! block for long, so nothing that was gathered waits for one, but to ask one that must be at its end whether
+//! it is, and what it gives leaves at once. Large bytes are not copied: they are a block of their own where
+//! they are. Nothing here knows a connection.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -153,13 +154,15 @@ impl<'p> BodyBlocks<'p> {
         self.block.len() - SIZE_LINE_BYTES_MAX - TAIL_BYTES_MAX
     }
 
-    /// Bytes in memory that come next and would fill a whole block by themselves.
+    /// Bytes in memory that come next and would fill a whole block by themselves. Where other parts follow,
+    /// the last of them are left, to be gathered with those: see there.
     fn take_large_bytes(&mut self) -> Option<&'p [u8]> {
         let room = self.room();
+        let left = if self.parts.len() > 1 { room / 2 } else { 0 };
         let part = self.parts.front_mut()?;
         match &mut part.source {
-            Source::Bytes(bytes) if bytes.len() >= room && self.framing == BlockFraming::Length => {
-                let (block, rest) = bytes.split_at(bytes.len().min(SLICE_BYTES_MAX));
+            Source::Bytes(bytes) if bytes.len() >= room + left && self.framing == BlockFraming::Length => {
+                let (block, rest) = bytes.split_at((bytes.len() - left).min(SLICE_BYTES_MAX));
                 *bytes = rest;
                 part.remaining = Some(rest.len() as u64);
                 Some(block)

@@ -107,7 +107,8 @@ impl Sessions {
     }
 
     /// Begins a session with that challenge, for this request and those after it. Where a server gives out
-    /// the same nonce again, the count goes on, so that none comes twice.
+    /// the same nonce again, the count goes on, so that none comes twice while the session is kept. (One
+    /// that it takes up again after another, or after it refused an answer, is counted anew.)
     fn begin(&self, request: &mut Request<'_>, challenge: Challenge) {
         let origin = uri::origin(&request.url).to_owned();
         let Some(digest) = request.options.digest_mut() else { return };

@@ -261,7 +261,8 @@ impl Call<'_> {
         let mut budget = sessions.resume(request);
         let mut exchanged = self.exchange(request, kept, now)?;
         while let Some(why) = sessions.why_answer(request, &exchanged.received.head, &mut budget) {
-            exchanged.drain(&digest::drain_deadline())?;
+            let drained = exchanged.drain(&digest::drain_deadline());
+            drained.map_err(|cancelled| cancelled.at(Stage::Body).with_fate_at_least(why.fate()))?;
             self.trace.report(|ids| Event::Retry { error: &why, ids });
             let again = self.exchange(request, kept, Instant::now());
             exchanged = again.map_err(|error| error.with_fate_at_least(why.fate()))?;

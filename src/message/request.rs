@@ -281,8 +281,12 @@ impl<'b> Request<'b> {
         &self.body
     }
 
-    /// Sets the body. A `Content-Type` is the caller's to set.
+    /// Sets the body. A `Content-Type` is the caller's to set; that of a form which was the body before goes
+    /// with it.
     pub fn set_body(&mut self, body: impl Into<SendBody<'b>>) {
+        if self.body.content_type().is_some_and(|only| self.headers.get("content-type") == Some(only)) {
+            self.headers.remove("Content-Type");
+        }
         self.body = body.into();
     }
 
@@ -599,7 +603,7 @@ impl fmt::Debug for Request<'_> {
 
 pub(crate) fn foreign_content_type() -> Error {
     invalid(
-        "Content-Type is set beside multipart: leave it out, since the form sets it, \
+        "Content-Type is set beside multipart, by hand or by another body: leave it out, since the form sets it, \
          with the boundary between its parts",
     )
 }

@@ -198,3 +198,15 @@ fn parts_arrive_as_they_are_over_a_transport_that_takes_little() {
     assert_eq!(script.seen()[0].body(), expected);
     assert_eq!(script.seen()[1].body(), [expected, bytes(50)].concat());
 }
+
+#[test]
+fn what_must_be_at_its_end_is_asked_before_the_request_is_complete() {
+    for in_front in [100, BLOCK_BYTES, BLOCK_BYTES + 1, 1 << 20] {
+        let too_long = SendBody::sized_reader(Cursor::new("more"), 0);
+        let body = SendBody::chain([bytes(in_front).into(), too_long]);
+        let script = Script::answering(reply(200));
+        let error = script.client().post(URL).body(body).send().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Body, "{error}");
+        assert!(script.seen().iter().all(|seen| seen.body().len() < in_front), "{in_front}: it arrived whole");
+    }
+}

@@ -48,6 +48,15 @@ fn is_expired(cookie: &Cookie, now: i64) -> bool {
     cookie.expires.is_some_and(|expires| expires <= now)
 }
 
+/// The name that a server reads from the `Cookie` field: a cookie without a name, and with the value `a=b`, is
+/// sent as one called `a`.
+fn name_as_sent(cookie: &Cookie) -> &[u8] {
+    match cookie.value.iter().position(|byte| *byte == b'=') {
+        Some(end) if cookie.name.is_empty() => &cookie.value[..end],
+        _ => &cookie.name,
+    }
+}
+
 impl Jar {
     /// Stores a cookie that came from there, unless it would overlay a Secure one (§5.7 step 16).
     pub(super) fn store(&mut self, cookie: Cookie, origin: &Origin<'_>, now: i64) -> Result<(), &'static str> {
@@ -55,13 +64,14 @@ impl Jar {
         let overlays = |entry: &Entry| {
             let old = &entry.cookie;
             old.is_secure
-                && old.name == cookie.name
+                && name_as_sent(old) == name_as_sent(&cookie)
                 && (domain_matches(&old.domain, &cookie.domain) || domain_matches(&cookie.domain, &old.domain))
                 && path_matches(&cookie.path, &old.path)
         };
         if !cookie.is_secure && !origin.is_secure && self.entries.iter().any(overlays) {
             return Err("it would replace a Secure cookie, and the URL is not https");
         }
+        self.remove_expired(now);
         self.put(cookie, now);
         Ok(())
     }
@@ -69,7 +79,6 @@ impl Jar {
     /// Puts a cookie, wherever it comes from, in the place of the one with the same name, domain and path,
     /// whose age it takes over (§5.7 step 23). One that has expired only removes that one.
     pub(super) fn put(&mut self, cookie: Cookie, now: i64) {
-        self.remove_expired(now);
         let is_same = |entry: &Entry| {
             let old = &entry.cookie;
             (&old.name, &old.domain, &old.path) == (&cookie.name, &cookie.domain, &cookie.path)
@@ -155,6 +164,7 @@ impl Jar {
 
     /// Adds the cookies of another jar, oldest first.
     pub(super) fn merge(&mut self, other: Jar, now: i64) {
+        self.remove_expired(now);
         other.entries.into_iter().for_each(|entry| self.put(entry.cookie, now));
     }
 }
@@ -235,6 +245,8 @@ mod tests {
             ("a=2; Path=/login/en", false),
             ("a=2; Path=/login; Domain=a.example", false),
             ("a=; Path=/login; Max-Age=0", false),
+            ("=a=2; Path=/login", false), // it would be sent as `a=2`
+            ("=b=2; Path=/login", true),
             ("a=2; Path=/", true),
             ("a=2; Path=/loginx", true),
             ("A=2; Path=/login", true),

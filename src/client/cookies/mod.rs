@@ -105,7 +105,8 @@ impl<T: CookieJar + ?Sized> CookieJar for Box<T> {
 ///   public suffix have only cookies of their own; which suffixes are public is for
 ///   [`public_suffixes`](CookieStore::public_suffixes) to say, and without it those of one label (`com`).
 /// * A `Secure` cookie is sent by https, and by http to this machine (`localhost`, the names below it, and
-///   loopback addresses). Only these may set it, and http to another host may not replace it.
+///   loopback addresses; also where a proxy that was set by hand, `resolve_to` or a connector takes it to
+///   another). Only these may set it, and http to another host may not replace it.
 /// * A name that begins with `__Secure-` or `__Host-`, in any case, is refused without what it promises.
 /// * `Max-Age` comes before `Expires`, and no cookie lives for more than 400 days.
 /// * Cookies with the longest path are sent first, and of these the oldest.
@@ -155,7 +156,8 @@ impl CookieStore {
     /// ```
     #[must_use]
     pub fn public_suffixes(self, is_public_suffix: impl Fn(&str) -> bool + Send + Sync + 'static) -> CookieStore {
-        self.lock().is_public_suffix = Some(Arc::new(is_public_suffix));
+        let before = self.lock().is_public_suffix.replace(Arc::new(is_public_suffix));
+        drop(before); // without the lock: what it holds may be the caller's
         self
     }
 

@@ -35,6 +35,9 @@ pub(super) fn cookie_of(
     now: i64,
 ) -> Result<Cookie, &'static str> {
     let set = SetCookie::parse(field)?; // steps 1 to 5
+    if origin.host.is_empty() {
+        return Err("its URL has no host");
+    }
     if origin.host.len() > DOMAIN_BYTES_MAX {
         return Err("its host has more than 255 bytes");
     }
