@@ -1,4 +1,4 @@
-//! What a client must be able to do, and those that are in every bench. The shortest way to do a
+//! What a client must be able to do, and those that are in more than one bench. The shortest way to do a
 //! work is taken; where two ways are documented, the one that costs less.
 
 use std::io::Read;
@@ -94,5 +94,43 @@ impl Client for Ureq {
     fn post(&mut self, body: &[u8]) -> Vec<u8> {
         let mut response = self.client.post(&self.text).send(body).expect("an answer");
         response.body_mut().read_to_vec().expect("a body")
+    }
+}
+
+#[derive(Clone)]
+pub struct Reqwest {
+    client: reqwest::blocking::Client,
+    text: String,
+    url: reqwest::Url,
+}
+
+impl Reqwest {
+    pub fn new(url: &str) -> Self {
+        let client = reqwest::blocking::Client::builder().timeout(None).build().expect("a client");
+        Reqwest { client, text: url.to_owned(), url: url.parse().expect("a URL") }
+    }
+}
+
+impl Client for Reqwest {
+    fn get(&mut self, buffer: &mut [u8]) -> usize {
+        drain(self.client.get(&self.text).send().expect("an answer"), buffer)
+    }
+
+    fn get_parsed(&mut self, buffer: &mut [u8]) -> usize {
+        drain(self.client.get(self.url.clone()).send().expect("an answer"), buffer)
+    }
+
+    fn collect(&mut self, deadline: Option<Duration>) -> Vec<u8> {
+        let mut request = self.client.get(&self.text);
+        if let Some(deadline) = deadline {
+            request = request.timeout(deadline);
+        }
+        request.send().and_then(|response| response.bytes()).expect("a body").into()
+    }
+
+    fn post(&mut self, body: &[u8]) -> Vec<u8> {
+        // A body must own its bytes here: the copy is part of the price.
+        let response = self.client.post(&self.text).body(body.to_vec()).send();
+        response.and_then(|response| response.bytes()).expect("an answer").into()
     }
 }

@@ -49,10 +49,15 @@ fn value_in(file: &str, name: &str) -> Option<String> {
     line.split_once(':').map(|(_, value)| value.trim().to_owned())
 }
 
-/// As the lock file has it.
+/// As the lock file has it; of several the first.
 fn version_of(name: &str) -> Option<String> {
+    versions_of(name).into_iter().next()
+}
+
+/// All that the lock file has, the oldest first.
+pub fn versions_of(name: &str) -> Vec<String> {
     let lock = include_str!("../Cargo.lock");
-    let (_, package) = lock.split_once(&format!("\nname = \"{name}\"\n"))?;
-    let version = package.lines().next()?.strip_prefix("version = ")?;
-    Some(format!("{name} {}", version.trim_matches('"')))
+    let head = format!("\nname = \"{name}\"\n");
+    let versions = lock.split(&head).skip(1).filter_map(|package| package.lines().next()?.strip_prefix("version = "));
+    versions.map(|version| format!("{name} {}", version.trim_matches('"'))).collect()
 }

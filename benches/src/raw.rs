@@ -2,7 +2,7 @@
 //! fields, the body is handed out where it lies in the caller's buffer. No URL, no pool, no limits,
 //! no defence: it can talk to this server only.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -83,7 +83,23 @@ where
     }
 }
 
-impl<O: Fn(TcpStream) -> io::Result<S>, S> Raw<O, S> {
+impl<O: Fn(TcpStream) -> io::Result<S>, S: Read + Write> Raw<O, S> {
+    /// GET; the body, which has a length, is read through the buffer.
+    pub fn open(&mut self, mut buffer: Vec<u8>) -> RawBody<S> {
+        let mut stream = self.connection();
+        stream.write_all(&self.get).expect("the server reads");
+        let (head, end) = read_head(&mut stream, &mut buffer);
+        let left = head.length.expect("a length") - (end - head.end);
+        RawBody { stream, start: head.end, head, buffer, end, left }
+    }
+
+    /// Keeps the connection of a body that was read to its end; the buffer is for the next one.
+    pub fn end(&mut self, body: RawBody<S>) -> Vec<u8> {
+        assert_eq!((body.left, body.start), (0, body.end), "read to its end");
+        self.keep(body.stream, &body.head);
+        body.buffer
+    }
+
     pub fn new(url: &str, open: O) -> Self {
         let (_, rest) = url.split_once("://").expect("a URL");
         let (host, path) = rest.split_at(rest.find('/').expect("a path"));
@@ -103,6 +119,42 @@ impl<O: Fn(TcpStream) -> io::Result<S>, S> Raw<O, S> {
         if !head.closes {
             self.idle = Some(stream);
         }
+    }
+}
+
+/// A body for a reader of its own. What is in the buffer is `start..end` of it.
+pub struct RawBody<S> {
+    stream: S,
+    head: Head,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Bytes that are to come.
+    left: usize,
+}
+
+impl<S: Read> BufRead for RawBody<S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.end && self.left > 0 {
+            let room = self.buffer.len().min(self.left);
+            (self.start, self.end) = (0, fill(&mut self.stream, &mut self.buffer[..room]));
+            self.left -= self.end;
+        }
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.start += count;
+    }
+}
+
+impl<S: Read> Read for RawBody<S> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let arrived = self.fill_buf()?;
+        let count = arrived.len().min(into.len());
+        into[..count].copy_from_slice(&arrived[..count]);
+        self.consume(count);
+        Ok(count)
     }
 }
 

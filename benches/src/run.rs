@@ -31,6 +31,7 @@ pub struct Bench {
     pub sample: fn(&str, &Work, &str, usize) -> Sample,
     /// What else is to be known of the results.
     pub note: fn() -> String,
+    pub tables: fn(&Results) -> String,
     /// Where the tables go, without the `.md`.
     pub file: &'static str,
 }
@@ -100,7 +101,7 @@ impl Bench {
             eprintln!("round {} of {} done after {} s", round + 1, options.rounds, start.elapsed().as_secs());
         }
         let machine = machine::describe(self.clients, core.is_some(), options.rounds);
-        let report = format!("{machine} {}\n\n{}", (self.note)(), results.tables());
+        let report = format!("{machine} {}\n\n{}", (self.note)(), (self.tables)(&results));
         println!("{report}");
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let is_full = options.works.len() == self.works.len() && options.share == 1 && options.rounds >= 5;

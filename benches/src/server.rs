@@ -50,8 +50,11 @@ const FIELDS: &str = "HTTP/1.1 200 OK\r\n\
     Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; base-uri 'self'\r\n\
     Set-Cookie: session=Zm9vYmFyYmF6cXV4; Path=/; HttpOnly; SameSite=Lax\r\n";
 
+/// By path.
+pub type Answers = HashMap<&'static str, Answer>;
+
 /// A first part, a block so many times, and a last part.
-struct Answer {
+pub struct Answer {
     first: Vec<u8>,
     block: Arc<Vec<u8>>,
     times: usize,
@@ -60,6 +63,13 @@ struct Answer {
 }
 
 impl Answer {
+    /// An answer of known length, with these fields more.
+    pub fn with_fields(fields: &str, body: &[u8]) -> Answer {
+        let mut first = format!("{HEAD}{fields}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
+        first.extend_from_slice(body);
+        Answer { first, block: Arc::default(), times: 0, last: b"", closes: false }
+    }
+
     fn send(&self, stream: &mut impl Write) -> io::Result<()> {
         stream.write_all(&self.first)?;
         for _ in 0..self.times {
@@ -90,7 +100,7 @@ fn in_chunks(content: &[u8], size: usize, times: usize) -> Answer {
     Answer { first, block: Arc::new(block), times, last: b"0\r\n\r\n", closes: false }
 }
 
-fn answers() -> HashMap<&'static str, Answer> {
+pub fn answers() -> Answers {
     let plain: Arc<Vec<u8>> = Arc::new((0..MIB).map(|at| (at % 251) as u8).collect());
     let length = format!("{HEAD}Content-Length: {}\r\n", SMALL_BODY.len());
     let events = EVENT.repeat(EVENTS_AT_ONCE);
@@ -129,9 +139,9 @@ impl Accept for Tcp {
 }
 
 /// Serves until standard input ends.
-pub fn run(listener: TcpListener, accept: impl Accept) -> io::Result<()> {
+pub fn run(listener: TcpListener, accept: impl Accept, answers: Answers) -> io::Result<()> {
     println!("{}", listener.local_addr()?.port());
-    let shared = Arc::new((listener, accept, answers()));
+    let shared = Arc::new((listener, accept, answers));
     for _ in 0..THREADS {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
@@ -147,12 +157,7 @@ pub fn run(listener: TcpListener, accept: impl Accept) -> io::Result<()> {
     Ok(())
 }
 
-fn serve<A: Accept>(
-    socket: TcpStream,
-    accept: &A,
-    answers: &HashMap<&str, Answer>,
-    buffer: &mut [u8],
-) -> io::Result<()> {
+fn serve<A: Accept>(socket: TcpStream, accept: &A, answers: &Answers, buffer: &mut [u8]) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut stream = accept.accept(socket)?;
     loop {

@@ -62,6 +62,26 @@ impl Results {
         text
     }
 
+    /// A table of what this makes of each sample's time, higher for less: the median over the rounds.
+    pub fn rates(&self, rate: impl Fn(&Work, &Sample) -> f64) -> String {
+        let mut text = format!("| work | {} |\n|---|{}\n", self.clients.join(" | "), "--:|".repeat(self.clients.len()));
+        for (row, work) in self.works.iter().enumerate() {
+            let _ = write!(text, "| {} |", work.title);
+            for samples in &self.samples[row] {
+                let rates: Option<Vec<f64>> = samples.iter().map(|sample| Some(rate(work, sample.as_ref()?))).collect();
+                let _ = match rates {
+                    Some(mut rates) => {
+                        rates.sort_by(f64::total_cmp);
+                        write!(text, " {:.0} |", median(&rates))
+                    }
+                    None => write!(text, " n/a |"),
+                };
+            }
+            text.push('\n');
+        }
+        text
+    }
+
     fn table(&self, text: &mut String, what: fn(&Sample) -> f64) {
         let _ = writeln!(text, "| work | {}, µs | {} |", self.clients[BARE], self.clients[BARE + 1..].join(" | "));
         let _ = writeln!(text, "|---|{}", "--:|".repeat(self.clients.len()));

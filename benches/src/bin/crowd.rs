@@ -36,7 +36,7 @@ fn best(threads: usize, url: &str) -> Sample {
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     if arguments.first().is_some_and(|argument| argument == "serve") {
-        return server::run(TcpListener::bind("127.0.0.1:0")?, server::Tcp);
+        return server::run(TcpListener::bind("127.0.0.1:0")?, server::Tcp, server::answers());
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let counts = if arguments.is_empty() { &THREADS } else { &arguments[..] };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use longwire_benches::client::{Client, Longwire, Ureq, drain};
+use longwire_benches::client::{Client, Longwire, Reqwest, Ureq, drain};
 use longwire_benches::raw::Raw;
 use longwire_benches::sample::{Sample, measure};
 use longwire_benches::work::{Act, Work};
@@ -67,21 +67,19 @@ fn ureq_agent(work: &Work) -> ureq::Agent {
     }
 }
 
-/// A client and where it asks: the text of the URL, and its own kind of parsed one.
+/// A client and where it asks.
 #[derive(Clone)]
-struct Peer<C, U> {
+struct Peer<C> {
     client: C,
     text: String,
-    url: U,
 }
 
-type Minreq = Peer<(), ()>; // has no client and keeps no connection
-type Attohttpc = Peer<attohttpc::Session, ()>; // keeps no connection
-type Reqwest = Peer<reqwest::blocking::Client, reqwest::Url>;
+type Minreq = Peer<()>; // has no client and keeps no connection
+type Attohttpc = Peer<attohttpc::Session>; // keeps no connection
 
 impl Minreq {
     fn new(url: &str) -> Self {
-        Peer { client: (), text: url.to_owned(), url: () }
+        Peer { client: (), text: url.to_owned() }
     }
 }
 
@@ -105,7 +103,7 @@ impl Client for Minreq {
 
 impl Attohttpc {
     fn new(url: &str) -> Self {
-        Peer { client: attohttpc::Session::new(), text: url.to_owned(), url: () }
+        Peer { client: attohttpc::Session::new(), text: url.to_owned() }
     }
 }
 
@@ -124,36 +122,5 @@ impl Client for Attohttpc {
 
     fn post(&mut self, body: &[u8]) -> Vec<u8> {
         self.client.post(&self.text).bytes(body).send().and_then(|response| response.bytes()).expect("an answer")
-    }
-}
-
-impl Reqwest {
-    fn new(url: &str) -> Self {
-        let client = reqwest::blocking::Client::builder().timeout(None).build().expect("a client");
-        Peer { client, text: url.to_owned(), url: url.parse().expect("a URL") }
-    }
-}
-
-impl Client for Reqwest {
-    fn get(&mut self, buffer: &mut [u8]) -> usize {
-        drain(self.client.get(&self.text).send().expect("an answer"), buffer)
-    }
-
-    fn get_parsed(&mut self, buffer: &mut [u8]) -> usize {
-        drain(self.client.get(self.url.clone()).send().expect("an answer"), buffer)
-    }
-
-    fn collect(&mut self, deadline: Option<Duration>) -> Vec<u8> {
-        let mut request = self.client.get(&self.text);
-        if let Some(deadline) = deadline {
-            request = request.timeout(deadline);
-        }
-        request.send().and_then(|response| response.bytes()).expect("a body").into()
-    }
-
-    fn post(&mut self, body: &[u8]) -> Vec<u8> {
-        // A body must own its bytes here: the copy is part of the price.
-        let response = self.client.post(&self.text).body(body.to_vec()).send();
-        response.and_then(|response| response.bytes()).expect("an answer").into()
     }
 }

@@ -14,6 +14,7 @@ use std::net::TcpListener;
 
 use longwire_benches::run::Bench;
 use longwire_benches::server::{self, Tcp};
+use longwire_benches::table::Results;
 
 const BENCH: Bench = Bench {
     clients: &clients::NAMES,
@@ -21,9 +22,10 @@ const BENCH: Bench = Bench {
     scheme: "http",
     server_for: |_| "tcp",
     can: clients::can,
-    serve: |_| server::run(TcpListener::bind(("127.0.0.1", 0))?, Tcp),
+    serve: |_| server::run(TcpListener::bind(("127.0.0.1", 0))?, Tcp, server::answers()),
     sample: clients::sample,
     note: || "The work with 8 threads was done on all cores.".to_owned(),
+    tables: Results::tables,
     file: "results",
 };
 

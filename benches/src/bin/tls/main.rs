@@ -12,6 +12,7 @@ mod stream;
 mod works;
 
 use longwire_benches::run::Bench;
+use longwire_benches::table::Results;
 
 const BENCH: Bench = Bench {
     clients: &clients::NAMES,
@@ -22,6 +23,7 @@ const BENCH: Bench = Bench {
     serve: stream::serve,
     sample: clients::sample,
     note,
+    tables: Results::tables,
     file: "results-tls",
 };
 

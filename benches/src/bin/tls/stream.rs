@@ -108,6 +108,7 @@ pub fn serve(kind: &str) -> io::Result<()> {
     let served = server::run(
         listener,
         Server { config: Arc::new(config), full: AtomicUsize::new(0), resumed: AtomicUsize::new(0) },
+        server::answers(),
     );
     fs::remove_file(&root)?;
     served
