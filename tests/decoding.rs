@@ -11,6 +11,8 @@ mod support;
 mod tools;
 
 use std::io::{BufRead, Read};
+use std::thread;
+use std::time::Duration;
 
 use longwire::{Body, Client, ErrorKind, Method, Request, Response, Result};
 use support::script::{Reply, Script, raw, reply};
@@ -117,6 +119,8 @@ fn table() -> Vec<(&'static str, Vec<u8>, Want)> {
     wrong_header_check[18] ^= 1; // in the extra field
     let mut reserved = GZ.to_vec();
     reserved[3] = 0x20;
+    let mut reserved_zstd = ZST.to_vec();
+    reserved_zstd[4] |= 0x08;
     let mut dictionary = data!("page.zst").to_vec();
     dictionary.splice(4..6, [0x05, 0x58, 7]); // the descriptor's flag, the window, and the dictionary's number
     vec![
@@ -189,6 +193,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, Want)> {
         ("zstd", and(ZST, b"garbage"), Fails(Decode, "zstd: \"garb\" begins no frame")),
         ("zstd", wrong_zstd_check, Fails(Decode, "zstd: checksum ")),
         ("zstd", data!("window-128M.zst").to_vec(), Fails(Decode, "zstd: a window of 134217728 bytes, over 8388608")),
+        ("zstd", reserved_zstd, Fails(Decode, "zstd: the header has a reserved bit")),
         ("zstd", dictionary, Fails(Decode, "zstd: ")),
         ("zstd", and(&ZST[..6], &[0xff; 20]), Fails(Decode, "zstd: ")),
     ]
@@ -398,6 +403,10 @@ fn the_field_is_in_to_wire_and_a_hook_sees_it_and_may_replace_it() {
     assert!(get(&hooked.build()).bytes().unwrap() == GZ, "the hook's own field brings what it brings");
     assert_eq!(server.seen()[0].header("accept-encoding"), Some("gzip"));
 
+    let ranged = Client::builder().connector(server.clone()).before_send(|out| out.set_header("Range", "bytes=0-3"));
+    assert!(get(&ranged.build()).bytes().unwrap() == GZ, "a range is one of the coded representation");
+    assert_eq!(server.seen()[1].header("accept-encoding"), None);
+
     let other = Client::builder().connector(server.clone()).before_send(|outgoing| outgoing.set_header("X", "y"));
     assert!(get(&other.build()).bytes().unwrap() == PAGE);
 }
@@ -499,6 +508,42 @@ fn the_http_crates_response_does_not_announce_a_coding_that_is_undone() {
     let plain = Client::builder().connector(Script::answering(raw(coded("gzip", GZ, Framing::Length)))).decode(false);
     let response = plain.build().send_http(request()).unwrap();
     assert!(response.body() == GZ && has(&response, "content-encoding") && has(&response, "content-length"));
+}
+
+#[test]
+fn the_deadline_counts_while_a_body_grows_that_has_arrived() {
+    for (coding, body) in [("br", data!("zeros.br")), ("zstd, zstd", data!("nothing.zst.zst"))] {
+        let client = Script::answering(raw(coded(coding, body, Framing::Length))).client();
+        let limit = Duration::from_millis(20);
+        let late = client.get("http://host/").timeout(limit).send().expect("a head");
+        thread::sleep(limit); // its time passes
+        let error = late.bytes().unwrap_err();
+        assert!(error.is_timeout(), "{coding}: {error}");
+    }
+    // What is small is read, as without a coding: nothing is waited for.
+    let client = Script::answering(raw(coded("gzip", GZ, Framing::Length))).client();
+    let limit = Duration::from_millis(20);
+    let late = client.get("http://host/").timeout(limit).send().expect("a head");
+    thread::sleep(limit);
+    assert!(late.bytes().unwrap() == PAGE);
+}
+
+#[test]
+fn what_was_decoded_before_a_fault_of_the_framing_is_given_first() {
+    let mut broken = coded("br", data!("zeros.br"), Framing::Chunked);
+    broken.truncate(broken.len() - 5);
+    broken.extend(b"zz\r\n");
+    let client = Script::answering(raw(broken)).client();
+    for size in [100, 8192, 300_000] {
+        let (mut response, mut piece, mut read) = (get(&client), vec![0; size], 0);
+        let error = loop {
+            match response.read(&mut piece) {
+                Ok(count) => read += count,
+                Err(error) => break longwire::Error::try_from(error).unwrap(),
+            }
+        };
+        assert_eq!((error.kind(), read), (ErrorKind::Chunk, 10 << 20), "{size}");
+    }
 }
 
 #[test]

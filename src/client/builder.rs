@@ -516,7 +516,8 @@ impl ClientBuilder {
     /// one set counts.
     ///
     /// It is called for the head of every hop and every retry, after all other fields are there, and by
-    /// [`to_wire`](Client::to_wire); not for the CONNECT to a proxy. An error is returned by the send,
+    /// [`to_wire`](Client::to_wire); not for the CONNECT to a proxy. Where it sets `Range`, the client's own
+    /// `Accept-Encoding` is not sent. An error is returned by the send,
     /// and nothing is sent. It is called on the request's thread, before a connection is taken.
     pub fn before_send(mut self, prepare: impl Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
         self.settings.before_send = Some(hooks::before_send(prepare));

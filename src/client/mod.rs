@@ -475,7 +475,12 @@ impl Inner {
         }
         let Some(before_send) = &self.settings.before_send else { return Ok(fields) };
         let user_agent = &self.settings.user_agent;
-        let fields = before_send(&request.method, &request.url, user_agent, headers, fields, way.next_hop)?;
+        #[cfg_attr(not(feature = "__coding"), expect(unused_mut))]
+        let mut fields = before_send(&request.method, &request.url, user_agent, headers, fields, way.next_hop)?;
+        #[cfg(feature = "__coding")]
+        if fields.contains("range") && accept_encoding::is_asked_for(&fields) {
+            fields.remove("accept-encoding"); // a range of the coded representation could not be decoded
+        }
         match fields.iter().find(|(name, _)| request.method == Method::TRACE && is_secret(name)) {
             Some((name, _)) => {
                 let what = format!("TRACE must not carry {name} (RFC 9110 §9.3.8)");

@@ -58,7 +58,7 @@ fn decode(name: &str, body: &[u8], source: usize, target: usize) -> Outcome {
     for arrived in body.chunks(source).chain([&[][..]]) {
         let mut rest = arrived;
         loop {
-            let progress = match decoder.step(rest, &mut piece) {
+            let progress = match decoder.step(rest, &mut piece, |_| Ok(())) {
                 Ok(progress) => progress,
                 Err(error) => return (content, Some(error.kind())),
             };

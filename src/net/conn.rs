@@ -510,6 +510,16 @@ impl Conn {
         }
     }
 
+    /// An error if the request was cancelled or is out of time: for work that goes on between reads.
+    #[cfg(feature = "__coding")]
+    pub(crate) fn check_limits(&self, until: &Deadline) -> Result<()> {
+        let until = until.or_sooner(self.limits.deadline);
+        match until.has_passed() {
+            true => Err(self.failure(until.error(READING))),
+            false => self.check_cancelled(),
+        }
+    }
+
     fn broken(&self, what: &'static str, error: io::Error) -> Error {
         // The stream may have returned one of our errors; it is kept.
         self.failure(Error::try_from(error).unwrap_or_else(|error| Error::from_io(ErrorKind::Io, what, error)))

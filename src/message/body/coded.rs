@@ -7,6 +7,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::body::framed::{Found, Framed};
+use crate::net::deadline::Deadline;
+use crate::net::pool::lease::Lease;
 use crate::wire::coding::ContentDecoder;
 
 /// What is decoded at a time for a caller that takes it in small pieces.
@@ -15,8 +17,14 @@ pub(super) const PIECE_BYTES: usize = 8 * 1024;
 /// The most that a coding has after its last byte of content, and some more.
 pub(super) const TRAILER_BYTES_MAX: usize = 64;
 
+/// Decoded bytes after which the limits of time are looked at, though nothing is waited for: a few bytes on
+/// the wire can become very many.
+const UNWATCHED_BYTES_MAX: usize = 64 * 1024;
+
 pub(super) struct Coded {
     decoder: ContentDecoder,
+    /// Decoded bytes, those between two codings too, since the limits of time were looked at.
+    unwatched: usize,
     /// Decoded content that waits to be taken: `start..end` of it. Empty until it is needed.
     piece: Vec<u8>,
     start: usize,
@@ -33,7 +41,7 @@ pub(super) enum Decoded {
 
 impl Coded {
     pub(super) fn new(decoder: ContentDecoder) -> Coded {
-        Coded { decoder, piece: Vec::new(), start: 0, end: 0 }
+        Coded { decoder, unwatched: 0, piece: Vec::new(), start: 0, end: 0 }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -50,15 +58,20 @@ impl Coded {
         self.start = self.end.min(self.start + count);
     }
 
-    /// Decodes what has arrived into `target`, as far as that goes without waiting.
-    pub(super) fn decode(&mut self, framed: &mut Framed, target: &mut [u8]) -> Result<Decoded> {
+    /// Decodes what has arrived into `target`, as far as that goes without waiting. A fault of the framing
+    /// comes after what was decoded before it.
+    pub(super) fn decode(&mut self, framed: &mut Framed, until: &Deadline, target: &mut [u8]) -> Result<Decoded> {
+        framed.lease.check_cancelled()?;
         loop {
-            let (source, is_last) = match framed.next()? {
-                Found::Data(count) => (&framed.lease.buffer.bytes()[..count], false),
-                Found::Nothing => (&[][..], false),
-                Found::End => (&[][..], true),
+            watch(&mut self.unwatched, &framed.lease, until, 0)?;
+            let found = framed.next();
+            let source = match found {
+                Ok(Found::Data(count)) => &framed.lease.buffer.bytes()[..count],
+                Ok(Found::Nothing | Found::End) | Err(_) => &[],
             };
-            let progress = self.decoder.step(source, target)?;
+            let (lease, unwatched) = (&framed.lease, &mut self.unwatched);
+            let progress = self.decoder.step(source, target, |made| watch(unwatched, lease, until, made))?;
+            self.unwatched += progress.made;
             let was_stuck = progress.used < source.len() && progress.made < target.len();
             framed.lease.buffer.consume(progress.used);
             framed.advance(progress.used);
@@ -68,19 +81,19 @@ impl Coded {
             if was_stuck {
                 return Err(Error::new(ErrorKind::Decode, "the decoder cannot go on"));
             }
-            match (progress.used, is_last) {
-                (0, true) => return self.decoder.eof().map(|()| Decoded::End),
-                (0, false) => return Ok(Decoded::Nothing),
-                _ => {} // headers and the like: they make no content
+            match found? {
+                Found::Data(_) if progress.used > 0 => {} // headers and the like: they make no content
+                Found::Data(_) | Found::Nothing => return Ok(Decoded::Nothing),
+                Found::End => return self.decoder.eof().map(|()| Decoded::End),
             }
         }
     }
 
     /// The same, into the piece that is kept here, which has been taken.
-    pub(super) fn decode_piece(&mut self, framed: &mut Framed) -> Result<Decoded> {
+    pub(super) fn decode_piece(&mut self, framed: &mut Framed, until: &Deadline) -> Result<Decoded> {
         let mut piece = std::mem::take(&mut self.piece);
         piece.resize(PIECE_BYTES, 0);
-        let decoded = self.decode(framed, &mut piece);
+        let decoded = self.decode(framed, until, &mut piece);
         self.piece = piece;
         (self.start, self.end) = (0, if let Ok(Decoded::Data(count)) = decoded { count } else { 0 });
         decoded
@@ -95,4 +108,14 @@ impl Coded {
     pub(super) fn eof(&self) -> Result<()> {
         self.decoder.eof()
     }
+}
+
+/// Counts decoded bytes, and looks at the limits of time when there were many.
+fn watch(unwatched: &mut usize, lease: &Lease, until: &Deadline, made: usize) -> Result<()> {
+    *unwatched += made;
+    if *unwatched <= UNWATCHED_BYTES_MAX {
+        return Ok(());
+    }
+    *unwatched = 0;
+    lease.check_limits(until)
 }

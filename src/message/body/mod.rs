@@ -519,8 +519,7 @@ impl Body {
             if !coded.waiting().is_empty() || into.len() < coded::PIECE_BYTES {
                 break;
             }
-            let decoded = framed.lease.check_cancelled().and_then(|()| coded.decode(framed, into));
-            match decoded {
+            match coded.decode(framed, &Deadline::NONE, into) {
                 Ok(Decoded::Data(count)) => {
                     self.finish_decoded();
                     return Ok(count);
@@ -548,8 +547,7 @@ impl Body {
             if !coded.waiting().is_empty() {
                 return Ok(coded.waiting().len());
             }
-            framed.lease.check_cancelled()?;
-            match coded.decode_piece(framed)? {
+            match coded.decode_piece(framed, until)? {
                 Decoded::Data(count) => return Ok(count),
                 Decoded::End => self.finish(),
                 Decoded::Nothing => self.fill_coded(until)?,
@@ -580,8 +578,8 @@ impl Body {
             Ok(Found::Data(count)) if count > coded::TRAILER_BYTES_MAX => return,
             Ok(Found::Nothing) => return,
             Ok(Found::End) if coded.may_end() => return self.finish(),
-            Ok(Found::Data(_) | Found::End) => coded.decode_piece(framed),
-            Err(error) => Err(error),
+            // A fault comes after what was decoded before it.
+            Ok(Found::Data(_) | Found::End) | Err(_) => coded.decode_piece(framed, &Deadline::NONE),
         };
         match decoded {
             Ok(Decoded::End) => self.finish(),

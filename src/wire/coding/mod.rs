@@ -103,8 +103,14 @@ impl ContentDecoder {
     }
 
     /// Decodes until `source` is used up or `target` is full. Where it is not full, nothing that could
-    /// be made of the source is left.
-    pub(crate) fn step(&mut self, source: &[u8], target: &mut [u8]) -> Result<Progress> {
+    /// be made of the source is left. What is between two codings may be a thousand times as much, and
+    /// make nothing: `may_go_on` is told of each piece of it, and may end the work with its error.
+    pub(crate) fn step(
+        &mut self,
+        source: &[u8],
+        target: &mut [u8],
+        mut may_go_on: impl FnMut(usize) -> Result<()>,
+    ) -> Result<Progress> {
         let Some(stack) = &mut self.inner else { return self.outer.run(source, target) };
         let (inner, between) = &mut **stack;
         let (mut used, mut made) = (0, 0);
@@ -116,6 +122,7 @@ impl ContentDecoder {
                 return Ok(Progress { used, made });
             }
             let progress = self.outer.run(&source[used..], &mut between.bytes)?;
+            may_go_on(progress.made)?;
             used += progress.used;
             (between.start, between.end) = (0, progress.made);
             if progress.made == 0 {

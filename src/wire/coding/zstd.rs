@@ -153,6 +153,9 @@ impl Zstd {
 
     fn end_header(&mut self) -> Result<()> {
         let header = std::mem::take(&mut self.gathered);
+        if header[4] & 0x08 != 0 {
+            return Err(self.error("the header has a reserved bit".to_owned())); // RFC 8878 §3.1.1.1.1.4
+        }
         let (window, content) = window_and_content(&header);
         if window > WINDOW_BYTES_MAX {
             return Err(self.error(format!("a window of {window} bytes, over {WINDOW_BYTES_MAX} (RFC 9659)")));
