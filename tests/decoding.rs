@@ -101,6 +101,22 @@ fn and(one: &[u8], other: &[u8]) -> Vec<u8> {
     [one, other].concat()
 }
 
+/// A frame of a few KiB whose one compressed block repeats one byte for gigabytes: `count` sequences (0x7f00
+/// or more), each of a match of 131,074 bytes.
+fn zstd_bomb(count: usize) -> Vec<u8> {
+    let mut block = vec![0x00, 0xff]; // no literals
+    block.extend(u16::try_from(count - 0x7f00).unwrap().to_le_bytes());
+    block.extend([0x54, 0x00, 0x0e, 0x34]); // each code is always the same
+    let bits = count * 30;
+    block.extend(vec![0xff; bits / 8]);
+    block.push(((1u16 << (bits % 8 + 1)) - 1) as u8); // the mark of the end
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38]; // a window of 128 KiB
+    frame.extend(&((32_768 << 3 | 1 << 1) as u32).to_le_bytes()[..3]);
+    frame.push(b'a');
+    frame.extend(&((block.len() << 3 | 2 << 1 | 1) as u32).to_le_bytes()[..3]);
+    [frame, block].concat()
+}
+
 /// Every way in which a body may be coded or be broken that other clients are known to differ in.
 fn table() -> Vec<(&'static str, Vec<u8>, Want)> {
     const MIDDLE: &str = "in the middle of the compressed data";
@@ -193,6 +209,12 @@ fn table() -> Vec<(&'static str, Vec<u8>, Want)> {
         ("zstd", and(ZST, b"garbage"), Fails(Decode, "zstd: \"garb\" begins no frame")),
         ("zstd", wrong_zstd_check, Fails(Decode, "zstd: checksum ")),
         ("zstd", data!("window-128M.zst").to_vec(), Fails(Decode, "zstd: a window of 134217728 bytes, over 8388608")),
+        ("zstd", zstd_bomb(0x7f00), Fails(Decode, "zstd: a block of 4261477888 bytes, over 131072")),
+        (
+            "zstd",
+            vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0x38, 0x2d, 0, 0, 0xfd, 0xff, 0xff, 0x78, 0],
+            Fails(Decode, "zstd: a block of"),
+        ),
         ("zstd", reserved_zstd, Fails(Decode, "zstd: the header has a reserved bit")),
         ("zstd", dictionary, Fails(Decode, "zstd: ")),
         ("zstd", and(&ZST[..6], &[0xff; 20]), Fails(Decode, "zstd: ")),

@@ -543,9 +543,8 @@ impl ClientBuilder {
     ///   anything else is [`ErrorKind::Decode`]. An empty body is empty in every coding.
     /// * [`Response::limit`] is for decoded bytes. Reading in pieces needs no more memory for a body that
     ///   grows much: for gzip about 50 KiB, for brotli up to its window of 16 MiB, for zstd up to twice its
-    ///   window. For zstd that holds only of servers that mean well: what a block decodes to is not limited by
-    ///   its decoder, ruzstd. That also gives out nothing which is still in the window (mostly 2 MiB) before
-    ///   the frame ends, so a stream that is flushed bit by bit arrives late.
+    ///   window. The decoder for zstd gives out nothing that is still in the window (mostly 2 MiB) before the
+    ///   frame ends, so a stream that is flushed bit by bit arrives late.
     ///
     /// ```
     /// use longwire::Client;

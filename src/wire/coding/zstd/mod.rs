@@ -2,15 +2,18 @@
 //! skipped.
 //!
 //! The frames' structure is read here and each block is decoded by ruzstd, because that reads one
-//! frame, has no limit for the window that suits a client, and does not compare the checksum. A block
-//! is decoded when all of it is there. ruzstd gives nothing out of a frame's window before the frame
+//! frame, has no limit for the window that suits a client nor for what a block decodes to, and does not
+//! compare the checksum. A block is decoded when all of it is there. ruzstd gives nothing out of a frame's window before the frame
 //! ends, so what a server flushes in the middle of a frame may be seen late.
+
+mod block;
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use ruzstd::io::Read;
 
 use crate::error::{Error, Result};
 use crate::wire::coding::progress::{Progress, gather, malformed};
+use crate::wire::coding::zstd::block::{Tables, decoded_length};
 
 /// The largest window that a recipient need accept (RFC 9659 §3). ruzstd's buffer for a window has up
 /// to twice its size.
@@ -21,6 +24,9 @@ const MAGIC: u32 = 0xfd2f_b528;
 /// The first of 16 numbers with which frames to be skipped begin.
 const SKIPPABLE: u32 = 0x184d_2a50;
 const BLOCK_HEADER_BYTES: usize = 3;
+/// Kinds of blocks that are told apart here (RFC 8878 §3.1.1.2.2).
+const RLE: u32 = 1;
+const COMPRESSED: u32 = 2;
 const CHECKSUM_BYTES: usize = 4;
 
 pub(super) struct Zstd {
@@ -30,6 +36,8 @@ pub(super) struct Zstd {
     decoder: FrameDecoder,
     frame: Frame,
     made: u64,
+    /// Of the frame under way.
+    tables: Tables,
 }
 
 /// What comes next.
@@ -49,6 +57,7 @@ enum State {
     BlockHeader,
     Block {
         bytes: usize,
+        kind: u32,
         is_last: bool,
     },
     /// Decoded data that waits to be taken.
@@ -64,12 +73,21 @@ struct Frame {
     /// The length of the data, where the header says it.
     content: Option<u64>,
     made: u64,
+    /// What a block may decode to.
+    block_bytes_max: u64,
 }
 
 impl Zstd {
     pub(super) fn new() -> Zstd {
         let decoder = FrameDecoder::new();
-        Zstd { state: State::Magic, gathered: Vec::new(), decoder, frame: Frame::default(), made: 0 }
+        Zstd {
+            state: State::Magic,
+            gathered: Vec::new(),
+            decoder,
+            frame: Frame::default(),
+            made: 0,
+            tables: Tables::default(),
+        }
     }
 
     pub(super) fn step(&mut self, source: &[u8], target: &mut [u8]) -> Result<Progress> {
@@ -117,7 +135,7 @@ impl Zstd {
             }),
             State::Header { bytes } => self.take(source, bytes, Zstd::end_header),
             State::BlockHeader => self.take(source, BLOCK_HEADER_BYTES, Zstd::end_block_header),
-            State::Block { bytes, is_last } => self.take(source, bytes, |zstd| zstd.decode_block(is_last)),
+            State::Block { bytes, kind, is_last } => self.take(source, bytes, |zstd| zstd.decode_block(kind, is_last)),
             State::Output { .. } => Ok(0),
         }
     }
@@ -161,7 +179,9 @@ impl Zstd {
             return Err(self.error(format!("a window of {window} bytes, over {WINDOW_BYTES_MAX} (RFC 9659)")));
         }
         self.decoder.reset(&header[..]).map_err(|error| self.error(error.to_string()))?;
-        self.frame = Frame { has_checksum: header[4] & 0x04 != 0, content, made: 0 };
+        let block_bytes_max = window.min(BLOCK_BYTES_MAX as u64);
+        self.frame = Frame { has_checksum: header[4] & 0x04 != 0, content, made: 0, block_bytes_max };
+        self.tables = Tables::default();
         self.state = State::BlockHeader;
         Ok(())
     }
@@ -170,22 +190,31 @@ impl Zstd {
     fn end_block_header(&mut self) -> Result<()> {
         let header = self.number();
         let (is_last, kind, size) = (header & 1 != 0, header >> 1 & 3, (header >> 3) as usize);
-        if size > BLOCK_BYTES_MAX {
-            return Err(self.error(format!("a block of {size} bytes, over {BLOCK_BYTES_MAX}")));
+        if size as u64 > self.frame.block_bytes_max {
+            return Err(self.error(format!("a block of {size} bytes, over {}", self.frame.block_bytes_max)));
         }
-        let content = if kind == 1 { 1 } else { size }; // RLE: one byte, that many times
+        let content = if kind == RLE { 1 } else { size }; // one byte, that many times
         let checksum = if is_last && self.frame.has_checksum { CHECKSUM_BYTES } else { 0 };
-        self.state = State::Block { bytes: BLOCK_HEADER_BYTES + content + checksum, is_last };
+        self.state = State::Block { bytes: BLOCK_HEADER_BYTES + content + checksum, kind, is_last };
         if content + checksum == 0 {
-            return self.decode_block(is_last);
+            return self.decode_block(kind, is_last);
         }
         Ok(())
     }
 
-    fn decode_block(&mut self, is_last: bool) -> Result<()> {
+    fn decode_block(&mut self, kind: u32, is_last: bool) -> Result<()> {
         let block = std::mem::take(&mut self.gathered);
+        if kind == COMPRESSED {
+            let size = (u32::from_le_bytes([block[0], block[1], block[2], 0]) >> 3) as usize;
+            let content = &block[BLOCK_HEADER_BYTES..BLOCK_HEADER_BYTES + size];
+            let length = decoded_length(content, &mut self.tables);
+            let length = length.ok_or_else(|| self.error("a block is malformed".to_owned()))?;
+            if length > self.frame.block_bytes_max {
+                return Err(self.error(format!("a block of {length} bytes, over {}", self.frame.block_bytes_max)));
+            }
+        }
         let decoded = self.decoder.decode_blocks(&block[..], BlockDecodingStrategy::UptoBlocks(1));
-        decoded.map_err(|error| self.error(error.to_string()))?;
+        decoded.map_err(|_| self.error("a block is malformed".to_owned()))?;
         self.gathered = block;
         self.gathered.clear();
         self.state = State::Output { is_last };
