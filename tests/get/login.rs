@@ -60,6 +60,8 @@ fn digest_auth_answers_the_challenge() {
     assert_eq!(outcome(&both, &["--anyauth"]).0, "Digest ");
     assert_eq!(outcome("WWW-Authenticate: Basic realm=r, Digest realm=r, nonce=n\r\n", &["--anyauth"]).0, "Digest ");
     assert_eq!(outcome(BASIC, &["--digest"]), ("who are you?".into(), 1, 1));
+    let ran = get(&["-v", "-u", "me:pw", "--digest", &guarded(DIGEST).url("/")]);
+    assert!(ran.stderr.contains("\n* Once more: ") && !ran.stderr.contains("new connection"), "{ran:?}");
 }
 
 #[cfg(not(feature = "digest"))]
