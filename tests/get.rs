@@ -95,7 +95,7 @@ fn the_exit_status_is_curls() {
 #[test]
 fn the_exit_status_of_a_wrong_command_line_is_2() {
     const URL: &str = "http://127.0.0.1:1/";
-    let lines: [&[&str]; 21] = [
+    let lines: [&[&str]; 25] = [
         &[],
         &["--nonsense", URL],
         &["-Z", URL],
@@ -117,6 +117,10 @@ fn the_exit_status_of_a_wrong_command_line_is_2() {
         &["-X", "A B", URL],
         &["-H", "A B: c", URL],
         &["-d", "a", "-H", "Content-Length: 9", URL],
+        &["-T", "f", "-T", "g", URL],
+        &["-o", "f", "-o", "g", URL],
+        &["-o", "f", "-O", URL],
+        &["-T", "f", "-T", "g", "-T", "h", URL, URL],
     ];
     for arguments in lines {
         exits(2, arguments);

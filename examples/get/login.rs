@@ -44,7 +44,9 @@ pub(crate) fn send(client: &Client, options: &Options, target: &Target<'_>) -> R
         _ => None,
     };
     let response = request::request_of(client, options, target, login)?.send()?;
-    if options.auth != Auth::Any || options.user.is_none() || response.status() != 401 {
+    // The password is for the URL's own server, and not what another one asks for after a redirect.
+    let is_elsewhere = response.redirects().first().is_some_and(|first| first.origin() != response.url().origin());
+    if options.auth != Auth::Any || options.user.is_none() || response.status() != 401 || is_elsewhere {
         return Ok(response);
     }
     let Some(login) = asked_for(&response) else { return Ok(response) };
@@ -58,10 +60,19 @@ pub(crate) fn send(client: &Client, options: &Options, target: &Target<'_>) -> R
 /// The best login of those that a 401 offers (RFC 9110, section 11.6.1).
 fn asked_for(response: &Response) -> Option<Login> {
     let challenges = response.headers().get_all("WWW-Authenticate").map(String::from_utf8_lossy);
-    let offered: String = challenges.map(|value| format!(", {}", value.to_lowercase())).collect();
+    let offered: String = challenges.map(|value| without_quoted(&value) + ",").collect();
+    // The first word behind a comma: the name of a scheme, or a parameter of the one before.
+    let words: Vec<_> = offered.split(',').filter_map(|part| part.split_whitespace().next()).collect();
+    let offers = |scheme: &str| words.iter().any(|word| word.eq_ignore_ascii_case(scheme));
     #[cfg(feature = "digest")]
-    if offered.contains(", digest ") {
+    if offers("Digest") {
         return Some(Login::Digest);
     }
-    offered.contains(", basic ").then_some(Login::Basic)
+    offers("Basic").then_some(Login::Basic)
+}
+
+/// The value of a field without its quoted strings (RFC 9110, section 5.6.4): a comma in one separates nothing.
+fn without_quoted(value: &str) -> String {
+    let unescaped = value.replace(r"\\", "").replace(r#"\""#, "");
+    unescaped.split('"').step_by(2).collect()
 }

@@ -4,7 +4,8 @@
 //! [`Options`] is all that the other modules see; what the values mean to longwire is theirs to know.
 //!
 //! Arguments are read as curl reads them: `-iv`, `-oFILE`, `-o FILE` and `--output FILE`, before the URL or
-//! after it, but not `--output=FILE`. Each `-o` and `-T` belongs to the URL of the same number.
+//! after it, but not `--output=FILE`. Each `-o` and `-T` belongs to the URL of the same number;
+//! there may be fewer of them than URLs, but not more.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -301,6 +302,11 @@ impl Options {
     fn check(&self) -> Result<(), Failure> {
         if self.urls.is_empty() {
             return Err(Failure::Usage("which URL?".to_owned()));
+        }
+        for (option, count) in [("-T", self.uploads.len()), ("-o or -O", self.destinations.len())] {
+            if count > self.urls.len() {
+                return Err(Failure::Usage(format!("each {option} needs a URL of its own")));
+            }
         }
         let contents = [
             ("-d", !self.data.is_empty() && !self.data_in_query),

@@ -50,7 +50,7 @@ pub(crate) fn file_name(destination: &Destination, url: &str) -> Result<Option<S
             let url = request::parse(url)?;
             let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
             match name {
-                "" => Err(Failure::Setting(23, format!("-O: there is no file name in {url}"))),
+                "" => Err(Failure::Setting(23, "-O: there is no file name in the URL".to_owned())),
                 // A colon stands behind the letter of a drive there.
                 _ if cfg!(windows) => Ok(Some(name.replace(':', "_"))),
                 _ => Ok(Some(name.to_owned())),

@@ -89,8 +89,10 @@ fn url_of(options: &Options, target: &Target<'_>) -> Result<String, Failure> {
     Ok(url.into())
 }
 
+/// The error does not show the URL, which may have a password in it.
 pub(crate) fn parse(url: &str) -> Result<Url, Failure> {
-    Url::parse(url).map_err(|error| Error::new(ErrorKind::InvalidUrl, format!("{url:?}: {error}")).into())
+    let refuse = |error| Error::new(ErrorKind::InvalidUrl, format!("the URL does not parse: {error}"));
+    Ok(Url::parse(url).map_err(refuse)?)
 }
 
 /// What the options send by themselves, where no `-H` replaces it or leaves it out; then what `-H` says.

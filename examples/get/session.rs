@@ -3,7 +3,7 @@
 //! Here is what longwire is told once and for all: proxies, names, TLS, redirects, cookies, and who watches. What
 //! differs between requests is in `request.rs`.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,17 +50,16 @@ impl Session {
         Ok(Self { client: builder.try_build()?, connects, redirect_heads, cookies })
     }
 
-    /// Writes the cookies to the file of `-c`, which only its owner may read.
+    /// Writes the cookies to the file of `-c`. What is no regular file (`/dev/stdout`, a link) is written as it is.
     pub(crate) fn save_cookies(&self, options: &Options) -> Result<(), Failure> {
         let (Some(cookies), Some(path)) = (&self.cookies, &options.cookie_jar) else { return Ok(()) };
         if path == "-" {
             return cookies.write_to(io::stdout()).map_err(Failure::writing);
         }
-        let mut file = OpenOptions::new();
-        file.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-        let written = file.open(path).and_then(|file| cookies.write_to(file));
+        let written = match fs::symlink_metadata(path) {
+            Ok(old) if !old.is_file() => File::create(path).and_then(|file| cookies.write_to(file)),
+            _ => replace(path, cookies),
+        };
         written.map_err(|error| Failure::Output(path.clone(), error))
     }
 
@@ -141,6 +140,22 @@ fn cookies(options: &Options) -> Result<Option<CookieStore>, Failure> {
         read.map_err(|error| Failure::Input(path.clone(), error))?;
     }
     Ok(Some(cookies))
+}
+
+/// Writes the cookies to a new file, which only its owner may read (on unix), and gives it this path. Until all is
+/// written, an old file stays as it is.
+fn replace(path: &str, cookies: &CookieStore) -> io::Result<()> {
+    let new_path = format!("{path}.{}.new", std::process::id());
+    let mut file = OpenOptions::new();
+    file.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    let file = file.open(&new_path)?;
+    let written = cookies.write_to(file).and_then(|()| fs::rename(&new_path, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&new_path);
+    }
+    written
 }
 
 /// How a connection comes about.

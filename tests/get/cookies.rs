@@ -47,14 +47,49 @@ fn cookies_go_from_run_to_run_by_a_file() {
     let printed = get(&["-L", "-c", "-", set]).stdout;
     assert_eq!(printed, format!("id=7{}", folder.read("cookies.txt")));
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(file).expect("the file is there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
+    assert_eq!(mode(file), 0o600);
     // Even a run whose transfers fail writes what it has.
     assert_eq!(get(&["-s", "-b", file, "-c", &folder.path("copy"), "http://127.0.0.1:99999/"]).status, 3);
     assert_eq!(folder.read("copy"), folder.read("cookies.txt"));
+}
+
+/// Returns the permissions of a file.
+#[cfg(unix)]
+fn mode(path: &str) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+
+    std::fs::metadata(path).expect("the file is there").permissions().mode() & 0o777
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_cookies_becomes_private_and_one_that_is_no_file_stays_what_it_is() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let (peer, folder) = (jar(), Folder::new());
+    let set = &peer.url("/set");
+    let (file, link) = (&folder.file("cookies.txt", ""), &folder.path("link"));
+    set_permissions(file, Permissions::from_mode(0o644)).expect("the file is ours");
+    prints("", &get(&["-c", file, set]));
+    assert_eq!(mode(file), 0o600);
+    symlink("/dev/stdout", link).expect("a link");
+    prints(&folder.read("cookies.txt"), &get(&["-c", link, set]));
+    assert!(std::fs::read_link(link).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_cookies_outlives_a_failure_to_write_it() {
+    let (peer, folder) = (jar(), Folder::new());
+    let file = &folder.path("cookies.txt");
+    prints("", &get(&["-c", file, &peer.url("/set")]));
+    let before = folder.read("cookies.txt");
+    let ran = Get::new(&["-b", file, "-c", file, &peer.url("/")]).without_disk_space().run();
+    assert!(ran.status == 23 && ran.stderr.contains("cookies.txt: "), "{ran:?}");
+    assert_eq!(folder.read("cookies.txt"), before);
+    let files = std::fs::read_dir(folder.path("")).expect("the folder is there");
+    assert_eq!(files.count(), 1, "the new file is gone");
 }
 
 #[test]

@@ -41,6 +41,36 @@ fn basic_auth_is_sent_at_once_or_as_asked_for() {
 }
 
 #[test]
+fn what_a_challenge_quotes_is_no_scheme() {
+    let quoted = [r#"Negotiate realm="a, basic b""#, r#"X a="\\\", basic b", c="\\", d="Basic ""#, r#"X a=", Basic b"#];
+    for challenge in quoted {
+        let challenge = format!("WWW-Authenticate: {challenge}\r\n");
+        assert_eq!(outcome(&challenge, &["--anyauth"]), ("who are you?".into(), 1, 1), "{challenge}");
+    }
+    let last = "WWW-Authenticate: X a=\"b\\\", c\"\r\nWWW-Authenticate: Y d=\"\\\\\",BASIC realm=\"r\"\r\n";
+    assert_eq!(outcome(last, &["--anyauth"]), ("Basic ".into(), 2, 1));
+}
+
+#[test]
+fn any_auth_answers_no_other_server_after_a_redirect() {
+    let other = guarded(BASIC);
+    let to_other = answer("302 Found", &format!("Location: {}\r\n", other.url("/")), "");
+    let peer = Peer::start(move |mut conn, _| {
+        while let Some(request) = conn.request() {
+            conn.send(match (request.target.as_str(), scheme(&request)) {
+                ("/other", _) => to_other.clone(),
+                ("/own", _) => answer("302 Found", "Location: /\r\n", ""),
+                (_, None) => answer("401 Unauthorized", BASIC, ""),
+                (_, Some(_)) => ok("welcome"),
+            });
+        }
+    });
+    let run = |path| get(&["-L", "-u", "me:pw", "--anyauth", &peer.url(path)]).stdout;
+    assert_eq!((run("/other").as_str(), peer.request_lines().len()), ("who are you?", 1));
+    assert_eq!(run("/own"), "welcome");
+}
+
+#[test]
 fn standard_input_is_not_sent_twice() {
     let peer = guarded(BASIC);
     let ran = get(&["-u", "me:pw", "--anyauth", "-T", "-", &peer.url("/")]);
@@ -60,6 +90,8 @@ fn digest_auth_answers_the_challenge() {
     assert_eq!(outcome(&both, &["--anyauth"]).0, "Digest ");
     assert_eq!(outcome("WWW-Authenticate: Basic realm=r, Digest realm=r, nonce=n\r\n", &["--anyauth"]).0, "Digest ");
     assert_eq!(outcome(BASIC, &["--digest"]), ("who are you?".into(), 1, 1));
+    let ran = get(&["-v", "-u", "me:pw", "--digest", &guarded(DIGEST).url("/")]);
+    assert!(ran.stderr.contains("\n* Once more: ") && !ran.stderr.contains("new connection"), "{ran:?}");
 }
 
 #[cfg(not(feature = "digest"))]

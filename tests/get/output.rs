@@ -85,7 +85,22 @@ fn what_fails_makes_no_file() {
     assert_eq!((ran.status, ran.stdout.as_str()), (22, "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n"));
     let ran = run(&["-O", &peer.url("/folder/")]);
     assert_eq!(ran.status, 23);
-    assert!(ran.stderr.contains("there is no file name in http://"), "{ran:?}");
+    assert!(ran.stderr.contains("there is no file name in the URL"), "{ran:?}");
+}
+
+#[test]
+fn no_message_shows_the_password_of_a_url() {
+    let lines: [(i32, &[&str]); 4] = [
+        (3, &["http://me:secret@[/"]),
+        (3, &["-O", "http://me:secret@[/x"]),
+        (3, &["-G", "-d", "a", "http://me:secret@127.0.0.1:99999/"]),
+        (23, &["-O", "http://me:secret@127.0.0.1/folder/"]),
+    ];
+    for (status, arguments) in lines {
+        let ran = get(&[arguments, &["-w", "%{errormsg}"]].concat());
+        assert!(ran.status == status && !ran.stdout.is_empty(), "{ran:?}");
+        assert!(!ran.stdout.contains("secret") && !ran.stderr.contains("secret"), "{ran:?}");
+    }
 }
 
 #[test]

@@ -71,6 +71,20 @@ impl Get {
     pub(crate) fn on_terminal(self, columns: u16) -> Get {
         let mut command = Command::new("python3");
         command.args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/get/on_terminal.py"), &columns.to_string()]);
+        self.started_by(command)
+    }
+
+    /// Runs it where files can be opened, but nothing can be written to them.
+    #[cfg(unix)]
+    pub(crate) fn without_disk_space(self) -> Get {
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"trap "" XFSZ; ulimit -f 0; exec "$0" "$@""#]);
+        self.started_by(command)
+    }
+
+    /// Runs it by a command that takes program and arguments as its last arguments.
+    #[cfg(unix)]
+    fn started_by(self, mut command: Command) -> Get {
         command.arg(self.command.get_program()).args(self.command.get_args());
         for (name, value) in self.command.get_envs() {
             match value {
