@@ -10,7 +10,7 @@ mod support;
 #[path = "decoding/tools.rs"]
 mod tools;
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write};
 use std::thread;
 use std::time::Duration;
 
@@ -343,6 +343,22 @@ fn the_connection_is_home_with_the_last_byte_and_not_a_read_later() {
             assert_eq!(client.pool_stats().idle, 1, "{framing:?}, {size}");
         }
     }
+}
+
+/// The buffer is just as long as the content, so nothing makes the decoder look further.
+#[test]
+fn what_follows_the_inner_coding_is_seen_with_the_last_byte_of_content() {
+    let mut outer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    outer.write_all(&and(BR, b"x")).unwrap();
+    let client = Script::answering(raw(coded("br, gzip", &outer.finish().unwrap(), Framing::Length))).client();
+    let mut response = get(&client);
+    let mut page = vec![0; PAGE.len()];
+    response.read_exact(&mut page).unwrap();
+    assert!(page == PAGE && !response.body().is_complete());
+    let error = response.read(&mut page).unwrap_err();
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<longwire::Error>());
+    assert_eq!(error.expect("an error of longwire").kind(), ErrorKind::Decode);
+    assert_eq!(client.pool_stats().idle, 0);
 }
 
 #[test]
