@@ -6,13 +6,14 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "benches/README.md",
     "benches/results.md",
+    "benches/results-coded.md",
     "benches/results-tls.md",
     "fixtures/README.md",
     "fuzz/README.md",
