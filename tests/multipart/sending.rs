@@ -1,7 +1,7 @@
 //! How forms are sent: their length, in how many writes, again for a redirect or a retry, and what becomes of
 //! files that change meanwhile.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
 
 use longwire::multipart::{Form, Part};
@@ -32,7 +32,7 @@ fn the_length_is_known_if_those_of_all_parts_are() {
 fn a_file_that_does_not_tell_its_length_makes_the_form_chunked() {
     let seen = arriving(Form::new().file("f", "/proc/version").expect("it is there"));
     assert_eq!(seen.header("transfer-encoding"), Some("chunked"));
-    let version = fs::read_to_string("/proc/version").expect("it is there");
+    let version = std::fs::read_to_string("/proc/version").expect("it is there");
     assert!(String::from_utf8_lossy(seen.body()).contains(&version));
 }
 
