@@ -5,19 +5,22 @@
 //! sequences as far as their lengths go. What they copy is not known here.
 
 /// The least accuracy of an FSE table (§4.1.1).
-const ACCURACY_MIN: u32 = 5;
+const ACCURACY_MIN: u8 = 5;
 
 /// What a kind of code needs to be read: the most accurate table, the codes, and the table that is meant
 /// where a block brings none (§3.1.1.3.2.2).
 struct Kind {
-    accuracy_max: u32,
+    accuracy_max: u8,
     codes: usize,
-    predefined: (u32, &'static [i16]),
+    /// The least length and the extra bits of a code. What is not a match has no length here.
+    meaning: fn(u8) -> (u32, u8),
+    predefined: (u8, &'static [i16]),
 }
 
 const LITERAL_LENGTHS: Kind = Kind {
     accuracy_max: 9,
     codes: 36,
+    meaning: |code| (0, code.checked_sub(16).map_or(0, |code| LITERAL_LENGTH_BITS[usize::from(code)])),
     predefined: (
         6,
         &[
@@ -30,12 +33,17 @@ const LITERAL_LENGTHS: Kind = Kind {
 const OFFSETS: Kind = Kind {
     accuracy_max: 8,
     codes: 32,
+    meaning: |code| (0, code),
     predefined: (5, &[1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1]),
 };
 
 const MATCH_LENGTHS: Kind = Kind {
     accuracy_max: 9,
     codes: 53,
+    meaning: |code| match code.checked_sub(32) {
+        None => (u32::from(code) + 3, 0),
+        Some(code) => MATCH_LENGTH_CODES[usize::from(code)],
+    },
     predefined: (
         6,
         &[
@@ -46,10 +54,10 @@ const MATCH_LENGTHS: Kind = Kind {
 };
 
 /// The extra bits of the codes of literal lengths from 16 on.
-const LITERAL_LENGTH_BITS: [u32; 20] = [1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+const LITERAL_LENGTH_BITS: [u8; 20] = [1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
 
 /// The least length and the extra bits of the codes of match lengths from 32 on.
-const MATCH_LENGTH_CODES: [(u64, u32); 21] = [
+const MATCH_LENGTH_CODES: [(u32, u8); 21] = [
     (35, 1),
     (37, 1),
     (39, 1),
@@ -83,15 +91,19 @@ pub(super) struct Tables {
 
 /// An FSE table (§4.1.1): for each state its code, and what the next one is.
 struct Table {
-    accuracy: u32,
+    accuracy: u8,
     states: Vec<State>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct State {
     code: u8,
-    bits: u32,
-    base: usize,
+    /// The least length and the extra bits of the code.
+    least: u32,
+    extra: u8,
+    /// The next state is the base and so many bits.
+    base: u16,
+    bits: u8,
 }
 
 /// Returns how many bytes the block decodes to, or `None` if it is malformed.
@@ -164,22 +176,19 @@ fn matches(count: usize, stream: &[u8], tables: &Tables) -> Option<u64> {
         let literal = literal_lengths.states.get(literal_state)?;
         let offset = offsets.states.get(offset_state)?;
         let matched = match_lengths.states.get(match_state)?;
-        bits.take(u32::from(offset.code));
-        sum += match matched.code.checked_sub(32) {
-            None => u64::from(matched.code) + 3,
-            Some(code) => {
-                let (least, extra) = *MATCH_LENGTH_CODES.get(usize::from(code))?;
-                least + bits.take(extra)
-            }
+        // In their order: the extra bits of offset, match and literal, and those of the next states.
+        let next_bits = if left > 0 { literal.bits + matched.bits + offset.bits } else { 0 };
+        let (front, back) = (offset.extra + matched.extra, literal.extra + next_bits);
+        let (extra, next) = if front + back <= BITS_MAX {
+            let all = bits.take(front + back);
+            (all >> back, all)
+        } else {
+            (bits.take(front), bits.take(back))
         };
-        if let Some(code) = literal.code.checked_sub(16) {
-            bits.take(*LITERAL_LENGTH_BITS.get(usize::from(code))?);
-        }
-        if left > 0 {
-            literal_state = literal.base + bits.take(literal.bits) as usize;
-            match_state = matched.base + bits.take(matched.bits) as usize;
-            offset_state = offset.base + bits.take(offset.bits) as usize;
-        }
+        sum += u64::from(matched.least) + low(extra, matched.extra);
+        literal_state = usize::from(literal.base) + low(next >> (matched.bits + offset.bits), literal.bits) as usize;
+        match_state = usize::from(matched.base) + low(next >> offset.bits, matched.bits) as usize;
+        offset_state = usize::from(offset.base) + low(next, offset.bits) as usize;
     }
     Some(sum)
 }
@@ -188,23 +197,27 @@ impl Table {
     /// The table of this mode, which takes what describes it off the front of `rest`.
     fn read(kind: &Kind, mode: u8, rest: &mut &[u8]) -> Option<Table> {
         match mode {
-            0 => Table::of(kind.predefined.0, kind.predefined.1),
+            0 => Table::of(kind, kind.predefined.0, kind.predefined.1),
             1 => {
                 let (code, after) = rest.split_first()?;
                 *rest = after;
                 let is_known = usize::from(*code) < kind.codes;
-                is_known.then(|| Table { accuracy: 0, states: vec![State { code: *code, bits: 0, base: 0 }] })
+                if !is_known {
+                    return None;
+                }
+                let (least, extra) = (kind.meaning)(*code);
+                Some(Table { accuracy: 0, states: vec![State { code: *code, least, extra, base: 0, bits: 0 }] })
             }
             _ => {
                 let (accuracy, shares, used) = shares(kind, rest)?;
                 *rest = &rest[used..];
-                Table::of(accuracy, &shares)
+                Table::of(kind, accuracy, &shares)
             }
         }
     }
 
     /// The table in which each code has its share of the states; -1 is less than one.
-    fn of(accuracy: u32, shares: &[i16]) -> Option<Table> {
+    fn of(kind: &Kind, accuracy: u8, shares: &[i16]) -> Option<Table> {
         let size = 1usize << accuracy;
         let mut states = vec![State::default(); size];
         let mut next: Vec<usize> = shares.iter().map(|share| usize::from(share.unsigned_abs())).collect();
@@ -228,8 +241,9 @@ impl Table {
         }
         for state in &mut states {
             let number = &mut next[usize::from(state.code)];
-            state.bits = accuracy - number.checked_ilog2()?;
-            state.base = (*number << state.bits).checked_sub(size)?;
+            state.bits = accuracy - number.checked_ilog2()? as u8; // at most 9
+            state.base = (*number << state.bits).checked_sub(size)? as u16;
+            (state.least, state.extra) = (kind.meaning)(state.code);
             *number += 1;
         }
         Some(Table { accuracy, states })
@@ -237,7 +251,7 @@ impl Table {
 }
 
 /// The description of a table (§4.1.1): its accuracy, each code's share, and the bytes that it takes.
-fn shares(kind: &Kind, bytes: &[u8]) -> Option<(u32, Vec<i16>, usize)> {
+fn shares(kind: &Kind, bytes: &[u8]) -> Option<(u8, Vec<i16>, usize)> {
     let mut at = 0;
     let take = |count: u32, at: &mut usize| {
         let mut value = 0u32;
@@ -248,7 +262,7 @@ fn shares(kind: &Kind, bytes: &[u8]) -> Option<(u32, Vec<i16>, usize)> {
         }
         Some(value)
     };
-    let accuracy = take(4, &mut at)? + ACCURACY_MIN;
+    let accuracy = take(4, &mut at)? as u8 + ACCURACY_MIN;
     if accuracy > kind.accuracy_max {
         return None;
     }
@@ -280,6 +294,9 @@ fn shares(kind: &Kind, bytes: &[u8]) -> Option<(u32, Vec<i16>, usize)> {
     (left == 0).then_some((accuracy, shares, at.div_ceil(8)))
 }
 
+/// The most bits that are read at once: eight bytes less what another value has of the first.
+const BITS_MAX: u8 = 56;
+
 /// Bits that are read from the end of a stream (§4.1.2): the first are those before its last set bit.
 struct BitsFromEnd<'s> {
     stream: &'s [u8],
@@ -294,17 +311,30 @@ impl<'s> BitsFromEnd<'s> {
         Some(BitsFromEnd { stream, left: (stream.len() - 1) * 8 + mark as usize })
     }
 
-    /// Takes that many bits, at most 32. Those before the beginning are zeros.
-    fn take(&mut self, count: u32) -> u64 {
-        let count = count as usize;
-        let start = self.left.saturating_sub(count);
-        let first = start / 8;
-        let mut window = 0u64;
-        for (place, byte) in self.stream[first..].iter().take(8).enumerate() {
-            window |= u64::from(*byte) << (8 * place);
+    /// Takes that many bits, at most `BITS_MAX`. Those before the beginning are zeros.
+    #[inline]
+    fn take(&mut self, count: u8) -> u64 {
+        if let Some(left) = self.left.checked_sub(usize::from(count)) {
+            if let Some(bytes) = self.stream[left / 8..].first_chunk() {
+                self.left = left;
+                return low(u64::from_le_bytes(*bytes) >> (left % 8), count);
+            }
         }
-        let have = self.left - start;
-        self.left = start;
-        (window >> (start % 8) & ((1 << have) - 1)) << (count - have)
+        self.take_at_a_border(count)
     }
+
+    /// The same, where eight bytes are not there, or not the bits.
+    #[cold]
+    fn take_at_a_border(&mut self, count: u8) -> u64 {
+        let have = self.left.min(usize::from(count)) as u8;
+        self.left -= usize::from(have);
+        let bytes = self.stream[self.left / 8..].iter().take(8);
+        let bits = bytes.rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+        low(bits >> (self.left % 8), have) << (count - have)
+    }
+}
+
+/// The lowest bits, so many of them.
+fn low(bits: u64, count: u8) -> u64 {
+    bits & ((1 << count) - 1)
 }
