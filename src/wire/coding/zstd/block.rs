@@ -7,6 +7,9 @@
 /// The least accuracy of an FSE table (§4.1.1).
 const ACCURACY_MIN: u8 = 5;
 
+/// The codes of the kind that has most.
+const CODES_MAX: usize = 53;
+
 /// What a kind of code needs to be read: the most accurate table, the codes, and the table that is meant
 /// where a block brings none (§3.1.1.3.2.2).
 struct Kind {
@@ -39,7 +42,7 @@ const OFFSETS: Kind = Kind {
 
 const MATCH_LENGTHS: Kind = Kind {
     accuracy_max: 9,
-    codes: 53,
+    codes: CODES_MAX,
     meaning: |code| match code.checked_sub(32) {
         None => (u32::from(code) + 3, 0),
         Some(code) => MATCH_LENGTH_CODES[usize::from(code)],
@@ -201,8 +204,7 @@ impl Table {
             1 => {
                 let (code, after) = rest.split_first()?;
                 *rest = after;
-                let is_known = usize::from(*code) < kind.codes;
-                if !is_known {
+                if usize::from(*code) >= kind.codes {
                     return None;
                 }
                 let (least, extra) = (kind.meaning)(*code);
@@ -220,7 +222,8 @@ impl Table {
     fn of(kind: &Kind, accuracy: u8, shares: &[i16]) -> Option<Table> {
         let size = 1usize << accuracy;
         let mut states = vec![State::default(); size];
-        let mut next: Vec<usize> = shares.iter().map(|share| usize::from(share.unsigned_abs())).collect();
+        let mut next = [0usize; CODES_MAX];
+        next.iter_mut().zip(shares).for_each(|(next, share)| *next = usize::from(share.unsigned_abs()));
         let mut high = size;
         for (code, _) in shares.iter().enumerate().filter(|(_, share)| **share == -1) {
             high = high.checked_sub(1)?;
@@ -251,7 +254,7 @@ impl Table {
 }
 
 /// The description of a table (§4.1.1): its accuracy, each code's share, and the bytes that it takes.
-fn shares(kind: &Kind, bytes: &[u8]) -> Option<(u8, Vec<i16>, usize)> {
+fn shares(kind: &Kind, bytes: &[u8]) -> Option<(u8, [i16; CODES_MAX], usize)> {
     let mut at = 0;
     let take = |count: u32, at: &mut usize| {
         let mut value = 0u32;
@@ -266,12 +269,12 @@ fn shares(kind: &Kind, bytes: &[u8]) -> Option<(u8, Vec<i16>, usize)> {
     if accuracy > kind.accuracy_max {
         return None;
     }
-    let (mut left, mut shares) = (1i32 << accuracy, Vec::new());
+    let (mut left, mut shares, mut code) = (1i32 << accuracy, [0; CODES_MAX], 0);
     while left > 0 {
         let bits = (left as u32 + 1).ilog2() + 1;
         let (low_mask, threshold) = ((1 << (bits - 1)) - 1, (1 << bits) - 1 - (left as u32 + 1));
         let mut value = take(bits - 1, &mut at)?;
-        if value & low_mask >= threshold {
+        if value >= threshold {
             value |= take(1, &mut at)? << (bits - 1);
             if value > low_mask {
                 value -= threshold;
@@ -279,16 +282,14 @@ fn shares(kind: &Kind, bytes: &[u8]) -> Option<(u8, Vec<i16>, usize)> {
         }
         let share = value as i32 - 1;
         left -= share.abs();
-        shares.push(share as i16);
-        while shares.last() == Some(&0) {
+        *shares[..kind.codes].get_mut(code)? = share as i16;
+        code += 1;
+        while share == 0 {
             let zeros = take(2, &mut at)?;
-            shares.extend((0..zeros).map(|_| 0));
+            code += zeros as usize;
             if zeros < 3 {
                 break;
             }
-        }
-        if shares.len() > kind.codes {
-            return None;
         }
     }
     (left == 0).then_some((accuracy, shares, at.div_ceil(8)))

@@ -3,8 +3,8 @@
 //!
 //! The frames' structure is read here and each block is decoded by ruzstd, because that reads one
 //! frame, has no limit for the window that suits a client nor for what a block decodes to, and does not
-//! compare the checksum. A block is decoded when all of it is there. ruzstd gives nothing out of a frame's window before the frame
-//! ends, so what a server flushes in the middle of a frame may be seen late.
+//! compare the checksum. A block is decoded when all of it is there. ruzstd gives nothing out of a frame's
+//! window before the frame ends, so what a server flushes in the middle of a frame may be seen late.
 
 mod block;
 
