@@ -71,7 +71,6 @@ impl Jar {
         if !cookie.is_secure && !origin.is_secure && self.entries.iter().any(overlays) {
             return Err("it would replace a Secure cookie, and the URL is not https");
         }
-        self.remove_expired(now);
         self.put(cookie, now);
         Ok(())
     }
