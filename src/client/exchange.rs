@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "__coding")]
+use crate::client::accept_encoding;
 use crate::client::response_reader::ResponseReader;
 use crate::client::settings::Settings;
 use crate::client::upload;
@@ -29,9 +31,6 @@ pub(crate) struct Hop<'h> {
     pub(crate) fields: &'h Headers,
     /// The proxy's among them, which no event shows.
     pub(crate) proxy_fields: &'h Headers,
-    /// They ask for content codings that are undone.
-    #[cfg(feature = "__coding")]
-    pub(crate) decodes: bool,
 }
 
 /// Sends the request and reads the response head. On an error the connection is closed.
@@ -42,7 +41,7 @@ pub(crate) fn run(mut lease: Lease, request: &mut Request<'_>, hop: Hop<'_>, set
             lease,
             received,
             #[cfg(feature = "__coding")]
-            decodes: hop.decodes,
+            decodes: accept_encoding::is_asked_for(hop.fields),
         }),
         Err(error) => {
             let fate = match (reader.has_begun, lease.sent) {

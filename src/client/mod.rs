@@ -194,13 +194,7 @@ impl Client {
         let expect = options.expect_continue.filter(|_| !request.body.is_empty());
         let way = client.settings.proxies.way(&request.options.proxy, &request.url)?.past_proxy();
         let fields = client.hop_fields(request, &headers, way, &NO_FIELDS)?;
-        let hop = Hop {
-            next: way.next_hop,
-            fields: &fields,
-            proxy_fields: &NO_FIELDS,
-            #[cfg(feature = "__coding")]
-            decodes: false,
-        };
+        let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields: &NO_FIELDS };
         let mut head = Vec::new();
         exchange::encode(request, &headers, expect, hop, &client.settings, &mut |bytes| head.extend_from_slice(bytes));
         Ok(head)
@@ -346,13 +340,7 @@ impl Call<'_> {
             Route::Forward { fields, .. } => fields,
             Route::Direct | Route::Tunnel(_) => &NO_FIELDS,
         };
-        let hop = Hop {
-            next: way.next_hop,
-            fields: &fields,
-            proxy_fields,
-            #[cfg(feature = "__coding")]
-            decodes: accept_encoding::is_asked_for(&fields),
-        };
+        let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields };
         Ok((exchange::run(lease, request, hop, settings), was_reused))
     }
 

@@ -219,8 +219,8 @@ impl Body {
     }
 
     /// Returns how many bytes of the body have come over the wire and were used so far, without their
-    /// framing and before their content coding was undone: what grows to
-    /// the `Content-Length` where the server sends one.
+    /// framing and before their content coding was undone: what grows to the `Content-Length` where the
+    /// server sends one.
     pub fn wire_bytes(&self) -> u64 {
         match &self.state {
             State::Open(framed) => framed.bytes,
@@ -359,7 +359,10 @@ impl Body {
         }
         #[cfg(feature = "__coding")]
         if self.coded.is_some() {
-            return self.read_decoded(into);
+            return match self.decode_direct(into)? {
+                Some(count) => Ok(count),
+                None => self.read_front(into),
+            };
         }
         while let State::Open(framed) = &mut self.state {
             if !framed.lease.buffer.bytes().is_empty() || into.len() < framed.lease.buffer.size() {
@@ -369,6 +372,12 @@ impl Body {
                 return Ok(count);
             }
         }
+        self.read_front(into)
+    }
+
+    /// Copies what stands at the front, waited for if nothing does; 0 is the end.
+    #[inline]
+    fn read_front(&mut self, into: &mut [u8]) -> Result<usize> {
         let arrived = self.fill(&Deadline::NONE)?;
         let count = arrived.len().min(into.len());
         into[..count].copy_from_slice(&arrived[..count]);
@@ -513,8 +522,9 @@ impl Body {
 /// The same, where a content coding is undone.
 #[cfg(feature = "__coding")]
 impl Body {
-    /// Reads; 0 is the end. A buffer that is not small is decoded into at once.
-    fn read_decoded(&mut self, into: &mut [u8]) -> Result<usize> {
+    /// Decodes into the caller's buffer, if that is not small and nothing waits to be taken: how many bytes
+    /// that gave, or `None` if it is neither, or at the end.
+    fn decode_direct(&mut self, into: &mut [u8]) -> Result<Option<usize>> {
         while let (Some(coded), State::Open(framed)) = (&mut self.coded, &mut self.state) {
             if !coded.waiting().is_empty() || into.len() < coded::PIECE_BYTES {
                 break;
@@ -522,18 +532,14 @@ impl Body {
             match coded.decode(framed, &Deadline::NONE, into) {
                 Ok(Decoded::Data(count)) => {
                     self.finish_decoded();
-                    return Ok(count);
+                    return Ok(Some(count));
                 }
                 Ok(Decoded::End) => self.finish(),
                 Ok(Decoded::Nothing) => self.fill_coded(&Deadline::NONE).map_err(|error| self.fail(error))?,
                 Err(error) => return Err(self.fail(error)),
             }
         }
-        let arrived = self.fill(&Deadline::NONE)?;
-        let count = arrived.len().min(into.len());
-        into[..count].copy_from_slice(&arrived[..count]);
-        self.take(count);
-        Ok(count)
+        Ok(None)
     }
 
     /// Waits until there is decoded content: how many bytes, 0 at the end.
