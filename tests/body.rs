@@ -16,17 +16,9 @@ use std::time::{Duration, Instant};
 use longwire::{
     Body, BodyEnd, CancelToken, Client, CloseReason, Error, ErrorKind, Fate, Headers, Response, Result, Stage,
 };
+use support::framing::{FRAMINGS, Framing};
 use support::peer::{Event, LIMIT, Peer, answer, ok};
 use support::script::{Script, raw};
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Framing {
-    Length,
-    Chunked,
-    Close,
-}
-
-const FRAMINGS: [Framing; 3] = [Framing::Length, Framing::Chunked, Framing::Close];
 
 impl Framing {
     /// The whole response with this content. Chunks are of odd sizes, from 1 up.

@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use longwire::{Body, Client, ErrorKind, Method, Request, Response, Result};
+use support::framing::{FRAMINGS, Framing};
 use support::script::{Reply, Script, raw, reply};
 
 macro_rules! data {
@@ -27,16 +28,6 @@ const PAGE: &[u8] = data!("page.txt");
 const GZ: &[u8] = data!("page.gz");
 const BR: &[u8] = data!("page.br");
 const ZST: &[u8] = data!("page.zst");
-
-/// How a body is framed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Framing {
-    Length,
-    Chunked,
-    Close,
-}
-
-const FRAMINGS: [Framing; 3] = [Framing::Length, Framing::Chunked, Framing::Close];
 
 /// A 200 with that Content-Encoding and that body.
 fn coded(coding: &str, body: &[u8], framing: Framing) -> Vec<u8> {
@@ -67,13 +58,9 @@ fn get(client: &Client) -> Response {
 /// What reading the whole body gives, over one framing, in pieces of `piece` bytes on the wire; the
 /// connection lives on where the framing lets it.
 fn read(coding: &str, body: &[u8], framing: Framing, piece: usize) -> Result<Vec<u8>> {
-    let server = Script::answering(raw(coded(coding, body, framing))).read_max(piece);
-    let server = if framing == Framing::Close {
-        Script::answering(raw(coded(coding, body, framing)).close()).read_max(piece)
-    } else {
-        server
-    };
-    let client = server.client();
+    let reply = raw(coded(coding, body, framing));
+    let reply = if framing == Framing::Close { reply.close() } else { reply };
+    let client = Script::answering(reply).read_max(piece).client();
     let read = get(&client).bytes();
     let kept = client.pool_stats().idle;
     let want = usize::from(read.is_ok() && framing != Framing::Close);

@@ -3,6 +3,7 @@
 //! the program alone: hence the `allow`.
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
+pub mod framing;
 pub mod peer;
 pub mod random;
 pub mod recorder;
