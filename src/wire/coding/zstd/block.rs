@@ -284,12 +284,11 @@ fn shares(kind: &Kind, bytes: &[u8]) -> Option<(u8, [i16; CODES_MAX], usize)> {
         left -= share.abs();
         *shares[..kind.codes].get_mut(code)? = share as i16;
         code += 1;
-        while share == 0 {
-            let zeros = take(2, &mut at)?;
+        // After a code without a share: how many more have none, three and more in several parts.
+        let mut zeros = if share == 0 { 3 } else { 0 };
+        while zeros == 3 {
+            zeros = take(2, &mut at)?;
             code += zeros as usize;
-            if zeros < 3 {
-                break;
-            }
         }
     }
     (left == 0).then_some((accuracy, shares, at.div_ceil(8)))
