@@ -82,6 +82,9 @@ pub enum ErrorKind {
     /// The content cannot be decoded: `text` of a body that is not of its charset, or of a charset that this
     /// build does not know; `json` of a body that is no JSON, or not that of the type.
     Decode,
+    /// What was to be resumed cannot be: the server has another version of it now, or its answer to the
+    /// request for the rest cannot be used.
+    Changed,
     /// A 4xx or 5xx, turned into an error
     /// ([`error_for_status`](crate::Response::error_for_status)).
     Status,
@@ -116,7 +119,7 @@ impl ErrorKind {
             InvalidUrl | InvalidRequest | UnsupportedScheme | TooManyRedirects | Cancelled | BodyTooLarge | Body
             | BlockedAddress => Side::Caller,
             Resolve | Connect | Tls | Proxy | Timeout | Io => Side::Network,
-            Head | HeadTooLarge | Framing | Chunk | Truncated | Redirect | Decode | Status => Side::Peer,
+            Head | HeadTooLarge | Framing | Chunk | Truncated | Redirect | Decode | Changed | Status => Side::Peer,
         }
     }
 }
@@ -442,7 +445,7 @@ impl Error {
                 Some(kind) => kind,
             },
             Resolve | Tls | Proxy => io::ErrorKind::Other,
-            Head | HeadTooLarge | Framing | Chunk | Redirect | Decode | Status => io::ErrorKind::InvalidData,
+            Head | HeadTooLarge | Framing | Chunk | Redirect | Decode | Changed | Status => io::ErrorKind::InvalidData,
             InvalidUrl | InvalidRequest | UnsupportedScheme | TooManyRedirects | BodyTooLarge | Body
             | BlockedAddress => io::ErrorKind::InvalidInput,
         }

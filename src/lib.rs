@@ -240,12 +240,14 @@
 struct Readme;
 
 // words
+mod backoff;
 mod cookie;
 mod error;
 mod headers;
 mod media_type;
 mod method;
 mod observe;
+mod random;
 mod redact;
 mod reuse;
 mod status;

@@ -24,6 +24,7 @@ const FLOORS: [(&str, &[&str]); 8] = [
     (
         "words",
         &[
+            "backoff",
             "cookie",
             "error",
             "headers",
@@ -31,6 +32,7 @@ const FLOORS: [(&str, &[&str]); 8] = [
             "method",
             "status",
             "observe",
+            "random",
             "redact",
             "reuse",
             "tls_info",

@@ -4,8 +4,6 @@
 //! A session belongs to one origin and one user name, and to no path: where a server has several
 //! realms, a request to another one costs the 401 again. What an answer is made of is not known here.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +11,7 @@ use crate::error::{Error, ErrorKind, Fate};
 use crate::message::auth::DigestAuth;
 use crate::message::request::Request;
 use crate::net::deadline::Deadline;
+use crate::random;
 use crate::status::StatusCode;
 use crate::uri;
 use crate::wire::digest::{Asked, Challenge, Session};
@@ -183,10 +182,8 @@ fn asked_for(challenge: &Challenge) -> Error {
 /// Returns a nonce of the client's own: 128 bits that a server cannot foresee when it chooses its nonce,
 /// so that it cannot choose one for which it has a table of digests (RFC 7616 §5.10, §5.11).
 ///
-/// They need not be secret. std keys its hash maps with 128 bits from the system (on Linux by `getrandom`,
-/// without waiting for entropy), and nobody who lacks the key foresees a hash; each new key is another one.
-/// Should a device have no entropy yet, an answer is as strong as one of RFC 2069, which has no such nonce.
+/// They need not be secret. Should a device have no entropy yet, an answer is as strong as one of RFC 2069,
+/// which has no such nonce.
 fn cnonce() -> String {
-    let keyed = RandomState::new();
-    format!("{:016x}{:016x}", keyed.hash_one(0), keyed.hash_one(1))
+    format!("{:016x}{:016x}", random::bits(), random::bits())
 }

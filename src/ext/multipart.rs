@@ -6,7 +6,6 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Read;
 use std::path::Path;
 
@@ -15,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::message::request::{Request, foreign_content_type};
 use crate::message::send_body::SendBody;
+use crate::random;
 
 /// A form of fields and files, for [`RequestBuilder::multipart`].
 ///
@@ -278,11 +278,9 @@ fn with_crlf(name: &str) -> String {
     name.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n")
 }
 
-/// A boundary that nobody can guess: 96 bits from the hasher that std keys at random. All its characters may
-/// stand unquoted in a Content-Type.
+/// A boundary that nobody can guess, of 96 bits. All its characters may stand unquoted in a Content-Type.
 fn boundary() -> String {
-    let hash = || RandomState::new().build_hasher().finish();
-    format!("longwire-{:016x}{:08x}", hash(), hash() as u32)
+    format!("longwire-{:016x}{:08x}", random::bits(), random::bits() as u32)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use url::Url;
 
@@ -25,7 +25,8 @@ use crate::reuse::Reuse;
 use crate::status::{StatusCode, Version};
 #[cfg(feature = "__coding")]
 use crate::wire::coding::ContentDecoder;
-use crate::wire::framing::Framing;
+use crate::wire::framing::{self, Framing};
+use crate::wire::http_date;
 use crate::wire::response_head::Head;
 
 /// What is kept of an error page, and for how long it is waited for.
@@ -148,6 +149,13 @@ impl Exchanged {
     }
 }
 
+/// The date in a field.
+fn date_field(headers: &Headers, name: &str) -> Option<SystemTime> {
+    let seconds = http_date::parse(headers.get_bytes(name)?)?;
+    let span = Duration::from_secs(seconds.unsigned_abs());
+    if seconds < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) }
+}
+
 /// The getters of a head, which a response has as well.
 macro_rules! head_getters {
     () => {
@@ -186,6 +194,31 @@ macro_rules! head_getters {
                 Cow::Borrowed(charset) => std::str::from_utf8(charset).ok(),
                 Cow::Owned(_) => None,
             }
+        }
+
+        /// Returns when the server made the response, by its `Date` (RFC 9110 §6.6.1); `None` if it sent
+        /// none, or no date.
+        pub fn date(&self) -> Option<SystemTime> {
+            date_field(&self.received.head.headers, "date")
+        }
+
+        /// Returns when the resource was last changed, by `Last-Modified` (RFC 9110 §8.8.2).
+        pub fn last_modified(&self) -> Option<SystemTime> {
+            date_field(&self.received.head.headers, "last-modified")
+        }
+
+        /// Returns how long the server asks to wait before the next request, by `Retry-After` (RFC 9110
+        /// §10.2.3): a number of seconds, or the time from the response's own `Date` to another date, so
+        /// that the two clocks need not agree. (Without a `Date` it is the time from now.) Zero where that
+        /// date has passed.
+        pub fn retry_after(&self) -> Option<Duration> {
+            let value = self.received.head.headers.get_bytes("retry-after")?.trim_ascii();
+            if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
+                return Some(Duration::from_secs(framing::decimal(value).unwrap_or(u64::MAX)));
+            }
+            let from = self.date().unwrap_or_else(SystemTime::now);
+            let until = date_field(&self.received.head.headers, "retry-after")?;
+            Some(until.duration_since(from).unwrap_or_default())
         }
 
         /// Returns the URLs that redirected here, first to last; empty without redirects.
