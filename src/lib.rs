@@ -304,6 +304,7 @@ pub use message::connection_info::ConnectionInfo;
 pub use message::proxy::Proxy;
 pub use message::request::Request;
 pub use message::response::{Response, ResponseHead};
+pub use message::retry::Retry;
 pub use message::send_body::SendBody;
 pub use message::upgraded::Upgraded;
 pub use method::Method;

@@ -316,11 +316,15 @@ events! {
         to: &'a Url,
     }
     /// The request is sent once more: a reused connection turned out to be dead, or the server answered
-    /// 417 to `Expect: 100-continue`, or a 401 that Digest credentials are the answer to.
+    /// 417 to `Expect: 100-continue`, or a 401 that Digest credentials are the answer to, or a policy for retries
+    /// says so.
     Retry {
         /// Why: the dead connection's error, or one of [`ErrorKind::Status`](crate::ErrorKind::Status) with
         /// the status.
         error: &'a Error,
+        /// How long it waits before that: zero but for a policy
+        /// ([`ClientBuilder::retry`](crate::ClientBuilder::retry)).
+        wait: Duration,
     }
     /// A response body was read to its end.
     BodyEnded {

@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::message::proxy::Proxy;
 use crate::message::request::{check_user_header, is_singleton};
+use crate::message::retry::Retry;
 use crate::net::dial::permits::Permits;
 use crate::net::dial::resolve::{Resolve, Resolver, System};
 use crate::net::dial::{AddressFilter, ConnectTcp, Connector, ConnectorKind, Dialer, dial_with};
@@ -590,6 +591,14 @@ impl ClientBuilder {
     /// ```
     pub fn cookie_jar(mut self, jar: impl CookieJar + 'static) -> Self {
         self.settings.cookie_jar = Some(Arc::new(jar));
+        self
+    }
+
+    /// Sets the policy by which requests are sent again, or `None`, the default, for none: see [`Retry`]. A
+    /// request's own ([`RequestBuilder::retry`](crate::RequestBuilder::retry)) stands in its place. (A GET on a
+    /// pooled connection that turns out to be dead is sent again at once without any.)
+    pub fn retry(mut self, retry: impl Into<Option<Retry>>) -> Self {
+        self.settings.retry = retry.into().map(Arc::new);
         self
     }
 

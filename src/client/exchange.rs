@@ -42,6 +42,7 @@ pub(crate) fn run(mut lease: Lease, request: &mut Request<'_>, hop: Hop<'_>, set
             received,
             #[cfg(feature = "__coding")]
             decodes: accept_encoding::is_asked_for(hop.fields),
+            attempts: 1,
         }),
         Err(error) => {
             let fate = match (reader.has_begun, lease.sent) {

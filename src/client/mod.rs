@@ -15,13 +15,14 @@ mod redirect;
 pub(crate) mod request_builder;
 mod response_reader;
 mod retry;
+mod retry_policy;
 mod settings;
 mod upload;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -37,6 +38,7 @@ use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::headers::Headers;
 use crate::message::request::{Options, ProxyOption, Request, check_upgrade};
 use crate::message::response::{Exchanged, Response};
+use crate::message::retry::{Budget, Retry, Series};
 use crate::method::Method;
 use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
@@ -105,6 +107,8 @@ struct Inner {
     settings: Settings,
     dialer: Dialer,
     pool: Arc<Pool>,
+    /// For retries by a policy.
+    budget: Budget,
     #[cfg(feature = "digest")]
     digest: Sessions,
 }
@@ -127,6 +131,7 @@ impl Client {
             settings,
             dialer,
             pool: Arc::new(pool),
+            budget: Budget::new(),
             #[cfg(feature = "digest")]
             digest: Sessions::default(),
         }))
@@ -224,11 +229,15 @@ impl Call<'_> {
         }
         request.options.expect_challenge(&request.body);
         self.client.check(request, &request.headers)?;
+        let retry = self.client.retry_of(request).cloned();
         loop {
-            let exchanged = match () {
-                #[cfg(feature = "digest")]
-                () if request.options.uses_digest() => self.exchange_with_digest(request, &redirects.kept, now)?,
-                () => self.exchange(request, &redirects.kept, now)?,
+            let exchanged = match &retry {
+                None => self.hop(request, &redirects.kept, now)?,
+                Some(retry) => {
+                    let series = Series { budget: &self.client.budget, limits: &self.limits, trace: self.trace };
+                    let mut send = |request: &mut Request<'_>| self.hop(request, &redirects.kept, Instant::now());
+                    (retry.run)(retry, series, request, &mut send)?
+                }
             };
             let head = &exchanged.received.head;
             if !head.status.is_redirection() {
@@ -245,6 +254,16 @@ impl Call<'_> {
         }
     }
 
+    /// Sends the request to one URL.
+    #[inline]
+    fn hop(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
+        match () {
+            #[cfg(feature = "digest")]
+            () if request.options.uses_digest() => self.exchange_with_digest(request, kept, now),
+            () => self.exchange(request, kept, now),
+        }
+    }
+
     /// Sends the request with Digest credentials, and again with the answer to a 401, over the same
     /// connection if that lives.
     #[cfg(feature = "digest")]
@@ -257,7 +276,7 @@ impl Call<'_> {
         while let Some(why) = sessions.why_answer(request, &exchanged.received.head, &mut budget) {
             let drained = exchanged.drain(&digest::drain_deadline());
             drained.map_err(|cancelled| cancelled.at(Stage::Body).with_fate_at_least(why.fate()))?;
-            self.trace.report(|ids| Event::Retry { error: &why, ids });
+            self.trace.report(|ids| Event::Retry { error: &why, wait: Duration::ZERO, ids });
             let again = self.exchange(request, kept, Instant::now());
             exchanged = again.map_err(|error| error.with_fate_at_least(why.fate()))?;
         }
@@ -299,7 +318,7 @@ impl Call<'_> {
             if why.kind() == ErrorKind::Status {
                 request.options.expect_continue = None;
             }
-            self.trace.report(|ids| Event::Retry { error: &why, ids });
+            self.trace.report(|ids| Event::Retry { error: &why, wait: Duration::ZERO, ids });
             // On a new connection: a server that answers 417 may go on to discard the announced body.
             let again = self.attempt(request, kept, Wanted::Fresh, Instant::now());
             let again = again.and_then(|(outcome, _)| outcome);
@@ -385,6 +404,12 @@ impl Call<'_> {
 }
 
 impl Inner {
+    /// The request's own policy for retries, else the client's.
+    #[inline]
+    fn retry_of<'c>(&'c self, request: &'c Request<'_>) -> Option<&'c Arc<Retry>> {
+        request.options.retry.as_ref().unwrap_or(&self.settings.retry).as_ref()
+    }
+
     fn check(&self, request: &Request<'_>, headers: &Headers) -> Result<()> {
         if let Some(error) = &self.settings.deferred_error {
             return Err(error.clone());

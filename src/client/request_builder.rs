@@ -11,6 +11,7 @@ use crate::headers::Headers;
 use crate::message::proxy::Proxy;
 use crate::message::request::Request;
 use crate::message::response::Response;
+use crate::message::retry::Retry;
 use crate::message::send_body::SendBody;
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
@@ -190,6 +191,12 @@ impl<'b> RequestBuilder<'b> {
     /// Sets how long the server may send nothing; `None` for no limit. In place of the client's.
     pub fn read_timeout(self, limit: impl Into<Option<Duration>>) -> Self {
         self.set(|request| request.set_read_timeout(limit))
+    }
+
+    /// Sets the policy by which this request is sent again, in place of the client's; `None` for none. See
+    /// [`Retry`].
+    pub fn retry(self, retry: impl Into<Option<Retry>>) -> Self {
+        self.set(|request| request.set_retry(retry))
     }
 
     /// Sets the slowest that the server may send the response body, in place of the client's: see

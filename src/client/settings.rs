@@ -8,6 +8,7 @@ use crate::client::hooks::{BeforeSend, OnRedirect};
 use crate::client::proxy::Proxies;
 use crate::error::Error;
 use crate::headers::Headers;
+use crate::message::retry::Retry;
 use crate::net::pool::PoolLimits;
 use crate::net::speed::MinSpeed;
 use crate::wire::head_lines::InvalidLines;
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     #[cfg(feature = "__coding")]
     pub(crate) decode: bool,
     pub(crate) cookie_jar: Option<Arc<dyn CookieJar>>,
+    pub(crate) retry: Option<Arc<Retry>>,
     /// The first setting that is invalid; every send returns it.
     pub(crate) deferred_error: Option<Error>,
 }
@@ -64,6 +66,7 @@ impl Default for Settings {
             #[cfg(feature = "__coding")]
             decode: true,
             cookie_jar: None,
+            retry: None,
             deferred_error: None,
         }
     }

@@ -9,5 +9,6 @@ pub(crate) mod no_proxy;
 pub(crate) mod proxy;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod retry;
 pub(crate) mod send_body;
 pub(crate) mod upgraded;

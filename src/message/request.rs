@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt::{self, Display};
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -12,6 +13,7 @@ use crate::headers::{Headers, TrimOws, has_connection_option, is_field_byte, lis
 use crate::message::auth::DigestAuth;
 use crate::message::auth::{basic_credentials, percent_decode};
 use crate::message::proxy::Proxy;
+use crate::message::retry::Retry;
 use crate::message::send_body::{Kind, SendBody};
 use crate::method::Method;
 use crate::net::cancel::CancelToken;
@@ -59,6 +61,8 @@ pub(crate) struct Options {
     pub(crate) idempotent: Option<bool>,
     pub(crate) min_speed: Option<Option<MinSpeed>>,
     pub(crate) proxy: ProxyOption,
+    /// Shared with its copies.
+    pub(crate) retry: Option<Option<Arc<Retry>>>,
     #[cfg(feature = "__coding")]
     pub(crate) decode: Option<bool>,
     /// Boxed, since few requests have it.
@@ -393,6 +397,18 @@ impl<'b> Request<'b> {
     /// [`RequestBuilder::idempotent`](crate::RequestBuilder::idempotent).
     pub fn set_idempotent(&mut self, yes: bool) {
         self.options.idempotent = Some(yes);
+    }
+
+    /// Returns the policy by which this request is sent again; the outer `None` leaves it to the client, the
+    /// inner one is none.
+    pub fn retry(&self) -> Option<Option<&Retry>> {
+        self.options.retry.as_ref().map(Option::as_deref)
+    }
+
+    /// Sets the policy by which this request is sent again, in place of the client's
+    /// ([`ClientBuilder::retry`](crate::ClientBuilder::retry)); `None` for none.
+    pub fn set_retry(&mut self, retry: impl Into<Option<Retry>>) {
+        self.options.retry = Some(retry.into().map(Arc::new));
     }
 
     /// Returns whether content codings are asked for and undone; `None` leaves it to the client.

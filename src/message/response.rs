@@ -16,7 +16,6 @@ use crate::message::connection_info::ConnectionInfo;
 use crate::message::send_body::Upload;
 use crate::message::upgraded::Upgraded;
 use crate::method::Method;
-#[cfg(feature = "digest")]
 use crate::net::deadline::Deadline;
 use crate::net::pool::lease::Lease;
 use crate::observe::Timings;
@@ -80,6 +79,7 @@ struct Received {
     /// When the exchange began, and when its request was sent.
     begun: Instant,
     sent: Instant,
+    attempts: u32,
     redirects: Vec<Url>,
 }
 
@@ -90,6 +90,8 @@ pub(crate) struct Exchanged {
     /// The request asked for content codings that are undone.
     #[cfg(feature = "__coding")]
     pub(crate) decodes: bool,
+    /// How often a policy had the request sent to this URL.
+    pub(crate) attempts: u32,
 }
 
 /// A response head that was read, and what is decided of the body and the connection.
@@ -112,7 +114,6 @@ impl Exchanged {
 
     /// Leaves the response unread, but waits for the rest of it, so that its connection can be used again.
     /// The only error is a cancel.
-    #[cfg(feature = "digest")]
     pub(crate) fn drain(self, until: &Deadline) -> Result<()> {
         Framed::new(self.lease, self.received.framing, self.received.reuse).drain_until(until)
     }
@@ -121,14 +122,15 @@ impl Exchanged {
     pub(crate) fn into_response(self, method: Method, url: Url, redirects: Vec<Url>) -> Response {
         #[cfg(feature = "__coding")]
         let decoder = self.decoder();
-        let Exchanged { lease, received, .. } = self;
+        let Exchanged { lease, received, attempts, .. } = self;
         let ReceivedHead { head, content_length, framing, reuse, upload, sent, received } = received;
         #[cfg(feature = "__coding")]
         let content_length = content_length.filter(|_| !matches!(decoder, Ok(Some(_))));
         let connection = ConnectionInfo { opened: lease.opened.clone(), nth: lease.exchanges, received };
         let is_request_complete = upload == Upload::Complete;
         let about = About { method, url, status: head.status, connection };
-        let received = Received { head, content_length, is_request_complete, begun: lease.begun, sent, redirects };
+        let received =
+            Received { head, content_length, is_request_complete, begun: lease.begun, sent, attempts, redirects };
         #[cfg_attr(not(feature = "__coding"), expect(unused_mut))]
         let mut body = Body::new(Framed::new(lease, framing, reuse), about);
         #[cfg(feature = "__coding")]
@@ -154,6 +156,17 @@ fn date_field(headers: &Headers, name: &str) -> Option<SystemTime> {
     let seconds = http_date::parse(headers.get_bytes(name)?)?;
     let span = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) }
+}
+
+/// How long the response asks to wait.
+pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
+    let value = headers.get_bytes("retry-after")?.trim_ascii();
+    if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
+        return Some(Duration::from_secs(framing::decimal(value).unwrap_or(u64::MAX)));
+    }
+    let until = date_field(headers, "retry-after")?;
+    let from = date_field(headers, "date").unwrap_or_else(SystemTime::now);
+    Some(until.duration_since(from).unwrap_or_default())
 }
 
 /// The getters of a head, which a response has as well.
@@ -212,13 +225,14 @@ macro_rules! head_getters {
         /// that the two clocks need not agree. (Without a `Date` it is the time from now.) Zero where that
         /// date has passed.
         pub fn retry_after(&self) -> Option<Duration> {
-            let value = self.received.head.headers.get_bytes("retry-after")?.trim_ascii();
-            if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
-                return Some(Duration::from_secs(framing::decimal(value).unwrap_or(u64::MAX)));
-            }
-            let from = self.date().unwrap_or_else(SystemTime::now);
-            let until = date_field(&self.received.head.headers, "retry-after")?;
-            Some(until.duration_since(from).unwrap_or_default())
+            retry_after(&self.received.head.headers)
+        }
+
+        /// Returns how many attempts the policy of [`ClientBuilder::retry`](crate::ClientBuilder::retry) took
+        /// for this response: 1 if the first one was answered; after redirects those of the last URL. The second
+        /// try on a dead pooled connection, after a 417 or a Digest challenge is not counted.
+        pub fn attempts(&self) -> u32 {
+            self.received.attempts
         }
 
         /// Returns the URLs that redirected here, first to last; empty without redirects.

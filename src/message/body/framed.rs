@@ -174,7 +174,6 @@ impl Framed {
     /// Gives the body up, but waits for what has not arrived, until then and within the limits of the
     /// request: the connection lives on if that was all, and at most as much as a dropped body takes in. The
     /// only error is a cancel.
-    #[cfg(feature = "digest")]
     pub(crate) fn drain_until(mut self, until: &Deadline) -> Result<()> {
         if let Reuse::Close(reason) = self.reuse {
             self.lease.close(reason);
