@@ -2,6 +2,7 @@
 
 #[cfg(feature = "__coding")]
 mod accept_encoding;
+mod ahead;
 mod blocks;
 pub(crate) mod builder;
 pub(crate) mod cookies;
@@ -353,8 +354,12 @@ impl Call<'_> {
             }
             _ => Cow::Owned(client.hop_fields(request, &request.headers, way, kept)?),
         };
-        let lease = self.lease(request, way.route, wanted, now)?;
-        let was_reused = lease.exchanges > 1;
+        let mut trace = self.trace;
+        if trace.observers.list.is_some() {
+            trace.ids.exchange = trace.observers.draw_id();
+        }
+        let lease = self.lease(&request.url, way.route, wanted, now, trace)?;
+        let was_reused = lease.is_pooled();
         let proxy_fields = match way.route {
             Route::Forward { fields, .. } => fields,
             Route::Direct | Route::Tunnel(_) => &NO_FIELDS,
@@ -365,31 +370,23 @@ impl Call<'_> {
 
     /// Leases a connection that leads where the request goes.
     #[inline]
-    fn lease(&self, request: &Request<'_>, route: Route<'_>, wanted: Wanted, now: Instant) -> Result<Lease> {
+    fn lease(&self, url: &Url, route: Route<'_>, wanted: Wanted, now: Instant, trace: Trace<'_>) -> Result<Lease> {
         let Inner { settings, dialer, pool, .. } = self.client;
-        let (limits, mut trace) = (self.limits.clone(), self.trace);
-        if trace.observers.list.is_some() {
-            trace.ids.exchange = trace.observers.draw_id();
-        }
+        let limits = self.limits.clone();
         if let Some(token) = &limits.token {
             token.check().map_err(|error| error.at(Stage::Pool))?;
         }
         if limits.deadline.has_passed() {
             return Err(limits.deadline.error("before the request was sent").at(Stage::Pool));
         }
-        let url = &request.url;
         if url.scheme() == "https" {
             self.client.check_https()?; // for every hop
         }
         if let Route::Forward { proxy, .. } | Route::Tunnel(proxy) = route {
             dialer.check_proxy(proxy, &target_of(url))?;
         }
-        let key = match route {
-            Route::Direct => Cow::Borrowed(uri::origin(url)),
-            Route::Forward { proxy, .. } => Cow::Owned(format!("proxy {}", proxy.pool_key())),
-            Route::Tunnel(proxy) => Cow::Owned(format!("{} through {}", uri::origin(url), proxy.pool_key())),
-        };
-        let token = request.options.token.as_ref();
+        let key = Call::pool_key(url, route);
+        let token = self.limits.token.as_ref();
         let checkout =
             Checkout { origin: &key, wanted, now, connect_timeout: settings.connect_timeout, limits, ids: trace.ids };
         pool.acquire(checkout, |deadline| {
@@ -400,6 +397,16 @@ impl Call<'_> {
                 not_opened.error
             })
         })
+    }
+
+    /// What makes connections interchangeable: the origin, or the proxy, or both.
+    #[inline]
+    fn pool_key<'u>(url: &'u Url, route: Route<'_>) -> Cow<'u, str> {
+        match route {
+            Route::Direct => Cow::Borrowed(uri::origin(url)),
+            Route::Forward { proxy, .. } => Cow::Owned(format!("proxy {}", proxy.pool_key())),
+            Route::Tunnel(proxy) => Cow::Owned(format!("{} through {}", uri::origin(url), proxy.pool_key())),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use crate::tls_info::TlsInfo;
 pub struct ConnectionInfo {
     pub(crate) opened: Arc<Opened>,
     pub(crate) nth: u32,
+    /// It came from the pool.
+    pub(crate) reused: bool,
     /// When the response head had come.
     pub(crate) received: Instant,
 }
@@ -41,9 +43,10 @@ impl ConnectionInfo {
         self.opened.tls.as_ref()
     }
 
-    /// Returns whether the connection had carried an exchange before.
+    /// Returns whether the connection was taken from the pool: it had carried an exchange before, or was opened
+    /// by [`Client::connect_ahead`](crate::Client::connect_ahead).
     pub fn reused(&self) -> bool {
-        self.nth > 1
+        self.reused
     }
 
     /// Returns the number of this exchange on its connection, counted from 1.

@@ -126,7 +126,8 @@ impl Exchanged {
         let ReceivedHead { head, content_length, framing, reuse, upload, sent, received } = received;
         #[cfg(feature = "__coding")]
         let content_length = content_length.filter(|_| !matches!(decoder, Ok(Some(_))));
-        let connection = ConnectionInfo { opened: lease.opened.clone(), nth: lease.exchanges, received };
+        let connection =
+            ConnectionInfo { opened: lease.opened.clone(), nth: lease.exchanges, reused: lease.is_pooled(), received };
         let is_request_complete = upload == Upload::Complete;
         let about = About { method, url, status: head.status, connection };
         let received =

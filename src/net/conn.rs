@@ -192,6 +192,12 @@ impl Conn {
         }
     }
 
+    /// Returns whether it comes from the pool: it was kept after an exchange, or opened ahead.
+    #[inline]
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.idle.expires_at > self.opened.at // equal until it is parked
+    }
+
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.opened.peer
     }

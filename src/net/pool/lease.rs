@@ -26,6 +26,10 @@ pub(super) const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 /// to a server that is just closing.
 const EXPIRE_BEFORE_SERVER: Duration = Duration::from_secs(1);
 
+/// How long a server is taken to wait for the first request on a connection. HAProxy waits 10 s, nginx 60 s,
+/// and a connection expires a second before.
+const UNUSED_SECS_MAX: u64 = 6;
+
 impl Pool {
     /// Leases the most recently used idle connection of that origin that passes its probe, else the one that
     /// `open` returns.
@@ -158,6 +162,12 @@ impl Lease {
             Some(reason) => self.close_conn(conn, buffer, reason),
             None => self.pool.check_in(self.host, conn, buffer, keep_alive),
         }
+    }
+
+    /// Gives a connection to the pool that has carried nothing.
+    pub(crate) fn release_unused(mut self) {
+        self.exchanges = 0;
+        self.release(KeepAlive { timeout_secs: Some(UNUSED_SECS_MAX), unproven: true, ..KeepAlive::default() });
     }
 
     /// Closes the connection, for the reason that is given to observers and statistics.

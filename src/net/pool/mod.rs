@@ -110,6 +110,26 @@ impl Pool {
         stats
     }
 
+    /// The most idle connections of one origin.
+    pub(crate) fn idle_per_host_max(&self) -> usize {
+        self.limits.idle_per_host_max
+    }
+
+    /// How many connections of that origin may be opened until `count` are idle.
+    pub(crate) fn missing(&self, origin: &str, count: usize, now: Instant, call: u64) -> usize {
+        let mut evicted = Evicted::new();
+        let mut table = self.table.lock();
+        table.expire(now, &mut evicted);
+        let id = table.host_id(origin);
+        let host = &table.hosts[id];
+        let room = self.limits.per_host_max.map_or(count, |max| max.saturating_sub(host.in_use + host.idle.len()));
+        let missing = count.saturating_sub(host.idle.len()).min(room);
+        table.forget_if_unused(id);
+        drop(table);
+        self.close_evicted(evicted, call);
+        missing
+    }
+
     /// Counts and reports a connection that was opened for a lease, and closed before it was one.
     pub(crate) fn record_closed_unused(&self, peer: Option<SocketAddr>, reason: CloseReason, ids: EventIds) {
         let mut table = self.table.lock();
