@@ -23,7 +23,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use figures::{Figures, Holdings, Memory, status_kib, time_waits};
-use longwire::{Body, CancelToken, Client, Error, ErrorKind, Fate, Method, PoolStats, Response, SendBody, Stage};
+use longwire::{
+    Body, CancelToken, Client, Error, ErrorKind, Fate, Method, PoolStats, Response, Retry, SendBody, Stage,
+};
 use plan::{Ask, Fault, Plan, Reading, Upload};
 use server::Server;
 
@@ -50,13 +52,30 @@ const REQUESTS_VARIABLE: &str = "LONGWIRE_SOAK_REQUESTS";
 
 #[test]
 fn eight_thousand_requests_through_every_fault_harm_nothing() {
-    soak("eight_thousand_requests_through_every_fault_harm_nothing", 8_000);
+    soak("eight_thousand_requests_through_every_fault_harm_nothing", 8_000, None);
 }
 
 #[test]
 #[ignore = "long: some minutes; run it alone, with --release"]
 fn two_hundred_thousand_requests_through_every_fault_harm_nothing() {
-    soak("two_hundred_thousand_requests_through_every_fault_harm_nothing", 200_000);
+    soak("two_hundred_thousand_requests_through_every_fault_harm_nothing", 200_000, None);
+}
+
+#[test]
+fn four_thousand_requests_with_retries_harm_nothing() {
+    soak("four_thousand_requests_with_retries_harm_nothing", 4_000, retries());
+}
+
+#[test]
+#[ignore = "long: some minutes; run it alone, with --release"]
+fn two_hundred_thousand_requests_with_retries_harm_nothing() {
+    soak("two_hundred_thousand_requests_with_retries_harm_nothing", 200_000, retries());
+}
+
+/// After short waits, without end, and after the answers that the server has.
+fn retries() -> Option<Retry> {
+    let waits = (Duration::from_millis(1), Duration::from_millis(20));
+    Some(Retry::new(3).backoff(waits.0, waits.1).without_budget())
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -64,12 +83,12 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// The server's side, with the client in a child; or, in the child, the client's side.
-fn soak(test: &str, requests: u64) {
+fn soak(test: &str, requests: u64, retry: Option<Retry>) {
     let seed = number(SEED_VARIABLE).unwrap_or(SEED);
     let requests = number(REQUESTS_VARIABLE).unwrap_or(requests);
     if let Ok(addresses) = env::var(ADDRESSES_VARIABLE) {
         let addresses: Vec<String> = addresses.split(' ').map(str::to_owned).collect();
-        return ask_all(&addresses, seed, requests);
+        return ask_all(&addresses, seed, requests, retry);
     }
     let time_waits_before = time_waits();
     let server = Server::start(seed, requests as usize);
@@ -141,7 +160,7 @@ struct Asking<'a> {
     fates: Vec<AtomicU8>,
 }
 
-fn ask_all(addresses: &[String], seed: u64, requests: u64) {
+fn ask_all(addresses: &[String], seed: u64, requests: u64, retry: Option<Retry>) {
     plan::filling(0, 0); // made before anything is measured
     let fates: Vec<AtomicU8> = (0..requests).map(|_| AtomicU8::new(u8::MAX)).collect();
     fates.iter().for_each(|fate| fate.store(UNKNOWN, Ordering::Relaxed));
@@ -149,6 +168,7 @@ fn ask_all(addresses: &[String], seed: u64, requests: u64) {
     let client = Client::builder()
         .max_connections_per_host(CONNECTIONS_PER_HOST_MAX)
         .idle_timeout(Duration::from_millis(500))
+        .retry(retry)
         .build();
     let asking = Asking { client: &client, addresses, seed, requests, next: AtomicU64::new(0), fates };
     let start = Instant::now();
