@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use longwire::rustls::version::{TLS12, TLS13};
 use longwire::rustls::{ALL_VERSIONS, ContentType, ServerConfig};
-use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Event, Fate, Observer, Stage};
+use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Event, Fate, Observer, Retry, Stage};
 
 use crate::certificates::Authority;
 use crate::session::{Session, answering, dripping, serve};
@@ -127,6 +127,30 @@ fn a_server_that_hangs_up_in_the_handshake_is_named_as_such() {
 
 /// In TLS 1.3 the client is done before the server has looked at its certificate: the refusal
 /// meets the first read, or a write.
+/// Handshakes of which only those that the connection broke are worth another attempt.
+#[test]
+fn a_policy_for_retries_repeats_a_handshake_that_broke_and_no_refusal() {
+    let connections = |peer: &Peer, authority: &Authority| {
+        let quick = Retry::new(2).backoff(Duration::from_millis(1), Duration::from_millis(1));
+        let client = builder(authority.client_config(ALL_VERSIONS), peer).retry(quick).build();
+        assert_eq!(failed(&client, &url(peer, "/")).fate(), Fate::NotSent);
+        peer.connections()
+    };
+    let root = Authority::new("root");
+    let hangs_up = Peer::start(|mut conn, _| drop(conn.read_some()));
+    let resets = Peer::start(|mut conn, _| {
+        conn.read_some();
+        conn.reset();
+    });
+    let babbles = Peer::start(|mut conn, _| {
+        conn.read_some();
+        conn.send("no TLS at all");
+    });
+    assert_eq!([hangs_up, resets, babbles].map(|peer| connections(&peer, &root)), [3, 3, 1]);
+    let strange = answering(root.identity().server_config(ALL_VERSIONS), ok("x"));
+    assert_eq!(connections(&strange, &Authority::new("another root")), 1);
+}
+
 #[test]
 fn a_server_that_wants_a_client_certificate_is_named_as_such() {
     let authority = Authority::new("root");

@@ -98,6 +98,22 @@ fn both_versions_are_spoken() {
     }
 }
 
+/// The tickets that a server of TLS 1.3 sends unasked are no stray bytes.
+#[test]
+fn connections_that_were_opened_ahead_have_their_handshake_behind_them() {
+    let authority = Authority::new("root");
+    for version in [&TLS12, &TLS13] {
+        let peer = answering(authority.identity().server_config(&[version]), ok("hello"));
+        let client = client(&authority, &peer);
+        assert_eq!(client.connect_ahead(url(&peer, "/"), 2).expect("connections"), 2);
+        let responses = [0; 2].map(|_| client.get(url(&peer, "/")).send().expect("an answer"));
+        for response in responses {
+            assert!(response.connection().reused() && response.timings().tls.is_zero(), "{response:?}");
+        }
+        assert_eq!(peer.connections(), 2);
+    }
+}
+
 #[test]
 fn sessions_are_resumed_across_the_connections_of_a_client() {
     let authority = Authority::new("root");

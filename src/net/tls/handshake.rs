@@ -158,7 +158,10 @@ impl Handshake<'_> {
 
     fn read_records(&mut self, conn: &mut Conn) -> Result<()> {
         match self.tls.read_tls(&mut HandshakeIo { conn, prefix: &mut self.prefix, records: &mut self.records }) {
-            Ok(0) => Err(Error::new(ErrorKind::Tls, format!("{}: the server closed the connection", self.context()))),
+            Ok(0) => {
+                let end = io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection");
+                Err(Error::from_io(ErrorKind::Tls, self.context(), end))
+            }
             Ok(_) => self.process(),
             Err(error) => Err(self.io_error(error)),
         }
