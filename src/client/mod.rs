@@ -39,7 +39,7 @@ use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::headers::Headers;
 use crate::message::request::{Options, ProxyOption, Request, check_upgrade};
 use crate::message::response::{Exchanged, Response};
-use crate::message::retry::{Budget, Retry, Series};
+use crate::message::retry::{Attempts, Bounds, Budget, Sent};
 use crate::method::Method;
 use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
@@ -230,15 +230,12 @@ impl Call<'_> {
         }
         request.options.expect_challenge(&request.body);
         self.client.check(request, &request.headers)?;
-        let retry = self.client.retry_of(request).cloned();
+        let policy = request.options.retry.as_ref().unwrap_or(&self.client.settings.retry);
+        let mut attempts = policy.clone().map(Attempts::new);
         loop {
-            let exchanged = match &retry {
-                None => self.hop(request, &redirects.kept, now)?,
-                Some(retry) => {
-                    let series = Series { budget: &self.client.budget, limits: &self.limits, trace: self.trace };
-                    let mut send = |request: &mut Request<'_>| self.hop(request, &redirects.kept, Instant::now());
-                    (retry.run)(retry, series, request, &mut send)?
-                }
+            let exchanged = match &mut attempts {
+                None if !request.options.uses_digest() => self.exchange(request, &redirects.kept, now)?,
+                attempts => self.exchange_with_policy(attempts, request, &redirects.kept, now)?,
             };
             let head = &exchanged.received.head;
             if !head.status.is_redirection() {
@@ -255,13 +252,34 @@ impl Call<'_> {
         }
     }
 
-    /// Sends the request to one URL.
-    #[inline]
-    fn hop(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
-        match () {
-            #[cfg(feature = "digest")]
-            () if request.options.uses_digest() => self.exchange_with_digest(request, kept, now),
-            () => self.exchange(request, kept, now),
+    /// Sends the request to one URL, with Digest credentials and for as often as a policy says.
+    #[cold]
+    #[inline(never)] // so that other requests do not pay for its variables
+    fn exchange_with_policy(
+        &self,
+        attempts: &mut Option<Attempts>,
+        request: &mut Request<'_>,
+        kept: &Headers,
+        mut now: Instant,
+    ) -> Result<Exchanged> {
+        loop {
+            let outcome = match () {
+                #[cfg(feature = "digest")]
+                () if request.options.uses_digest() => self.exchange_with_digest(request, kept, now),
+                () => self.exchange(request, kept, now),
+            };
+            let Some(attempts) = attempts else { return outcome };
+            let sent = Sent {
+                method: &request.method,
+                url: &request.url,
+                is_idempotent: request.is_idempotent(),
+                is_replayable: request.body.is_replayable(),
+            };
+            let bounds = Bounds { budget: &self.client.budget, limits: &self.limits, trace: self.trace };
+            if let Some(exchanged) = (attempts.policy.next)(attempts, &sent, &bounds, outcome)? {
+                return Ok(exchanged);
+            }
+            now = Instant::now();
         }
     }
 
@@ -359,7 +377,7 @@ impl Call<'_> {
             trace.ids.exchange = trace.observers.draw_id();
         }
         let lease = self.lease(&request.url, way.route, wanted, now, trace)?;
-        let was_reused = lease.is_pooled();
+        let was_reused = lease.is_pooled;
         let proxy_fields = match way.route {
             Route::Forward { fields, .. } => fields,
             Route::Direct | Route::Tunnel(_) => &NO_FIELDS,
@@ -369,7 +387,7 @@ impl Call<'_> {
     }
 
     /// Leases a connection that leads where the request goes.
-    #[inline]
+    #[inline(always)]
     fn lease(&self, url: &Url, route: Route<'_>, wanted: Wanted, now: Instant, trace: Trace<'_>) -> Result<Lease> {
         let Inner { settings, dialer, pool, .. } = self.client;
         let limits = self.limits.clone();
@@ -400,7 +418,7 @@ impl Call<'_> {
     }
 
     /// What makes connections interchangeable: the origin, or the proxy, or both.
-    #[inline]
+    #[inline(always)]
     fn pool_key<'u>(url: &'u Url, route: Route<'_>) -> Cow<'u, str> {
         match route {
             Route::Direct => Cow::Borrowed(uri::origin(url)),
@@ -411,12 +429,6 @@ impl Call<'_> {
 }
 
 impl Inner {
-    /// The request's own policy for retries, else the client's.
-    #[inline]
-    fn retry_of<'c>(&'c self, request: &'c Request<'_>) -> Option<&'c Arc<Retry>> {
-        request.options.retry.as_ref().unwrap_or(&self.settings.retry).as_ref()
-    }
-
     fn check(&self, request: &Request<'_>, headers: &Headers) -> Result<()> {
         if let Some(error) = &self.settings.deferred_error {
             return Err(error.clone());

@@ -1,19 +1,18 @@
 //! Sending a request again by a policy of the caller's (RFC 9110 §9.2.2, §10.2.3).
 //!
-//! The loop stands above the attempts, each of which may have its own retry on a dead pooled connection. It
-//! knows what came of an attempt, and whether the request may be sent once more; how it is sent is not known
-//! here.
+//! Here it is decided what follows from an attempt: it was the last, or there is another one after a wait. Each
+//! may have its own retry on a dead pooled connection. How the request is sent is not known here.
 
 use std::borrow::Cow;
 use std::io;
+use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
-use crate::message::request::Request;
 use crate::message::response::{Exchanged, retry_after};
-use crate::message::retry::{Attempt, Retry, Series, Spending};
+use crate::message::retry::{Attempts, Bounds, Retry, Sent, Spending};
+use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
 use crate::observe::Event;
 use crate::random;
@@ -34,7 +33,7 @@ impl Retry {
             backoff: (Duration::from_millis(200), Duration::from_secs(20)),
             wait_max: Duration::from_secs(60),
             spending: Spending::ClientBudget,
-            run,
+            next,
         }
     }
 }
@@ -45,70 +44,66 @@ struct Again {
     wait: Duration,
 }
 
-fn run(retry: &Retry, series: Series<'_>, request: &mut Request<'_>, send: &mut Attempt<'_>) -> Result<Exchanged> {
-    let mut backoff = Backoff::new(retry.backoff.0, retry.backoff.1);
-    let (mut attempts, mut fate) = (1, Fate::NotSent);
-    series.budget.add_request();
-    loop {
-        let outcome = send(request);
-        let again = match attempts <= retry.retries_max && !series.limits.deadline.has_passed() {
-            true => retry.after(&outcome, request, series, &mut backoff),
-            false => None,
-        };
-        let Some(Again { why, wait }) = again else {
-            let counted = outcome.map(|exchanged| Exchanged { attempts, ..exchanged });
-            return counted.map_err(|error| error.with_fate_at_least(fate));
-        };
-        fate = fate.max(why.fate());
-        if let Ok(exchanged) = outcome {
-            let until = Deadline::of("the rest of a response", Some(DRAIN_WAIT), Instant::now());
-            exchanged.drain(&until).map_err(|cancelled| cancelled.at(Stage::Body).with_fate_at_least(fate))?;
-        }
-        series.trace.report(|ids| Event::Retry { error: &why, wait, ids });
-        if sleep(series, wait) {
-            return Err(Error::cancelled().with_fate(fate));
-        }
-        attempts += 1;
+fn next(
+    attempts: &mut Attempts,
+    sent: &Sent<'_>,
+    bounds: &Bounds<'_>,
+    outcome: Result<Exchanged>,
+) -> Result<Option<Exchanged>> {
+    if attempts.count == 1 {
+        bounds.budget.add_request();
     }
+    let Some(Again { why, wait }) = attempts.after(&outcome, sent, bounds) else {
+        let finished = mem::replace(attempts, Attempts::new(attempts.policy.clone()));
+        let counted = outcome.map(|exchanged| Some(Exchanged { attempts: finished.count, ..exchanged }));
+        return counted.map_err(|error| error.with_fate_at_least(finished.fate));
+    };
+    let fate = attempts.fate.max(why.fate());
+    if let Ok(exchanged) = outcome {
+        let until = Deadline::of("the rest of a response", Some(DRAIN_WAIT), Instant::now());
+        exchanged.drain(&until).map_err(|cancelled| cancelled.at(Stage::Body).with_fate_at_least(fate))?;
+    }
+    bounds.trace.report(|ids| Event::Retry { error: &why, wait, ids });
+    sleep(bounds.limits, wait).map_err(|cancelled| cancelled.with_fate(fate))?;
+    attempts.count += 1;
+    attempts.fate = fate;
+    Ok(None)
 }
 
-impl Retry {
-    /// Returns whether and when the request is sent again after that outcome. A retry is paid for here.
-    fn after(
-        &self,
-        outcome: &Result<Exchanged>,
-        request: &Request<'_>,
-        series: Series<'_>,
-        backoff: &mut Backoff,
-    ) -> Option<Again> {
+impl Attempts {
+    /// Returns whether and when the request is sent again after that outcome. The retry is paid for here.
+    fn after(&mut self, outcome: &Result<Exchanged>, sent: &Sent<'_>, bounds: &Bounds<'_>) -> Option<Again> {
+        let Attempts { policy, count, backoff, .. } = self;
+        if *count > policy.retries_max || !sent.is_replayable || bounds.limits.deadline.has_passed() {
+            return None;
+        }
         let (why, asked) = match outcome {
             Ok(exchanged) => {
                 let head = &exchanged.received.head;
-                if !self.statuses.contains(&head.status.as_u16()) || !request.is_idempotent() {
+                if !policy.statuses.contains(&head.status.as_u16()) || !sent.is_idempotent {
                     return None;
                 }
                 let answered = Error::new(ErrorKind::Status, format!("the server answered {}", head.status));
                 let why = answered.with_status(head.status).with_fate(Fate::ResponseStarted);
-                (why.with_request(&request.method, &request.url), retry_after(&head.headers))
+                (why.with_request(sent.method, sent.url), retry_after(&head.headers))
             }
-            Err(error) if self.is_transient(error) && may_resend(request, error.fate()) => (error.clone(), None),
+            Err(error) if policy.is_transient(error) && may_resend(sent, error.fate()) => (error.clone(), None),
             Err(_) => return None,
         };
-        if !request.body.is_replayable() {
-            return None;
-        }
         let wait = match asked {
-            Some(asked) if asked > self.wait_max => return None,
+            Some(asked) if asked > policy.wait_max => return None,
             Some(asked) => asked,
-            None => random::between(Duration::ZERO, backoff.next_wait().min(self.wait_max)),
+            None => random::between(Duration::ZERO, backoff.next_wait().min(policy.wait_max)),
         };
-        if series.limits.deadline.remaining().is_some_and(|left| wait >= left) {
+        if bounds.limits.deadline.remaining().is_some_and(|left| wait >= left) {
             return None;
         }
-        let is_paid = self.spending == Spending::Unlimited || series.budget.spend();
+        let is_paid = policy.spending == Spending::Unlimited || bounds.budget.spend();
         is_paid.then_some(Again { why, wait })
     }
+}
 
+impl Retry {
     /// Returns whether the same may succeed a little later: nobody has made a mistake, and nobody has refused.
     fn is_transient(&self, error: &Error) -> bool {
         match error.kind() {
@@ -122,10 +117,10 @@ impl Retry {
 }
 
 /// Returns whether a request of that fate may go out again (RFC 9110 §9.2.2).
-fn may_resend(request: &Request<'_>, fate: Fate) -> bool {
+fn may_resend(sent: &Sent<'_>, fate: Fate) -> bool {
     match fate {
         Fate::NotSent => true,
-        Fate::MaybeProcessed => request.is_idempotent(),
+        Fate::MaybeProcessed => sent.is_idempotent,
         Fate::ResponseStarted => false,
     }
 }
@@ -137,13 +132,14 @@ fn is_broken(error: &Error) -> bool {
     inner.is_some_and(|inner| matches!(inner.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
 }
 
-/// Waits. Returns whether the request was cancelled meanwhile.
-fn sleep(series: Series<'_>, wait: Duration) -> bool {
-    match &series.limits.token {
-        Some(token) => token.wait(wait),
+/// Waits; the error is a cancel.
+fn sleep(limits: &Limits, wait: Duration) -> Result<()> {
+    match &limits.token {
+        Some(token) if token.wait(wait) => Err(Error::cancelled()),
+        Some(_) => Ok(()),
         None => {
             thread::sleep(wait);
-            false
+            Ok(())
         }
     }
 }

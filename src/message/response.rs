@@ -127,7 +127,7 @@ impl Exchanged {
         #[cfg(feature = "__coding")]
         let content_length = content_length.filter(|_| !matches!(decoder, Ok(Some(_))));
         let connection =
-            ConnectionInfo { opened: lease.opened.clone(), nth: lease.exchanges, reused: lease.is_pooled(), received };
+            ConnectionInfo { opened: lease.opened.clone(), nth: lease.exchanges, reused: lease.is_pooled, received };
         let is_request_complete = upload == Upload::Complete;
         let about = About { method, url, status: head.status, connection };
         let received =

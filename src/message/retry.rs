@@ -5,24 +5,48 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::error::Result;
-use crate::message::request::Request;
+use url::Url;
+
+use crate::backoff::Backoff;
+use crate::error::{Fate, Result};
 use crate::message::response::Exchanged;
+use crate::method::Method;
 use crate::net::conn::Limits;
 use crate::observe::Trace;
 
-/// Sends a request to one URL, for as often as a policy says.
-pub(crate) type Run = fn(&Retry, Series<'_>, &mut Request<'_>, &mut Attempt<'_>) -> Result<Exchanged>;
+/// Decides what becomes of the outcome of an attempt: it is final, or `None` after the wait for the next one.
+pub(crate) type Next = fn(&mut Attempts, &Sent<'_>, &Bounds<'_>, Result<Exchanged>) -> Result<Option<Exchanged>>;
 
-/// Sends the request once.
-pub(crate) type Attempt<'a> = dyn FnMut(&mut Request<'_>) -> Result<Exchanged> + 'a;
+/// The attempts to send a request to one URL.
+pub(crate) struct Attempts {
+    pub(crate) policy: Arc<Retry>,
+    pub(crate) count: u32,
+    /// Of all that failed.
+    pub(crate) fate: Fate,
+    pub(crate) backoff: Backoff,
+}
 
-/// What a series of attempts is bound by.
-#[derive(Clone, Copy)]
-pub(crate) struct Series<'c> {
+impl Attempts {
+    pub(crate) fn new(policy: Arc<Retry>) -> Attempts {
+        let (first, longest) = policy.backoff;
+        Attempts { policy, count: 1, fate: Fate::NotSent, backoff: Backoff::new(first, longest) }
+    }
+}
+
+/// What is to be known of the request that was sent.
+pub(crate) struct Sent<'r> {
+    pub(crate) method: &'r Method,
+    pub(crate) url: &'r Url,
+    pub(crate) is_idempotent: bool,
+    pub(crate) is_replayable: bool,
+}
+
+/// What the attempts are bound by.
+pub(crate) struct Bounds<'c> {
     pub(crate) budget: &'c Budget,
     pub(crate) limits: &'c Limits,
     pub(crate) trace: Trace<'c>,
@@ -84,7 +108,7 @@ pub struct Retry {
     pub(crate) backoff: (Duration, Duration),
     pub(crate) wait_max: Duration,
     pub(crate) spending: Spending,
-    pub(crate) run: Run,
+    pub(crate) next: Next,
 }
 
 /// What retries are taken from.

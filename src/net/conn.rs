@@ -90,6 +90,8 @@ pub(crate) struct Conn {
     pub(crate) sent: u64,
     /// Exchanges that have begun, the one under way included.
     pub(crate) exchanges: u32,
+    /// It has been idle: it was kept after an exchange, or opened ahead.
+    pub(crate) is_pooled: bool,
     /// Requests that the server still accepts, where it has announced that.
     pub(crate) requests_left: Option<u64>,
     /// The socket's timeouts, as last set.
@@ -179,6 +181,7 @@ impl Conn {
             begun: now,
             sent: 0,
             exchanges: 0,
+            is_pooled: false,
             requests_left: None,
             read_tick: None,
             write_tick: None,
@@ -190,12 +193,6 @@ impl Conn {
             head_read_at: None,
             idle: Idle { since: now, expires_at: now, expiry_reason: CloseReason::Idle, must_probe: true },
         }
-    }
-
-    /// Returns whether it comes from the pool: it was kept after an exchange, or opened ahead.
-    #[inline]
-    pub(crate) fn is_pooled(&self) -> bool {
-        self.idle.expires_at > self.opened.at // equal until it is parked
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
@@ -255,6 +252,7 @@ impl Conn {
     #[inline]
     pub(crate) fn park(&mut self, since: Instant, expiry: (Instant, CloseReason), unproven: bool) {
         let must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read_at.is_none();
+        self.is_pooled = true;
         self.idle = Idle { since, expires_at: expiry.0, expiry_reason: expiry.1, must_probe };
     }
 

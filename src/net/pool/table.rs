@@ -186,7 +186,7 @@ impl Table {
 
     /// Moves the newest idle connection, if there is one, to a slot that its caller holds already; a
     /// buffer is attached to it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_newest(&mut self, id: HostId, limits: &PoolLimits) -> Slot {
         let Some(mut conn) = self.hosts[id].idle.pop() else { return Slot::Reserved };
         self.stats.idle -= 1;
