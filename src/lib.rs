@@ -151,6 +151,10 @@
 //! | Digest sessions (an origin, a user, a nonce) per client; the one unused for longest goes | 64 | |
 //! | challenges of a 401 that are read; parameters of one; realm, nonce and opaque, each | 16; 24; 4 KiB | |
 //! | rest of a 401 that is read before it is answered; time waited for it | 64 KiB; 5 s | |
+//! | attempts by a policy; random wait before one; `Retry-After` that is waited for | as it says; 20 s; 60 s | [`Retry`] |
+//! | retries of a client by policies | ten, and one for every five requests | [`Retry::without_budget`] |
+//! | rest of a response that a policy passes over; time waited for it | 64 KiB; 1 s | |
+//! | life of a connection that was opened ahead, and of which no request makes use | 5 s | [`Client::connect_ahead`] |
 //! | cookies of one domain; in all; bytes of name and value together; of an attribute | 50; 3,000; 4,096; 1,024 | |
 //! | life of a cookie | 400 days | |
 //! | line of a file of cookies | 8 KiB | |
@@ -163,7 +167,7 @@
 //! got ([`Error::stage`]), and whether the request may be sent again ([`Error::fate`]). Reading a body
 //! returns the same error inside an [`io::Error`](std::io::Error); `Error::try_from` takes it out.
 //!
-//! longwire retries a request at most once, and only if
+//! By itself longwire retries a request at most once, and only if
 //!
 //! 1. it was sent on a pooled connection,
 //! 2. no byte of a response arrived,
@@ -171,7 +175,9 @@
 //!    [`idempotent(true)`](RequestBuilder::idempotent)) or none of it was sent, and
 //! 4. its body can be replayed (a reader cannot).
 //!
-//! So a POST that a server may have seen is never sent twice. A 417 to `Expect: 100-continue` is repeated
+//! So a POST that a server may have seen is never sent twice. A policy ([`Retry`], given to
+//! [`ClientBuilder::retry`] or to one request) does more: it waits, as `Retry-After` says, and sends again what
+//! was not sent, and after a 429, 502, 503 or 504 what is idempotent. A 417 to `Expect: 100-continue` is repeated
 //! once without that field. With Digest credentials a 401 is answered once, and once more if the server
 //! says that its nonce was too old.
 //!
@@ -184,7 +190,8 @@
 //!   with [`skip_invalid_headers`](ClientBuilder::skip_invalid_headers), but never one that names
 //!   `Content-Length` or `Transfer-Encoding`.
 //! * **Reuse** takes the most recently used idle connection, checked for EOF or stray bytes first
-//!   ([`probe_after`](ClientBuilder::probe_after)). Bytes that a server sends unasked between that check and
+//!   ([`probe_after`](ClientBuilder::probe_after)); [`connect_ahead`](Client::connect_ahead) opens some before they
+//!   are needed. Bytes that a server sends unasked between that check and
 //!   the response would be taken for the response; HTTP/1.1 has no request ids.
 //! * **Headers set by hand** may be `Connection`, `Keep-Alive`, `TE: trailers` and `Expect: 100-continue`. What
 //!   would make two messages of one (another length or coding) is [`ErrorKind::InvalidRequest`].
