@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use md5::{Digest, Md5};
 use sha2::{Sha256, Sha512_256};
 
-use crate::support::script::{Reply, Script, Seen, reply};
+use longwire::script::{Reply, Script, Seen, reply};
 
 /// What the device wants.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl Camera {
     /// Returns the server that answers like this device.
     pub(crate) fn script(&self) -> Script {
         let camera = self.clone();
-        Script::new().on_call("*", move |request| camera.answer(request))
+        Script::new().on_with("*", move |request| camera.answer(request))
     }
 
     /// Answers a request, or refuses it with a challenge.
