@@ -249,18 +249,26 @@ fn a_script_that_is_not_done_says_what_was_not_asked_for() -> Result<()> {
             "not asked for: GET /once",
             "1 of 2 replies given: GET /twice",
             "not asked for: GET /never",
-            "1 replies left on a connection",
+            "replies left on a connection: 1",
             "no rule for: GET /wrong",
         ],
         "the second request was refused a connection",
     );
-    let script = Script::new().on("/a", reply(200)).on("/a", reply(201)).connection(connection()).refuse();
+    let script = Script::new()
+        .on("/a", reply(200))
+        .on("/b", reply(200))
+        .on("/a", reply(201))
+        .then(reply(202))
+        .connection(connection())
+        .refuse();
     assert!(complaint(&script).contains("connections not opened: 2"));
     let client = script.client();
     assert_eq!(client.get(format!("{URL}a")).send()?.status(), 200);
     client.close_idle();
     client.get(format!("{URL}a")).send().expect_err("it is refused");
-    assert_eq!(client.get(format!("{URL}a")).send()?.status(), 201);
+    for (path, status) in [("a", 201), ("a", 202), ("b", 200), ("a", 202)] {
+        assert_eq!(client.get(format!("{URL}{path}")).send()?.status(), status);
+    }
     script.assert_done();
     Ok(())
 }

@@ -16,12 +16,12 @@ use crate::{Folder, URL};
 
 /// What a client says of a response: the head, then the body and its trailers, or the error.
 fn told(sent: Result<Response>) -> String {
-    let outcome = sent.and_then(|mut response| {
+    let outcome = sent.map(|mut response| {
         let head = response.raw_head().escape_ascii().to_string();
         let mut body = Vec::new();
         let copied = response.copy_to(&mut body).map_err(|error| error.kind());
         let trailers = response.body().trailers().len();
-        Ok(format!("{head} {} {copied:?} {trailers}", body.escape_ascii()))
+        format!("{head} {} {copied:?} {trailers}", body.escape_ascii())
     });
     outcome.unwrap_or_else(|error| format!("{:?}", error.kind()))
 }
@@ -411,18 +411,19 @@ fn a_folder_without_a_whole_record_is_an_error_with_its_path() {
     assert!(refused(&folder).to_string().contains("001.http"));
 }
 
-/// Past 999 the numbers have four digits, and are still in order.
+/// Past 999 the numbers have four digits.
 #[test]
-fn exchanges_are_in_order_past_the_digits_of_their_names() -> Result<()> {
+fn exchanges_are_in_the_order_of_their_numbers() -> Result<()> {
     let folder = Folder::new();
-    let script = Script::new().on_with("*", |request| reply(200).body(request.exchange().to_string()));
-    let recording = client(Record::new(script, &folder).expect("a folder"));
-    for _ in 0..1001 {
-        recording.get(URL).send()?.bytes()?;
+    fs::create_dir_all(&folder).expect("a folder");
+    for number in ["1000", "999", "002"] {
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{number}", number.len());
+        fs::write(folder.0.join(format!("{number}.request")), "GET / HTTP/1.1\r\n\r\n").expect("a file");
+        fs::write(folder.0.join(format!("{number}.http")), response).expect("a file");
     }
-    let replaying = client(Replay::from(&folder).expect("a record"));
-    for number in 0..1001 {
-        assert_eq!(replaying.get(URL).send()?.text()?, number.to_string());
+    let client = client(Replay::from(&folder).expect("a record"));
+    for number in ["002", "999", "1000"] {
+        assert_eq!(client.get(URL).send()?.text()?, number);
     }
     Ok(())
 }

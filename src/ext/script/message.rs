@@ -283,10 +283,12 @@ mod tests {
         (pieces, message.is_complete(), bytes.len() - used)
     }
 
+    type Make = fn() -> Message;
+
     #[test]
     fn a_message_has_the_same_pieces_however_it_comes() {
         let get = "GET / HTTP/1.1\r\nA: b\r\n\r\n";
-        let cases: [(fn() -> Message, &str, &str, bool, usize); 16] = [
+        let cases: [(Make, &str, &str, bool, usize); 16] = [
             (Message::request, &format!("{get}GET"), r"hGET / HTTP/1.1\r\nA: b\r\n\r\n", true, 3),
             (Message::request, "P\r\nContent-Length: 2\r\n\r\nabc", r"hP\r\nContent-Length: 2\r\n\r\nab", true, 1),
             (Message::request, "P\r\nContent-Length: +2\r\n\r\nabc", r"hP\r\nContent-Length: +2\r\n\r\nabc", false, 0),

@@ -56,6 +56,8 @@ pub(super) struct State {
     /// Those of open ones, and of ones that were.
     pub(super) opened_lists: Vec<List>,
     rules: Vec<Rule>,
+    /// The one that was added, or added to, last.
+    last_rule: usize,
     pub(super) transport: Transport,
     pub(super) keeps_record: bool,
     pub(super) record: Record,
@@ -94,6 +96,7 @@ impl Plan {
             lists: VecDeque::new(),
             opened_lists: Vec::new(),
             rules: Vec::new(),
+            last_rule: 0,
             transport,
             keeps_record: true,
             record: Record::default(),
@@ -134,8 +137,10 @@ impl Plan {
 
 impl State {
     pub(super) fn add_answer(&mut self, pattern: &str, answer: Arc<dyn Answer>) {
-        match self.rules.iter_mut().find(|rule| rule.pattern == pattern) {
-            Some(rule) => rule.answers.push(answer),
+        let known = self.rules.iter().position(|rule| rule.pattern == pattern);
+        self.last_rule = known.unwrap_or(self.rules.len());
+        match known {
+            Some(known) => self.rules[known].answers.push(answer),
             None => self.rules.push(Rule { pattern: pattern.to_owned(), answers: vec![answer], given: 0 }),
         }
     }
@@ -155,9 +160,13 @@ impl State {
         }
     }
 
-    /// Returns the pattern of the rule that was added last.
-    pub(super) fn last_pattern(&self) -> Option<String> {
-        self.rules.last().map(|rule| rule.pattern.clone())
+    /// Adds a reply to the rule that was added to last.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(super) fn add_reply(&mut self, reply: Reply) {
+        let rule = self.rules.get_mut(self.last_rule).expect("a reply is added to a rule, and there is none");
+        rule.answers.push(Arc::new(reply));
     }
 
     pub(super) fn patterns(&self) -> Vec<&str> {
@@ -191,7 +200,7 @@ impl State {
         for list in &self.opened_lists {
             if let List::Accept { exchanges, .. } = list {
                 found.extend(
-                    (!exchanges.is_empty()).then(|| format!("{} replies left on a connection", exchanges.len())),
+                    (!exchanges.is_empty()).then(|| format!("replies left on a connection: {}", exchanges.len())),
                 );
             }
         }

@@ -381,7 +381,11 @@ struct RecordingStream {
 
 impl Read for RecordingStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buf);
+        let read = match self.inner.as_tcp() {
+            // A read of a socket that times out may lose bytes there; a peek does not.
+            Some(socket) if cfg!(windows) => socket.peek(&mut [0]).and_then(|_| self.inner.read(buf)),
+            _ => self.inner.read(buf),
+        };
         self.recorder.after_read(read, buf)
     }
 }

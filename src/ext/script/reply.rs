@@ -166,7 +166,8 @@ enum Body {
 ///
 /// let script = Script::answering(reply(200).header("ETag", "\"1\"").chunked(["hel", "lo"]).trailer("X-Sum", "5"));
 /// let response = script.client().get("http://host/").send()?;
-/// assert_eq!((response.header("etag"), response.text()?.as_str()), (Some("\"1\""), "hello"));
+/// assert_eq!(response.header("etag"), Some("\"1\""));
+/// assert_eq!(response.text()?, "hello");
 /// # Ok::<(), longwire::Error>(())
 /// ```
 pub fn reply(status: u16) -> Reply {

@@ -9,7 +9,7 @@ use crate::ext::script::secrets;
 use crate::headers::Headers;
 
 /// As much of a body is kept: more is only counted.
-const BODY_BYTES_KEPT: u64 = 64 << 20;
+const BODY_BYTES_MAX: usize = 64 << 20;
 
 /// A request that the server has seen: see [`Script::seen`](super::Script::seen).
 ///
@@ -114,8 +114,7 @@ impl Seen {
         &self.head
     }
 
-    /// Returns what has come of the body, without the chunked coding: its first 64 MiB, less what came with
-    /// the byte that was one too many.
+    /// Returns what has come of the body, without the chunked coding: its first 64 MiB.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -148,9 +147,8 @@ impl Seen {
 
     fn put(&mut self, content: &[u8]) {
         self.body_length += content.len() as u64;
-        if self.body_length <= BODY_BYTES_KEPT {
-            self.body.extend_from_slice(content);
-        }
+        let room = BODY_BYTES_MAX - self.body.len();
+        self.body.extend_from_slice(&content[..content.len().min(room)]);
     }
 }
 
@@ -173,6 +171,10 @@ impl Entry {
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn method(&self) -> String {
+        self.lock().method().to_owned()
     }
 
     pub(super) fn to_seen(&self) -> Seen {

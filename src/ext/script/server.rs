@@ -101,7 +101,7 @@ impl Script {
         self
     }
 
-    /// Adds a reply to the last rule: replies are given one after the other, and the last again and again.
+    /// Adds a reply to the rule that was added, or added to, last: replies are given one after the other, and the last again and again.
     ///
     /// # Panics
     /// If there is no rule.
@@ -118,8 +118,8 @@ impl Script {
     /// # Ok::<(), longwire::Error>(())
     /// ```
     pub fn then(self, reply: Reply) -> Script {
-        let pattern = self.0.lock().last_pattern().expect("then() adds to the rule before it, and there is none");
-        self.on(&pattern, reply)
+        self.0.lock().add_reply(reply);
+        self
     }
 
     /// Adds a rule as [`on`](Script::on) does, whose reply is computed from the request, on the thread that
@@ -155,7 +155,7 @@ impl Script {
     ///
     /// // The first connection dies under the second request; the retry gets its reply on another.
     /// let script = Script::new()
-    ///     .connection(script::connection().exchange(reply(200).body("one")).exchange(raw("").reset()))
+    ///     .connection(connection().exchange(reply(200).body("one")).exchange(raw("").reset()))
     ///     .on("*", reply(200).body("two"));
     /// let client = script.client();
     /// assert_eq!(client.get("http://host/").send()?.text()?, "one");

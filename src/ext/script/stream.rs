@@ -281,7 +281,7 @@ impl State {
         plan.lock().record.bytes_received += progress.used as u64;
         let begun = progress.begun.map(|entry| {
             self.heads += 1;
-            entry.to_seen().method().clone_into(&mut self.method);
+            self.method = entry.method();
             let source = if self.is_listed { Source::List } else { Source::Rules };
             (entry, source)
         });
