@@ -211,7 +211,7 @@ impl Camera {
         } else if self.wants.more.contains("charset") && !user.is_ascii() {
             expect("username*", Some("UTF-8''J%C3%A4s%C3%B8n%20Doe"))?;
         } else {
-            expect("username", Some(&latin1_of(user)))?;
+            expect("username", Some(user))?;
         }
         let nonce = answer.get("nonce").ok_or("no nonce")?;
         let mut secret = h(format!("{user}:{realm}:{password}"));
@@ -244,11 +244,6 @@ impl Camera {
         }
         Ok(())
     }
-}
-
-/// UTF-8 as the script shows it.
-fn latin1_of(text: &str) -> String {
-    text.bytes().map(char::from).collect()
 }
 
 pub(crate) fn hash_by(algorithm: &str, text: &str) -> String {

@@ -297,7 +297,7 @@ impl Connect for Script {
     fn connect(&self, target: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
         let mut state = self.0.lock();
         let (list, greeting) = match state.lists.pop_front() {
-            None if state.patterns().is_empty() => return Err(refused("the script has no rules")),
+            None if state.patterns().is_empty() => return Err(refused("the script refuses the connection, for it has no rules")),
             None => (None, None),
             Some(List::Refuse) => return Err(refused("the script refuses the connection")),
             Some(List::Accept { greeting, exchanges }) => {
