@@ -9,6 +9,20 @@ use longwire::{CancelToken, Client, ErrorKind, Fate, Result, SendBody, Stage};
 use crate::support::trace::Trace;
 use crate::{LIMIT, URL};
 
+#[test]
+fn a_script_is_said_in_a_few_lines() -> Result<()> {
+    use longwire::script;
+
+    let script = script::Script::new()
+        .on("GET /a", script::reply(200).header("X", "y").body("hello"))
+        .on("GET /b", script::raw(&b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut"[..]).reset());
+    let client = script.client();
+    assert_eq!(client.get("http://anything/a").send()?.text()?, "hello");
+    assert_eq!(client.get("http://anything/b").send()?.bytes().unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(script.seen().iter().map(|request| request.line()).collect::<Vec<_>>(), ["GET /a", "GET /b"]);
+    Ok(())
+}
+
 /// Less than a test may take, and enough for what is in memory.
 const SHORT: Duration = Duration::from_millis(50);
 

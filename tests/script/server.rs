@@ -64,12 +64,14 @@ fn the_first_rule_that_matches_answers() -> Result<()> {
         .on("GET /a", reply(200).body("GET /a"))
         .on("/a", reply(200).body("/a"))
         .on("GET /files/*", reply(200).body("files"))
+        .on("* /any", reply(200).body("any"))
         .on("HEAD *", reply(200).body("not sent"));
     let client = script.client();
     let get = |path: &str| client.get(format!("http://memory.test{path}")).send()?.text();
     assert_eq!(get("/a")?, "GET /a");
     assert_eq!(client.put("http://memory.test/a").send()?.text()?, "/a");
     assert_eq!(get("/files/b?c")?, "files");
+    assert_eq!([get("/any")?, client.delete("http://memory.test/any").send()?.text()?], ["any", "any"]);
     let head = client.head(URL).send()?;
     assert_eq!((head.content_length(), head.text()?.as_str()), (Some(8), ""));
     assert_eq!(client.pool_stats().opened, 1);

@@ -40,7 +40,7 @@ pub(super) struct Transport {
 }
 
 #[derive(Default)]
-pub(super) struct Record {
+pub(super) struct History {
     pub(super) opened: usize,
     pub(super) closed: usize,
     pub(super) requests: Vec<Entry>,
@@ -60,7 +60,7 @@ pub(super) struct State {
     last_rule: usize,
     pub(super) transport: Transport,
     pub(super) keeps_record: bool,
-    pub(super) record: Record,
+    pub(super) history: History,
 }
 
 /// What one connection does.
@@ -99,7 +99,7 @@ impl Plan {
             last_rule: 0,
             transport,
             keeps_record: true,
-            record: Record::default(),
+            history: History::default(),
         }))
     }
 
@@ -130,7 +130,7 @@ impl Plan {
     }
 
     fn unmatched(&self, request: &Seen, what: String) -> Reply {
-        self.lock().record.unmatched.push(request.shown_line());
+        self.lock().history.unmatched.push(request.shown_line());
         Reply::unmatched(what)
     }
 }
@@ -156,7 +156,7 @@ impl State {
     /// Puts a request into the record, if one is kept.
     pub(super) fn note_request(&mut self, request: Entry) {
         if self.keeps_record {
-            self.record.requests.push(request);
+            self.history.requests.push(request);
         }
     }
 
@@ -205,7 +205,7 @@ impl State {
             }
         }
         found.extend((!self.lists.is_empty()).then(|| format!("connections not opened: {}", self.lists.len())));
-        found.extend(self.record.unmatched.iter().map(|line| format!("no rule for: {line}")));
+        found.extend(self.history.unmatched.iter().map(|line| format!("no rule for: {line}")));
         found
     }
 }

@@ -239,3 +239,26 @@ impl Reader {
         Ok(Progress { used, begun, ended })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_kept_up_to_its_limit_and_counted_beyond() {
+        let mut seen = Seen::new("http://h".into(), 0, 0, b"PUT / HTTP/1.1\r\n\r\n".to_vec());
+        seen.put(&vec![0; BODY_BYTES_MAX - 1]);
+        seen.put(b"ab");
+        seen.put(b"c");
+        assert_eq!((seen.body().len(), seen.body().last()), (BODY_BYTES_MAX, Some(&b'a')));
+        assert_eq!(seen.body_length(), BODY_BYTES_MAX as u64 + 2);
+    }
+
+    #[test]
+    fn a_head_that_is_none_has_no_words_and_no_fields() {
+        let seen = Seen::new("http://h".into(), 0, 0, b"\xff\nno field\n bad name: x\nX: \xe4\nY: z\n\n".to_vec());
+        assert_eq!((seen.method(), seen.target()), ("\u{fffd}", ""));
+        assert_eq!((seen.headers().len(), seen.header("x"), seen.header("y")), (2, None, Some("z")));
+        assert_eq!(seen.headers().get_bytes("x"), Some(&b"\xe4"[..]));
+    }
+}

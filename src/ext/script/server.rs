@@ -18,7 +18,7 @@ use crate::net::cancel::CancelToken;
 use crate::net::deadline::Deadline;
 use crate::net::transport::{Connect, Stream, Target};
 
-/// What a server in memory does: see the [module](self).
+/// What a server in memory does: see the [module](crate::script).
 ///
 /// It is cheap to clone, and all clones are the same server: keep one to ask what it has
 /// [seen](Script::seen), and give the other to [`ClientBuilder::connector`]. It may be shared by threads.
@@ -101,7 +101,8 @@ impl Script {
         self
     }
 
-    /// Adds a reply to the rule that was added, or added to, last: replies are given one after the other, and the last again and again.
+    /// Adds a reply to the rule that was added last, or added to. Replies are given one after the other, and the
+    /// last again and again.
     ///
     /// # Panics
     /// If there is no rule.
@@ -205,7 +206,8 @@ impl Script {
         self
     }
 
-    /// Keeps no record of requests, for runs so long that it would fill the memory.
+    /// Keeps no record of requests, for runs so long that it would fill the memory: [`seen`](Script::seen) is
+    /// empty then.
     pub fn without_record(self) -> Script {
         self.0.lock().keeps_record = false;
         self
@@ -238,32 +240,32 @@ impl Script {
     /// Returns the requests so far, in the order in which their heads were complete.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
-        let entries = self.0.lock().record.requests.clone();
+        let entries = self.0.lock().history.requests.clone();
         entries.iter().map(Entry::to_seen).collect()
     }
 
     /// Returns how many connections were opened; refused ones do not count.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.0.lock().record.opened
+        self.0.lock().history.opened
     }
 
     /// Returns how many of the connections the client has closed.
     #[must_use]
     pub fn closed(&self) -> usize {
-        self.0.lock().record.closed
+        self.0.lock().history.closed
     }
 
     /// Returns how many bytes the client has sent on all connections.
     #[must_use]
     pub fn bytes_received(&self) -> u64 {
-        self.0.lock().record.bytes_received
+        self.0.lock().history.bytes_received
     }
 
     /// Returns how many bytes the client has read on all connections.
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
-        self.0.lock().record.bytes_sent
+        self.0.lock().history.bytes_sent
     }
 
     /// Asserts that each reply was asked for, by a rule or a list, each list used, and each request answered.
@@ -297,7 +299,9 @@ impl Connect for Script {
     fn connect(&self, target: &Target<'_>, _: Deadline, _: &CancelToken) -> Result<Box<dyn Stream>> {
         let mut state = self.0.lock();
         let (list, greeting) = match state.lists.pop_front() {
-            None if state.patterns().is_empty() => return Err(refused("the script refuses the connection, for it has no rules")),
+            None if state.patterns().is_empty() => {
+                return Err(refused("the script refuses the connection: it has no rules"));
+            }
             None => (None, None),
             Some(List::Refuse) => return Err(refused("the script refuses the connection")),
             Some(List::Accept { greeting, exchanges }) => {
@@ -305,8 +309,8 @@ impl Connect for Script {
                 (Some(state.opened_lists.len() - 1), greeting)
             }
         };
-        let (number, transport) = (state.record.opened, state.transport);
-        state.record.opened += 1;
+        let (number, transport) = (state.history.opened, state.transport);
+        state.history.opened += 1;
         drop(state);
         let connection = stream::Connection { number, origin: origin(target).into(), list, greeting, transport };
         Ok(Box::new(ScriptedStream::new(self.0.clone(), connection)))

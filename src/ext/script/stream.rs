@@ -144,7 +144,7 @@ impl ScriptedStream {
         let room = into.len().min(self.transport.read_bytes_max);
         let outcome = state.read(&mut into[..room], is_waiting);
         if let Outcome::Done(Ok(count)) = &outcome {
-            self.plan.lock().record.bytes_sent += *count as u64;
+            self.plan.lock().history.bytes_sent += *count as u64;
         }
         outcome
     }
@@ -194,8 +194,7 @@ impl State {
                     self.queue[0] = Step::Bytes(bytes);
                     continue;
                 }
-                Some(Step::Close) => self.is_over = true,
-                Some(Step::CloseIfAwaited) => self.is_over = true,
+                Some(Step::Close | Step::CloseIfAwaited) => self.is_over = true,
                 Some(Step::Fail(fault)) => {
                     self.is_over = true;
                     return Outcome::Done(Err(fault.clone().into_error()));
@@ -214,7 +213,8 @@ impl State {
             Some(Step::Whole(exchange)) => self.complete > *exchange || self.is_deaf,
             Some(Step::Pause(pause)) => {
                 let now = Instant::now();
-                *self.pause_end.get_or_insert(now + *pause) <= now
+                self.pause_end = self.pause_end.or_else(|| now.checked_add(*pause)); // or never
+                self.pause_end.is_some_and(|end| end <= now)
             }
             Some(Step::Awaited | Step::CloseIfAwaited) => is_waiting,
             Some(Step::Silence | Step::Stale) | None => false,
@@ -278,7 +278,7 @@ impl State {
     /// Takes bytes of the request up to its end.
     fn receive(&mut self, mut reader: Reader, bytes: &[u8], plan: &Plan) -> io::Result<Received> {
         let progress = reader.take(bytes)?;
-        plan.lock().record.bytes_received += progress.used as u64;
+        plan.lock().history.bytes_received += progress.used as u64;
         let begun = progress.begun.map(|entry| {
             self.heads += 1;
             self.method = entry.method();
@@ -344,6 +344,6 @@ impl Stream for ScriptedStream {
 
 impl Drop for ScriptedStream {
     fn drop(&mut self) {
-        self.plan.lock().record.closed += 1;
+        self.plan.lock().history.closed += 1;
     }
 }
