@@ -154,10 +154,7 @@ impl fmt::Debug for Record {
 
 impl Connect for Record {
     fn connect(&self, target: &Target<'_>, deadline: Deadline, token: &CancelToken) -> Result<Box<dyn Stream>> {
-        self.folder.check().map_err(|error| {
-            let what = error.to_string();
-            Error::from_io(ErrorKind::Io, what, error)
-        })?;
+        self.folder.check().map_err(|error| Error::from_io(ErrorKind::Io, "nothing more is recorded", error))?;
         let inner = self.connect.connect(target, deadline, token)?;
         if target.is_https() && !inner.is_secure() {
             let what = "https is recorded on streams that are secure, as those of transport::Direct";
