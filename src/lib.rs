@@ -287,6 +287,8 @@ pub mod multipart {
     pub use crate::ext::multipart::{Form, Part};
 }
 
+pub use ext::script;
+
 /// Transports: what a client connects by, and what it reads from and writes to.
 pub mod transport {
     pub use crate::client::direct::Direct;

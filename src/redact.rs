@@ -143,7 +143,7 @@ pub(crate) fn holds_secret(line: &[u8]) -> bool {
 /// field that holds a secret; `None` if it may not. The line may be malformed in any way: the name of a
 /// secret field counts anywhere in it, a secret word before the colon, and bytes that a name may not
 /// have are ignored.
-fn secret_end(line: &[u8]) -> Option<usize> {
+pub(crate) fn secret_end(line: &[u8]) -> Option<usize> {
     let is_word_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
     let name_end = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
     let mut start = 0;

@@ -13,12 +13,12 @@ mod support;
 use std::io::{self, BufRead, Read};
 use std::time::{Duration, Instant};
 
+use longwire::script::{Script, raw};
 use longwire::{
     Body, BodyEnd, CancelToken, Client, CloseReason, Error, ErrorKind, Fate, Headers, Response, Result, Stage,
 };
 use support::framing::{FRAMINGS, Framing};
 use support::peer::{Event, LIMIT, Peer, answer, ok};
-use support::script::{Script, raw};
 
 impl Framing {
     /// The whole response with this content. Chunks are of odd sizes, from 1 up.
@@ -725,7 +725,7 @@ fn types_may_go_where_threads_need_them() {
 #[test]
 fn a_chunk_of_one_byte_does_not_cost_a_buffer() {
     const CHUNKS: usize = 60_000;
-    let reply = raw(CHUNKED_HEAD).repeat("1\r\na\r\n", 6 * CHUNKS as u64).then("0\r\n\r\n");
+    let reply = raw(CHUNKED_HEAD).repeat("1\r\na\r\n", 6 * CHUNKS as u64).more("0\r\n\r\n");
     let client = Client::builder().buffer_size(1 << 20).connector(Script::answering(reply)).build();
     let response = client.get("http://memory.test/").send().unwrap();
     let started = Instant::now();

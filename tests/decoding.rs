@@ -14,9 +14,9 @@ use std::io::{BufRead, Read, Write};
 use std::thread;
 use std::time::Duration;
 
+use longwire::script::{Reply, Script, raw, reply};
 use longwire::{Body, Client, ErrorKind, Method, Request, Response, Result};
 use support::framing::{FRAMINGS, Framing};
-use support::script::{Reply, Script, raw, reply};
 
 macro_rules! data {
     ($name:literal) => {
@@ -352,7 +352,7 @@ fn what_follows_the_inner_coding_is_seen_with_the_last_byte_of_content() {
 fn a_last_chunk_that_comes_late_is_waited_for_and_the_connection_kept() {
     let whole = coded("gzip", GZ, Framing::Chunked);
     let (most, last) = whole.split_at(whole.len() - 5);
-    let client = Script::answering(raw(most).awaited().then(last)).client();
+    let client = Script::answering(raw(most).awaited().more(last)).client();
     let mut response = get(&client);
     let mut content = vec![0; PAGE.len()];
     response.read_exact(&mut content).unwrap();

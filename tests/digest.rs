@@ -27,8 +27,8 @@ mod servers;
 mod support;
 
 use camera::{Answer, Camera, Wants, hash_by};
+use longwire::script::{Script, reply};
 use longwire::{Client, ErrorKind, Method, Request, Response, SendBody};
-use support::script::{Script, reply};
 use support::trace::Trace;
 
 /// Sends a GET as the camera's user.
@@ -45,7 +45,7 @@ pub(crate) fn see(client: &Client, url: &str) {
 
 /// The requests that a server has seen: their lines, and whether they had credentials.
 pub(crate) fn lines(script: &Script) -> Vec<String> {
-    let mark = |seen: &support::script::Seen| if seen.header("authorization").is_some() { " +" } else { "" };
+    let mark = |seen: &longwire::script::Seen| if seen.header("authorization").is_some() { " +" } else { "" };
     script.seen().iter().map(|seen| seen.line() + mark(seen)).collect()
 }
 
@@ -75,7 +75,7 @@ fn four_requests_cost_one_401_and_one_connection() {
     ];
     assert_eq!(lines(&script), want);
     assert_eq!(script.seen()[3].body(), b"zoom=2");
-    assert_eq!((script.connections().len(), camera.refused()), (1, 1));
+    assert_eq!((script.connections(), camera.refused()), (1, 1));
     assert_eq!(camera.counts(), [[1, 2, 3, 4]]);
     assert!(camera.complaints().is_empty(), "{:?}", camera.complaints());
 }
@@ -113,7 +113,7 @@ fn check(wants: Wants) {
 fn the_strongest_of_several_challenges_is_answered() {
     let camera = Camera::new(Wants { algorithm: Some("SHA-256"), ..Wants::default() });
     let strong = camera.clone();
-    let script = Script::new().on_call("*", move |request| {
+    let script = Script::new().on_with("*", move |request| {
         let answered = request.header("authorization").is_some();
         let reply = strong.answer(request);
         if answered { reply } else { reply.header("WWW-Authenticate", "Basic realm=\"x\", Digest realm=y, nonce=z") }
@@ -125,7 +125,7 @@ fn the_strongest_of_several_challenges_is_answered() {
 #[test]
 fn a_body_is_covered_where_the_server_wants_that_alone() {
     let challenge = "Digest realm=\"x\", nonce=\"n\", qop=\"auth-int\", algorithm=SHA-256";
-    let script = Script::new().on_call("*", move |request| match request.header("authorization") {
+    let script = Script::new().on_with("*", move |request| match request.header("authorization") {
         Some(_) => reply(200),
         None => reply(401).header("WWW-Authenticate", challenge),
     });

@@ -13,12 +13,12 @@ mod support;
 use std::io;
 use std::time::{Duration, Instant};
 
+use longwire::script::{Script, raw, reply};
 use longwire::{
     CancelToken, Client, ClientBuilder, CloseReason, Error, ErrorKind, Headers, Method, Request, Result, SendBody,
     StatusCode, Url,
 };
 use support::peer::{Peer, ok};
-use support::script::{Script, raw, reply};
 
 #[test]
 fn the_functions_of_the_crate_share_one_connection() {

@@ -5,7 +5,8 @@
 //! | file | how replies are played |
 //! |---|---|
 //! | `fixtures/loopback.rs` | over sockets: whole, into buffers of two sizes, and byte by byte |
-//! | `fixtures/splits.rs` | in memory: at every split, and mutated |
+//! | `fixtures/splits.rs` | through `longwire::script`, the server in memory: at every split, and mutated |
+//! | `fixtures/replay.rs` | through a record of that, and its replay |
 //! | `fixtures/fuzz.rs` | as peers of the fuzzer's harness, together with what fuzzers have found |
 //! | `src/fuzzing.rs` | through the parsers alone, together with a second reader |
 //! | `differential.rs` | through h11 and hyper, too |
@@ -18,6 +19,8 @@ mod fuzz;
 mod judge;
 #[path = "fixtures/loopback.rs"]
 mod loopback;
+#[path = "fixtures/replay.rs"]
+mod replay;
 #[path = "fixtures/splits.rs"]
 mod splits;
 mod support;

@@ -7,8 +7,8 @@ use std::error::Error as StdError;
 use std::io::Read;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use longwire::script::{Reply, Script, reply};
 use longwire::{Body, Client, Error, ErrorKind, Request, SendBody};
-use support::script::{Reply, Script, reply};
 
 const URL: &str = "http://memory.test/a?b=c";
 
@@ -80,7 +80,7 @@ fn a_response_keeps_status_version_fields_and_a_body_that_is_still_to_be_read() 
 #[test]
 fn a_response_of_http_1_0_says_so() {
     let response =
-        Script::answering(support::script::raw("HTTP/1.0 200 OK\r\n\r\nold").close()).client().get(URL).send();
+        Script::answering(longwire::script::raw("HTTP/1.0 200 OK\r\n\r\nold").close()).client().get(URL).send();
     let foreign = http::Response::try_from(response.expect("a response")).expect("it has a form there");
     assert_eq!(foreign.version(), http::Version::HTTP_10);
     let mut text = String::new();
@@ -102,7 +102,7 @@ fn a_response_that_the_http_crate_cannot_hold_is_an_error_that_names_the_request
 
 #[test]
 fn send_http_sends_and_collects() {
-    let script = Script::new().on_call("*", |request| reply(201).header("X-Line", request.line()).body("made"));
+    let script = Script::new().on_with("*", |request| reply(201).header("X-Line", request.line()).body("made"));
     let request = http::Request::post(URL)
         .header(AUTHORIZATION, "Basic eDp5")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -128,7 +128,7 @@ fn send_http_fails_as_send_and_as_bytes_do() {
     };
     let cut = reply(200).header("Content-Length", "9").body("cut").close();
     assert_eq!(sent(cut, 0).expect_err("it is cut").kind(), ErrorKind::Truncated);
-    let large = support::script::raw("HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n");
+    let large = longwire::script::raw("HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n");
     assert_eq!(sent(large, 0).expect_err("over 64 MiB").kind(), ErrorKind::BodyTooLarge);
     let redirect = reply(302).header("Location", "/again");
     assert_eq!(sent(redirect.clone(), 0).expect("the redirect itself").status(), 302);

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::io::BufRead;
 
+use longwire::script::{Reply, Script, reply};
 use longwire::{Client, Error, ErrorKind, Method, Request, Response, Side};
 use serde_json::{Value, json};
 use support::peer::{Peer, ok};
-use support::script::{Reply, Script, reply};
 
 const URL: &str = "http://memory.test/item";
 
@@ -39,7 +39,7 @@ fn refused(answer: Reply) -> String {
 
 #[test]
 fn json_goes_out_with_its_length_and_content_type_and_comes_back() {
-    let script = Script::new().on_call("*", |_| reply(201).header("Content-Type", "text/plain").body("{\"id\": 7}"));
+    let script = Script::new().on_with("*", |_| reply(201).header("Content-Type", "text/plain").body("{\"id\": 7}"));
     let item = json!({"name": "l\u{e4}mp", "price": 12, "tags": [null, true, -0.5]});
     let made: Value = script.client().post(URL).json(&item).send().expect("a response").json().expect("JSON");
     assert_eq!(made, json!({"id": 7}), "no Content-Type is asked for");
@@ -90,7 +90,7 @@ fn a_value_that_has_no_form_in_json_is_an_error_of_build_and_send_and_nothing_is
         assert_eq!(error.to_string(), want);
         assert!(error.get_ref().is_some_and(|inner| inner.is::<serde_json::Error>()));
     }
-    assert_eq!(script.connections().len(), 0);
+    assert_eq!(script.connections(), 0);
 
     let mut request = Request::new(Method::POST, URL).expect("a request");
     request.set_body("before");

@@ -15,9 +15,9 @@ mod support;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use longwire::script::{Script, raw};
 use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Response, Result, Stage};
 use support::peer::{Peer, answer, ok};
-use support::script::{Script, raw};
 
 const URL: &str = "http://memory.test/";
 

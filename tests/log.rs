@@ -6,10 +6,10 @@ use std::cell::RefCell;
 use std::sync::Once;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use longwire::script::{Script, connection, raw, reply};
 use longwire::transport::Query;
 use longwire::{Client, LogObserver};
 use support::peer::{Peer, answer, ok};
-use support::script::{Script, connection, raw, reply};
 
 /// Keeps what each thread logs: events come on the thread on which they happen.
 struct Kept;

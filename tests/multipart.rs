@@ -17,7 +17,7 @@ use std::{env, fs, io, process};
 use longwire::multipart::{Form, Part};
 use longwire::{Client, Error, ErrorKind, Fate, Headers, Method, Request, RequestBuilder, SendBody, Stage};
 
-use support::script::{Script, Seen, reply};
+use longwire::script::{Script, Seen, reply};
 
 const URL: &str = "http://memory.test/upload";
 

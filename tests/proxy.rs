@@ -41,11 +41,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use longwire::script::Script;
 use longwire::transport::{Query, Resolve};
 use longwire::{Client, ClientBuilder, Error, ErrorKind, Fate, Proxy, Response, Stage};
 use silent::Refused;
 use support::peer::{Peer, Req, answer, ok};
-use support::script::Script;
 use support::trace::Trace;
 use support::uncoded;
 

@@ -9,8 +9,8 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use longwire::script::{Script, reply};
 use longwire::{Error, ErrorKind, Response};
-use support::script::{Script, reply};
 
 const URL: &str = "http://memory.test/";
 

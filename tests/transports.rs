@@ -1,5 +1,5 @@
 //! What connections are made of, where that is not the client's own TCP socket: user-supplied
-//! connectors and streams, unix sockets, connections that were upgraded, and the server in memory.
+//! connectors and streams, unix sockets, and connections that were upgraded.
 //!
 //! | file | topic |
 //! |---|---|
@@ -10,7 +10,6 @@
 //! | `transports/pooled.rs` | user-supplied streams in the pool |
 //! | `transports/unix.rs` | unix sockets |
 //! | `transports/upgrade.rs` | 101 and what comes after it |
-//! | `transports/script.rs` | `support/script`, the server in memory, itself |
 
 #[path = "transports/connectors.rs"]
 mod connectors;
@@ -20,8 +19,6 @@ mod faults;
 mod least;
 #[path = "transports/pooled.rs"]
 mod pooled;
-#[path = "transports/script.rs"]
-mod script;
 mod support;
 #[cfg(unix)]
 #[path = "transports/unix.rs"]
@@ -31,9 +28,9 @@ mod upgrade;
 #[path = "transports/uploads.rs"]
 mod uploads;
 
+use longwire::script::Script;
 use longwire::{Client, CloseReason};
 
-use support::script::Script;
 use support::wrapped::{Wrapped, wrapping};
 
 const URL: &str = "http://memory.test/";

@@ -8,7 +8,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
 use longwire::{BodyEnd, Client, CloseReason, Error, ErrorKind, Response, SendBody, Stage};
 
-use crate::support::script::{Reply, Script, raw};
+use longwire::script::{Reply, Script, raw};
 
 const FOUR_GIB: u64 = 1 << 32;
 
@@ -41,13 +41,13 @@ fn chunked(text: &str) -> Script {
 /// A body of [`LENGTH`] bytes, by its length.
 fn sized() -> Reply {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
-    raw(head).repeat([0], FOUR_GIB).then(TAIL)
+    raw(head).repeat([0], FOUR_GIB).more(TAIL)
 }
 
 /// The same body in one chunk, with a trailer field after it.
 fn one_chunk() -> Reply {
     let start = format!("{CHUNKED_HEAD}{LENGTH:x}\r\n");
-    raw(start).repeat([0], FOUR_GIB).then(format!("{TAIL}\r\n0\r\nDigest: zeros\r\n\r\n"))
+    raw(start).repeat([0], FOUR_GIB).more(format!("{TAIL}\r\n0\r\nDigest: zeros\r\n\r\n"))
 }
 
 fn get(script: &Script) -> Response {
@@ -117,7 +117,7 @@ fn a_length_over_four_gib_is_read_to_its_last_byte() {
     // Had a byte been missed or taken too many, the next response would be none.
     assert_eq!(client.pool_stats().idle, 1);
     assert_eq!(client.get(URL).send().expect("the next response").content_length(), Some(LENGTH));
-    assert_eq!(script.connections().len(), 1);
+    assert_eq!(script.connections(), 1);
 }
 
 #[test]

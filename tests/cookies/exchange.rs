@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use longwire::script::{self, Script, raw, reply};
 use longwire::{Client, ClientBuilder, CookieJar, CookieStore, ErrorKind, Method, Proxy, Request, Url};
 
 use super::support::peer::{Peer, ok};
-use super::support::script::{self, Script, raw, reply};
 use super::support::trace::Trace;
 use super::support::uncoded;
 use super::{receive, sent_to};
@@ -28,7 +28,7 @@ fn some(text: &str) -> Option<String> {
 fn a_login_by_redirect_takes_a_few_lines() {
     let script = Script::new()
         .on("POST /login", reply(303).header("Location", "/home").header("Set-Cookie", "sid=7; HttpOnly; Path=/"))
-        .on_call("GET /home", |seen| reply(200).body(seen.header("cookie").unwrap_or("nobody")));
+        .on_with("GET /home", |seen| reply(200).body(seen.header("cookie").unwrap_or("nobody")));
     let login = || -> Result<String, Box<dyn std::error::Error>> {
         let jar = CookieStore::new();
         let client = Client::builder().cookie_jar(jar.clone()).connector(script.clone()).build();
@@ -107,7 +107,7 @@ fn the_hook_sees_a_redirect_whose_cookies_are_stored_and_may_keep_the_callers() 
     let client = Client::builder().connector(script.clone()).cookie_jar(store).on_redirect(hook).build();
     client.get("http://a.test/one").header("Cookie", "own=x").send().expect("a response");
     assert_eq!(cookies_seen(&script), [some("own=x"), some("own=x; jar=1")]);
-    assert_eq!(script.seen()[1].head().matches("ookie").count(), 1);
+    assert_eq!(script.seen()[1].headers().get_all("cookie").count(), 1);
 }
 
 /// A head of a GET to `http://a.test/` with these `Cookie` fields of the caller's.
@@ -276,7 +276,7 @@ fn cookies_are_the_origins_whatever_proxy_the_request_goes_through() {
 
 #[test]
 fn many_threads_share_a_store() {
-    let script = Script::new().on_call("*", |seen| {
+    let script = Script::new().on_with("*", |seen| {
         let name = seen.target().trim_start_matches('/').to_owned();
         reply(200).header("Set-Cookie", format!("c{name}=v; Path=/"))
     });

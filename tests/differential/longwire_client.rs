@@ -5,9 +5,9 @@
 
 use std::io::Read;
 
+use longwire::script::{Script, raw};
 use longwire::{Client, Error, Method};
 
-use crate::support::script::{Script, raw};
 use crate::{End, Outcome};
 
 /// What longwire makes of the bytes.

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use longwire::SendBody;
+use longwire::script::{Script, reply};
 
 use crate::camera::{Camera, Wants};
 use crate::lines;
-use crate::support::script::{Script, reply};
 
 /// A reader that counts what was taken of it.
 struct Counted<'c>(&'static [u8], &'c AtomicUsize);
@@ -52,7 +52,7 @@ fn a_body_that_can_be_sent_again_goes_with_every_request() {
 fn a_reader_waits_for_the_401_and_is_read_once() {
     let camera = Camera::new(Wants::default());
     let device = camera.clone();
-    let script = Script::new().on_call("*", move |request| {
+    let script = Script::new().on_with("*", move |request| {
         let answer = device.answer(request);
         if request.header("authorization").is_some() { answer.continues() } else { answer.early() }
     });
@@ -108,7 +108,7 @@ fn the_401_to_a_reader_that_was_read_is_the_response_and_the_next_one_is_answere
 fn a_417_takes_the_wait_away_and_no_more() {
     let camera = Camera::new(Wants::default());
     let device = camera.clone();
-    let script = Script::new().on_call("*", move |request| match request.header("expect") {
+    let script = Script::new().on_with("*", move |request| match request.header("expect") {
         Some(_) => reply(417).early(),
         None => device.answer(request),
     });

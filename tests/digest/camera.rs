@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use md5::{Digest, Md5};
 use sha2::{Sha256, Sha512_256};
 
-use crate::support::script::{Reply, Script, Seen, reply};
+use longwire::script::{Reply, Script, Seen, reply};
 
 /// What the device wants.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl Camera {
     /// Returns the server that answers like this device.
     pub(crate) fn script(&self) -> Script {
         let camera = self.clone();
-        Script::new().on_call("*", move |request| camera.answer(request))
+        Script::new().on_with("*", move |request| camera.answer(request))
     }
 
     /// Answers a request, or refuses it with a challenge.
@@ -211,7 +211,7 @@ impl Camera {
         } else if self.wants.more.contains("charset") && !user.is_ascii() {
             expect("username*", Some("UTF-8''J%C3%A4s%C3%B8n%20Doe"))?;
         } else {
-            expect("username", Some(&latin1_of(user)))?;
+            expect("username", Some(user))?;
         }
         let nonce = answer.get("nonce").ok_or("no nonce")?;
         let mut secret = h(format!("{user}:{realm}:{password}"));
@@ -244,11 +244,6 @@ impl Camera {
         }
         Ok(())
     }
-}
-
-/// UTF-8 as the script shows it.
-fn latin1_of(text: &str) -> String {
-    text.bytes().map(char::from).collect()
 }
 
 pub(crate) fn hash_by(algorithm: &str, text: &str) -> String {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use longwire::script::{Reply, Script, connection, raw, reply};
 use longwire::{CancelToken, Client, ErrorKind, Fate};
 
 use crate::camera::{Answer, Camera, Wants};
-use crate::support::script::{Reply, Script, connection, raw, reply};
 use crate::support::trace::Trace;
 use crate::{answered, get, lines, see};
 
@@ -26,7 +26,7 @@ fn a_nonce_that_is_too_old_is_replaced_once() {
     see(&client, "http://camera/");
     assert_eq!(lines(&script), ["GET /", "GET / +", "POST /set +", "POST /set +", "GET / +"]);
     assert!(script.seen().iter().skip(2).take(2).all(|seen| seen.body() == b"zoom=2"));
-    assert_eq!((script.connections().len(), camera.counts()), (1, vec![vec![1, 2]]));
+    assert_eq!((script.connections(), camera.counts()), (1, vec![vec![1, 2]]));
     assert!(camera.complaints().is_empty(), "{:?}", camera.complaints());
 }
 
@@ -50,7 +50,7 @@ fn a_nonce_for_one_answer_costs_a_401_each_time_unless_the_next_is_announced() {
 /// As of devices that give a nonce for one URL: their 401 is not stale.
 #[test]
 fn an_answer_of_an_earlier_nonce_that_is_refused_is_given_once_more() {
-    let script = Script::new().on_call("*", |request| {
+    let script = Script::new().on_with("*", |request| {
         let path = request.target().to_owned();
         let answer = request.header("authorization").and_then(Answer::parse);
         match answer.is_some_and(|answer| answer.get("nonce") == Some(&path)) {
@@ -65,7 +65,7 @@ fn an_answer_of_an_earlier_nonce_that_is_refused_is_given_once_more() {
         see(&client, &format!("http://camera{path}"));
     }
     assert_eq!(lines(&script), ["GET /a", "GET /a +", "GET /a +", "GET /b +", "GET /b +", "GET /b +"]);
-    assert_eq!(script.connections().len(), 1);
+    assert_eq!(script.connections(), 1);
 }
 
 #[test]
@@ -89,13 +89,13 @@ fn a_wrong_password_is_tried_once_and_its_401_is_the_response() {
     let marks: Vec<bool> = lines(&script).iter().map(|line| line.ends_with('+')).collect();
     let want = [false, true, false, true, false, true, false, true, true, true, false, true];
     assert_eq!(marks, want);
-    assert_eq!(script.connections().len(), 1);
+    assert_eq!(script.connections(), 1);
 }
 
 #[test]
 fn a_server_that_finds_every_nonce_too_old_is_asked_three_times() {
     let count = AtomicU32::new(0);
-    let script = Script::new().on_call("*", move |_| {
+    let script = Script::new().on_with("*", move |_| {
         let count = count.fetch_add(1, Ordering::Relaxed);
         let challenge = format!("Digest realm=\"x\", nonce=\"{count}\", qop=\"auth\", stale=true");
         reply(401).header("WWW-Authenticate", challenge)
@@ -106,7 +106,7 @@ fn a_server_that_finds_every_nonce_too_old_is_asked_three_times() {
     // And once the first answer was to a fresh nonce which turned out too old, all is well.
     let camera = Camera::new(Wants::default());
     let (forgetful, times) = (camera.clone(), AtomicU32::new(0));
-    let script = Script::new().on_call("*", move |request| {
+    let script = Script::new().on_with("*", move |request| {
         if times.fetch_add(1, Ordering::Relaxed) == 1 {
             forgetful.renew();
         }
@@ -143,7 +143,7 @@ fn a_401_that_digest_cannot_answer_is_the_response() {
 /// A server that has one nonce, whoever asks and for whichever realm.
 #[test]
 fn a_nonce_that_is_given_out_again_keeps_its_count() {
-    let script = Script::new().on_call("*", |request| {
+    let script = Script::new().on_with("*", |request| {
         let path = request.target().to_owned();
         match request.header("authorization").and_then(Answer::parse) {
             Some(answer) if answer.get("realm") == Some(&path) => reply(200).body("a picture"),
@@ -161,11 +161,11 @@ fn a_nonce_that_is_given_out_again_keeps_its_count() {
 fn connections_for(refusal: Reply, client: impl FnOnce(Script) -> Client) -> usize {
     let script = Script::new()
         .connection(connection().exchange(refusal))
-        .on_call("*", |request| reply(if request.header("authorization").is_some() { 200 } else { 500 }));
+        .on_with("*", |request| reply(if request.header("authorization").is_some() { 200 } else { 500 }));
     let client = client(script.clone());
     assert_eq!(get(&client, "http://camera/").status(), 200);
     assert_eq!(client.pool_stats().idle, 1);
-    script.connections().len()
+    script.connections()
 }
 
 fn refusal() -> Reply {
@@ -175,7 +175,7 @@ fn refusal() -> Reply {
 #[test]
 fn the_answer_goes_over_the_connection_of_its_401_where_that_lives() {
     let head = format!("HTTP/1.1 401 Who\r\nWWW-Authenticate: {CHALLENGE}\r\n");
-    let late = raw(format!("{head}Content-Length: 5\r\n\r\n")).pause(Duration::from_millis(50)).then("hello");
+    let late = raw(format!("{head}Content-Length: 5\r\n\r\n")).pause(Duration::from_millis(50)).more("hello");
     let chunked = |length: usize| refusal().chunked([vec![b'x'; 1000], vec![b'y'; length - 1000]]);
     for (refusal, want) in [
         (refusal(), 1),
@@ -231,7 +231,7 @@ fn an_answer_on_a_dead_connection_is_given_again_with_another_count() {
     let welcome = reply(200).body("a picture").stale();
     let (nonce, trace) = (camera.clone(), Trace::default());
     let script =
-        Script::new().connection(connection().exchange(refusal()).exchange(welcome)).on_call("*", move |request| {
+        Script::new().connection(connection().exchange(refusal()).exchange(welcome)).on_with("*", move |request| {
             let _ = nonce.answer(request);
             reply(200).body("a picture")
         });

@@ -1,17 +1,17 @@
 //! Who gets an answer: the origin and the user of a session alone, through a proxy too.
 
+use longwire::script::{Script, reply};
 use longwire::{Client, Proxy};
 
 use crate::camera::{Answer, Camera, Wants};
 use crate::support::peer::{Peer, answer};
-use crate::support::script::{Script, reply};
 use crate::{answered, get, lines, see};
 
 #[test]
 fn a_redirect_within_the_origin_is_answered_at_once() {
     let camera = Camera::new(Wants::default());
     let device = camera.clone();
-    let script = Script::new().on_call("*", move |request| match request.target() {
+    let script = Script::new().on_with("*", move |request| match request.target() {
         "/old" if request.header("authorization").is_some() => reply(302).header("Location", "/new"),
         _ => device.answer(request),
     });
@@ -24,7 +24,7 @@ fn a_redirect_within_the_origin_is_answered_at_once() {
 #[test]
 fn on_a_redirect_to_another_origin_credentials_stay_behind() {
     let challenge = "Digest realm=\"x\", nonce=\"n\", qop=\"auth\"";
-    let script = Script::new().on_call("*", move |request| {
+    let script = Script::new().on_with("*", move |request| {
         let host = request.header("host").unwrap_or_default();
         match (host, request.target()) {
             ("a", "/start") if request.header("authorization").is_some() => {
@@ -47,7 +47,7 @@ fn on_a_redirect_to_another_origin_credentials_stay_behind() {
     }
     // Another port and another scheme are other origins; a 401 there is the response.
     for to in ["http://a:8080/", "https://a/"] {
-        let script = Script::new().on_call("*", move |request| match request.target() {
+        let script = Script::new().on_with("*", move |request| match request.target() {
             "/start" => reply(301).header("Location", to),
             _ => reply(401).header("WWW-Authenticate", challenge),
         });
@@ -65,7 +65,7 @@ fn each_origin_and_each_user_has_a_session_of_its_own() {
     }
     assert_eq!(camera.refused(), 4);
     let challenge = "Digest realm=\"x\", nonce=\"n\", qop=\"auth\"";
-    let script = Script::new().on_call("*", move |request| match request.header("authorization") {
+    let script = Script::new().on_with("*", move |request| match request.header("authorization") {
         Some(_) => reply(200),
         None => reply(401).header("WWW-Authenticate", challenge),
     });

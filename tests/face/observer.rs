@@ -2,9 +2,9 @@
 //! secrets.
 
 use longwire::Client;
+use longwire::script::{Script, reply};
 
 use crate::support::peer::{Peer, answer, ok};
-use crate::support::script::{Script, reply};
 use crate::support::trace::Trace;
 
 fn text(client: &Client, url: impl AsRef<str>) -> String {

@@ -18,7 +18,7 @@ use longwire::{
     Body, BodyEnd, CallId, CancelToken, Client, ClientBuilder, CloseCounts, CloseReason, ConnectionId, ConnectionInfo,
     Cookie, CookieJar, CookieStore, Error, ErrorKind, Event, EventIds, ExchangeId, Fate, Headers, HeadersIter, Hop,
     Method, Observer, Outgoing, PoolStats, Proxy, PublicOnly, Request, RequestBuilder, Response, ResponseHead, Result,
-    SameSite, SendBody, Side, Stage, StatusCode, Timings, TlsInfo, Upgraded, Url, Version,
+    SameSite, SendBody, Side, Stage, StatusCode, Timings, TlsInfo, Upgraded, Url, Version, script,
 };
 
 type B<'b> = RequestBuilder<'b>;
@@ -415,6 +415,13 @@ fn what_may_be_shared_is() {
     shared::<Deadline>();
     shared::<CookieStore>();
     shared::<Cookie>();
+    shared::<script::Script>();
+    shared::<script::Connection>();
+    shared::<script::Reply>();
+    shared::<script::Then>();
+    shared::<script::Seen>();
+    shared::<script::Record>();
+    shared::<script::Replay>();
     sent::<ClientBuilder>();
     sent::<Request<'static>>();
     sent::<RequestBuilder<'static>>();

@@ -7,12 +7,12 @@
 use std::io::Read;
 use std::time::Duration;
 
+use longwire::script::{Script, reply};
 use longwire::{Client, CookieStore, Response};
 
 use crate::alone;
 use crate::counting::{LIVE_BYTES, allocations};
 use crate::support::peer::{LIMIT, Peer, ok};
-use crate::support::script::{Script, reply};
 use crate::support::uncoded;
 
 fn read_all(response: &mut Response, buffer: &mut [u8]) -> usize {

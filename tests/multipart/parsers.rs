@@ -11,9 +11,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use longwire::multipart::{Form, Part};
+use longwire::script::Seen;
 
 use super::{arriving, boundary};
-use crate::support::script::Seen;
 
 /// One part, as a parser has understood it.
 #[derive(Clone, Debug, PartialEq)]

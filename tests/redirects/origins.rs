@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use longwire::script::{Script, reply};
 use longwire::{Client, ErrorKind, Method, Response, Result};
 
 use super::support::peer::Req;
-use super::support::script::{Script, reply};
 use super::{Site, goal, reach, redirect};
 
 /// A request with every kind of header field, to be sent to the first origin.

@@ -1,11 +1,11 @@
 //! The request head as it stands on the wire, byte for byte, and that it leaves together with a
 //! small body.
 
+use longwire::script::{Script, reply};
 use longwire::{Client, Headers, Method, Request};
 
 use crate::support::peer::{Peer, Req, ok};
 use crate::support::recorder::{arriving, recorder};
-use crate::support::script::{Script, reply};
 use crate::support::uncoded;
 
 fn lines(request: &Req) -> Vec<String> {

@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use longwire::script::{Script, reply};
 use longwire::{Client, ClientBuilder, CloseReason, Event, Observer, PoolStats};
 
 use crate::support::peer::{LIMIT, Peer, ok};
-use crate::support::script::{Script, reply};
 use crate::support::trace::Trace;
 use crate::support::wrapped::{Wrapped, wrapping};
 use crate::{URL, text};

@@ -4,8 +4,8 @@
 use std::io::Read;
 
 use longwire::CloseReason;
+use longwire::script::{Reply, Script, connection, raw};
 
-use crate::support::script::{Reply, Script, connection, raw};
 use crate::{URL, text};
 
 const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine";
@@ -43,7 +43,7 @@ fn is_not_the_third_response(second: &Reply, body_bytes: usize, room: usize) {
 fn bytes_after_a_body_that_filled_the_buffer_are_not_the_next_response() {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {BUFFER_BYTES}\r\n\r\n");
     let body = [&vec![b'x'; BUFFER_BYTES][..], STRAY.as_bytes()].concat();
-    is_not_the_third_response(&raw(head).then(body), BUFFER_BYTES, BUFFER_BYTES / 2);
+    is_not_the_third_response(&raw(head).more(body), BUFFER_BYTES, BUFFER_BYTES / 2);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn bytes_after_chunks_that_filled_the_callers_buffer_are_not_the_next_response()
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunks = format!("4000\r\n{}\r\n0\r\n\r\n", "x".repeat(0x4000));
     let framed = [chunks.as_bytes(), STRAY.as_bytes()].concat();
-    is_not_the_third_response(&raw(head).then(framed), 0x4000, chunks.len());
+    is_not_the_third_response(&raw(head).more(framed), 0x4000, chunks.len());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn bytes_after_the_body_are_seen_by_whatever_read_takes_its_last_byte() {
     for (field, framed) in [("Content-Length: 20000", &body), ("Transfer-Encoding: chunked", &chunked)] {
         let head = format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n");
         for buffer_bytes in [100, 8_192, 20_000, 20_001, 100_000] {
-            let first = raw(&*head).then([framed.as_bytes(), STRAY.as_bytes()].concat());
+            let first = raw(&*head).more([framed.as_bytes(), STRAY.as_bytes()].concat());
             let client = Script::new().on("*", first).on("*", raw(FINE)).client();
             let mut response = client.get(URL).send().unwrap();
             let (mut buffer, mut read) = (vec![0; buffer_bytes], 0);
@@ -91,7 +91,7 @@ fn bytes_after_the_body_are_seen_by_whatever_read_takes_its_last_byte() {
 fn a_body_that_comes_late_in_response_to_head_is_not_the_next_response_either() {
     // The connection is hot: reused before, and asked again at once. After an exchange without a
     // body it is probed all the same.
-    let late = raw("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n").then(STRAY);
+    let late = raw("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n").more(STRAY);
     let first = connection().exchange(raw(FINE)).exchange(raw(FINE)).exchange(late);
     let client = Script::new().connection(first).on("*", raw(FINE)).client();
     for _ in 0..2 {

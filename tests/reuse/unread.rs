@@ -4,10 +4,10 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use longwire::script::{Script, raw};
 use longwire::{Client, CloseReason, PoolStats, Response};
 
 use crate::support::peer::{Peer, answer, ok};
-use crate::support::script::{Script, raw};
 use crate::{URL, text};
 
 /// Far below the peer's own patience (20 s), far above what a noisy machine needs.

@@ -7,7 +7,6 @@ pub mod framing;
 pub mod peer;
 pub mod random;
 pub mod recorder;
-pub mod script;
 pub mod trace;
 pub mod wrapped;
 

@@ -7,6 +7,8 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use longwire::transport::{Connect, Deadline, Stream, Target};
@@ -25,6 +27,7 @@ pub struct Wrapped {
     flush: FlushFn,
     close: Box<dyn FnMut() + Send + Sync>,
     has_shutdown_handle: bool,
+    is_insecure: bool,
 }
 
 impl Wrapped {
@@ -37,6 +40,7 @@ impl Wrapped {
             flush: Box::new(|stream| stream.flush()),
             close: Box::new(|| {}),
             has_shutdown_handle: true,
+            is_insecure: false,
         }
     }
 
@@ -74,6 +78,12 @@ impl Wrapped {
     /// What is done before the stream is dropped.
     pub fn on_close(mut self, act: impl FnMut() + Send + Sync + 'static) -> Wrapped {
         self.close = Box::new(act);
+        self
+    }
+
+    /// It is not secure, whatever is wrapped.
+    pub fn insecure(mut self) -> Wrapped {
+        self.is_insecure = true;
         self
     }
 
@@ -142,7 +152,7 @@ impl Stream for Wrapped {
     }
 
     fn is_secure(&self) -> bool {
-        self.inner.is_secure()
+        self.inner.is_secure() && !self.is_insecure
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -162,6 +172,21 @@ where
     F: Fn(&Target<'_>, Deadline, &CancelToken) -> Result<Box<dyn Stream>> + Send + Sync,
 {
     open
+}
+
+/// Lets every read that waits and every write fail twice before it does anything: by a signal, and by a wait
+/// that was over too soon.
+pub fn interrupted(stream: Wrapped) -> Wrapped {
+    let calls = Arc::new(AtomicU32::new(0));
+    let counter = calls.clone();
+    let interrupt = |calls: &AtomicU32| match calls.fetch_add(1, Ordering::Relaxed) % 3 {
+        0 => Err(io::ErrorKind::Interrupted.into()),
+        1 => Err(io::Error::from(io::ErrorKind::WouldBlock)),
+        _ => Ok(()),
+    };
+    stream
+        .on_read(move |stream, into| interrupt(&counter).and_then(|()| stream.read(into)))
+        .on_write(move |stream, bytes| interrupt(&calls).and_then(|()| stream.write_nosignal(bytes)))
 }
 
 /// Connects as `inner` does, and wraps what comes.

@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
+use longwire::script::{Script, reply};
 use longwire::transport::{Connect, Deadline, Query, Resolve};
 use longwire::{CancelToken, Client, ClientBuilder, Error, ErrorKind, Fate, Proxy, PublicOnly, SendBody, Stage};
 
 use super::{URL, wrapped};
-use crate::support::script::{Script, reply};
 use crate::support::wrapped::connector;
+#[cfg(not(feature = "__rustls"))]
+use crate::support::wrapped::{Wrapped, wrapping};
 
 const HTTPS_URL: &str = "https://memory.test/";
 
@@ -93,7 +95,7 @@ fn https_over_a_stream_that_is_secure_needs_no_tls() {
     let script = fine();
     let client = script.client();
     assert_eq!(client.get(HTTPS_URL).send().expect("a response").text().expect("a body"), "fine");
-    assert!(script.seen()[0].head().starts_with("GET / HTTP/1.1\r\nHost: memory.test\r\n"), "{:?}", script.seen());
+    assert!(script.seen()[0].raw_head().starts_with(b"GET / HTTP/1.1\r\nHost: memory.test\r\n"), "{:?}", script.seen());
     drop(client);
     assert_eq!(script.closed(), 1);
 }
@@ -101,8 +103,9 @@ fn https_over_a_stream_that_is_secure_needs_no_tls() {
 #[cfg(not(feature = "__rustls"))]
 #[test]
 fn https_over_a_stream_that_is_not_secure_is_refused_before_a_byte_is_sent() {
-    let (script, trace) = (fine().insecure(), crate::support::trace::Trace::default());
-    let client = Client::builder().connector(script.clone()).observer(trace.clone()).build();
+    let (script, trace) = (fine(), crate::support::trace::Trace::default());
+    let client =
+        Client::builder().connector(wrapping(script.clone(), Wrapped::insecure)).observer(trace.clone()).build();
     let error = client.get(HTTPS_URL).bearer_auth("s3cret").send().expect_err("there is no TLS here");
     assert_eq!(
         (error.kind(), error.stage(), error.fate()),

@@ -4,11 +4,11 @@ use std::io::{ErrorKind as IoKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
+use longwire::script::{Reply, Script, raw, reply};
 use longwire::{Client, ClientBuilder, ErrorKind};
 
 use super::{URL, wrapped};
-use crate::support::script::{Reply, Script, raw, reply};
-use crate::support::wrapped::wrapping;
+use crate::support::wrapped::{interrupted, wrapping};
 
 /// A stream that holds back what is written until it is flushed, and of two flushes blocks in the
 /// first; and what has left.
@@ -79,13 +79,13 @@ fn a_stream_that_reports_more_than_it_had_room_for_is_an_error() {
 #[test]
 fn signals_short_waits_and_short_writes_are_gone_over() {
     let body = "0123456789".repeat(100);
-    let script = Script::answering(reply(200).body(&*body)).read_max(7).write_max(5).interrupted();
-    let client = script.client();
+    let script = Script::answering(reply(200).body(&*body)).read_max(7).write_max(5);
+    let client = wrapped(&script, interrupted);
     for _ in 0..2 {
         let response = client.post("http://memory.test/path").body("text").send().unwrap();
         assert_eq!(response.text().unwrap(), body);
     }
-    assert_eq!(script.connections().len(), 1);
+    assert_eq!(script.connections(), 1);
     let seen = script.seen();
     assert_eq!(seen.iter().map(|request| request.line()).collect::<Vec<_>>(), ["POST /path"; 2]);
     assert!(seen.iter().all(|request| request.is_complete() && request.body() == b"text"), "{seen:?}");
@@ -94,25 +94,34 @@ fn signals_short_waits_and_short_writes_are_gone_over() {
 #[test]
 fn a_collected_body_is_read_past_signals_and_short_waits() {
     let reply = raw("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n").repeat("x", 100_000);
-    let client = Script::answering(reply).read_max(1000).interrupted().client();
+    let client = wrapped(&Script::answering(reply).read_max(1000), interrupted);
     let body = client.get(URL).send().expect("a head").bytes().expect("a body");
     assert!(body == [b'x'; 100_000], "{} bytes", body.len());
 }
 
 // ---- streams that die, as Linux reports it ----
 
-/// What the kernel reports once of a connection whose probes were not answered (then reads give `Ok(0)`).
+/// A client of a script whose resets are what the kernel reports once of a connection whose probes were not
+/// answered (then reads give `Ok(0)`).
 #[cfg(target_os = "linux")]
-fn dying(reply: Reply) -> Reply {
+fn dying(script: &Script) -> Client {
     const ETIMEDOUT: i32 = 110;
     assert_eq!(std::io::Error::from_raw_os_error(ETIMEDOUT).kind(), IoKind::TimedOut);
-    reply.fails_with_os_error(ETIMEDOUT)
+    let timed_out = |error: std::io::Error| match error.kind() {
+        IoKind::ConnectionReset => std::io::Error::from_raw_os_error(ETIMEDOUT),
+        _ => error,
+    };
+    wrapped(script, move |stream| {
+        stream
+            .on_read(move |stream, into| stream.read(into).map_err(timed_out))
+            .on_try_read(move |stream, into| stream.try_read(into).map_err(timed_out))
+    })
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn a_body_without_a_length_does_not_end_where_the_network_died() {
-    let client = Script::answering(dying(raw("HTTP/1.1 200 OK\r\n\r\nhalf"))).client();
+    let client = dying(&Script::answering(raw("HTTP/1.1 200 OK\r\n\r\nhalf").reset()));
     let mut response = client.get(URL).send().unwrap();
     let mut buffer = [0; 100];
     assert_eq!(response.read(&mut buffer).unwrap(), 4);
@@ -126,12 +135,12 @@ fn a_body_without_a_length_does_not_end_where_the_network_died() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_connection_that_died_while_idle_is_not_silent() {
-    let script = Script::answering(dying(reply(200).body("one")));
-    let client = script.client();
+    let script = Script::answering(reply(200).body("one").reset());
+    let client = dying(&script);
     assert_eq!(super::text(&client, URL), "one");
     assert_eq!(client.pool_stats().idle, 1);
     assert_eq!(super::text(&client, URL), "one", "the first response of a second connection");
-    assert_eq!(script.connections().len(), 2);
+    assert_eq!(script.connections(), 2);
 }
 
 // ---- streams that panic ----

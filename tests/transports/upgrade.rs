@@ -3,11 +3,11 @@
 use std::io::{ErrorKind as IoKind, Read, Write};
 use std::time::Duration;
 
+use longwire::script::{Script, raw, reply};
 use longwire::{CancelToken, Client, CloseReason, ErrorKind, Fate};
 
 use super::{URL, wrapped};
 use crate::support::peer::{Conn, Peer, ok};
-use crate::support::script::{Script, raw, reply};
 use crate::support::trace::Trace;
 
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";

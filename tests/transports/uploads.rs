@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use longwire::script::{Reply, Script, Then, connection, raw, reply};
 use longwire::{CancelToken, Client, CloseReason, Error, ErrorKind, Fate, SendBody, Stage};
 
 use super::{URL, closed, wrapped};
-use crate::support::script::{Reply, Script, Then, connection, raw, reply};
 
 /// More than is sent without checking whether the server has answered.
 const BODY: &[u8] = &[b'x'; 3 << 20];
@@ -49,7 +49,7 @@ fn a_stream_that_takes_nothing_is_broken() {
 #[test]
 fn what_the_server_sent_is_the_response_although_a_flush_failed() {
     let refusal = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 9\r\n\r\ntoo large";
-    let script = once(raw("").awaited().then(refusal).early());
+    let script = once(raw("").awaited().more(refusal).early());
     let client = wrapped(&script, |stream| {
         let mut flushes = 0;
         stream.on_flush(move |_| {
@@ -62,7 +62,7 @@ fn what_the_server_sent_is_the_response_although_a_flush_failed() {
 
 /// 200 as soon as there is a request, and the body when it is waited for.
 fn early() -> Reply {
-    raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").awaited().then("early").early()
+    raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").awaited().more("early").early()
 }
 
 /// A server that takes this many bytes of the request and no more, but sends this when the head is there.

@@ -6,11 +6,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use longwire::script::{Script, Seen, reply};
 use longwire::{Client, ErrorKind, SendBody};
 
 use super::{Temporary, broken_upload};
-use crate::support::script::{Script, Seen, reply};
-use crate::support::wrapped::wrapping;
+use crate::support::wrapped::{interrupted, wrapping};
 
 const URL: &str = "http://memory.test/";
 
@@ -41,10 +41,10 @@ fn small_parts_leave_in_one_write_with_the_head() {
 #[test]
 fn one_byte_more_than_the_buffer_takes_is_one_write_more() {
     let parts = |last: usize| SendBody::chain([bytes(4000).into(), bytes(2000).into(), bytes(last).into()]);
-    let fits = BUFFER_BYTES - 6000 - arriving(parts(1000)).head().len();
+    let fits = BUFFER_BYTES - 6000 - arriving(parts(1000)).raw_head().len();
     for (last, writes) in [(fits, 1), (fits + 1, 2)] {
         let seen = arriving(parts(last));
-        assert_eq!(seen.head().len() + 6000 + fits, BUFFER_BYTES);
+        assert_eq!(seen.raw_head().len() + 6000 + fits, BUFFER_BYTES);
         assert_eq!((seen.body_length() as usize, seen.writes()), (6000 + last, writes));
     }
 }
@@ -53,7 +53,7 @@ fn one_byte_more_than_the_buffer_takes_is_one_write_more() {
 fn many_parts_share_blocks() {
     let temporary = Temporary::new("shared-block", &bytes(40_000));
     let memory = |blocks: usize| (0..16 * blocks).map(|_| bytes(BLOCK_BYTES / 16).into()).collect::<Vec<_>>();
-    let first = BUFFER_BYTES - arriving(SendBody::chain(memory(3))).head().len();
+    let first = BUFFER_BYTES - arriving(SendBody::chain(memory(3))).raw_head().len();
     let seen = arriving(SendBody::chain(memory(3)));
     assert_eq!(seen.writes(), 1 + (3 * BLOCK_BYTES - first).div_ceil(BLOCK_BYTES));
     // A file's block is 64 KiB.
@@ -188,10 +188,10 @@ fn parts_arrive_as_they_are_wherever_blocks_end() {
 
 #[test]
 fn parts_arrive_as_they_are_over_a_transport_that_takes_little() {
-    let script = Script::answering(reply(200)).write_max(3).interrupted();
+    let script = Script::answering(reply(200)).write_max(3);
     let parts = || ["one".into(), "two".into(), SendBody::sized_reader(Cursor::new(bytes(100)), 100), "three".into()];
     let chunked = || [SendBody::reader(Cursor::new(bytes(50)))];
-    let client = script.client();
+    let client = Client::builder().connector(wrapping(script.clone(), interrupted)).build();
     client.post(URL).body(SendBody::chain(parts())).send().expect("a response");
     client.post(URL).body(SendBody::chain(parts().into_iter().chain(chunked()))).send().expect("a response");
     let expected = [b"onetwo", &bytes(100)[..], b"three"].concat();

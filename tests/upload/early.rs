@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use longwire::script::{Script, Then, connection, raw};
 use longwire::{Client, CloseReason, Error, ErrorKind, Response, SendBody};
 
 use crate::support::peer::{Conn, LIMIT, Peer, answer, ok};
-use crate::support::script::{Script, Then, connection, raw};
 use crate::support::wrapped::connector;
 
 const LARGE: usize = 20_000_000;

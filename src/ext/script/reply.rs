@@ -1,27 +1,42 @@
 //! Replies: what is sent, in which pieces, how it ends, and how much of the request is read before.
+//!
+//! They are not checked: a test may need any of them, right or wrong.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+use crate::status::StatusCode;
 
 /// The bytes that a repeated pattern is unrolled to at least, so that reads of it are copies.
 const PATTERN_BYTES_MIN: usize = 64 * 1024;
 
 /// What the server sends in answer to one request, and what it does then.
 ///
-/// [`reply`] makes one from its parts, [`raw`] from its bytes. Without a word about the end the
-/// connection stays open and silent, and its next request gets the next reply.
+/// [`reply`] makes one from its parts, [`raw`] from its bytes. Say first what is sent, then how, then how it
+/// ends: without a word about the end the connection stays open and silent, and its next request gets the
+/// next reply.
 ///
-/// ```ignore
+/// ```
+/// use longwire::script::{raw, reply};
 /// use std::time::Duration;
 ///
 /// let whole = reply(200).header("Content-Type", "text/plain").body("hello");
-/// let cut = reply(200).body("hello").cut(40).reset();
+/// let cut = reply(200).body("hello").cut_after(40);
+/// let reset = reply(200).body("hello").reset_after(40);
 /// let drip = reply(200).body("hello").drip(1, Duration::from_millis(10));
 /// let stale = reply(200).body("hello").stale();
+/// let hints = reply(200).interim(reply(103).header("Link", "</a.css>; rel=preload"));
+/// let refusal = reply(413).early();
 /// let flood = raw("HTTP/1.1 200 OK\r\n\r\n").repeat("x", u64::MAX);
+/// # drop((whole, cut, reset, drip, stale, hints, refusal, flood));
 /// ```
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows none of its content.
+#[derive(Clone)]
+#[must_use]
 pub struct Reply {
     pub(super) steps: Vec<Step>,
     start: Start,
@@ -30,18 +45,19 @@ pub struct Reply {
 }
 
 /// When a reply begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 enum Start {
     /// Once the request is there, all of it.
     Whole,
     /// Once its head is.
     Head,
-    /// The same, but after 100 (Continue) it waits for the rest.
-    Continue,
+    /// Once its head is there, with these bytes; but after them it waits for the rest.
+    HeadSends(Vec<u8>),
 }
 
 /// What a server does that does not read all of a request: for [`Reply::receives`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Then {
     /// It takes no more, and the client's write waits.
     Stalls,
@@ -54,7 +70,7 @@ pub enum Then {
 }
 
 /// One thing after the other on the way to the client.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Step {
     /// A reply that is put into bytes when the method is known that it answers.
     Message(Box<Message>),
@@ -68,12 +84,14 @@ pub(super) enum Step {
     Silence,
     /// The next write is lost, and resets the connection.
     Stale,
+    /// The connection ends if the client waits for more; its next request takes this away.
+    CloseIfAwaited,
     Close,
     Fail(Fault),
 }
 
 /// A pattern that is sent over and over, from `at` on, `left` bytes of it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Bytes {
     pattern: Arc<[u8]>,
     at: usize,
@@ -81,17 +99,18 @@ pub(super) struct Bytes {
 }
 
 /// How a read fails, once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(super) enum Fault {
     Kind(io::ErrorKind),
-    Os(i32),
+    /// There is no rule for the request.
+    Unmatched(String),
 }
 
 impl Fault {
-    pub(super) fn error(self) -> io::Error {
+    pub(super) fn into_error(self) -> io::Error {
         match self {
             Fault::Kind(kind) => kind.into(),
-            Fault::Os(code) => io::Error::from_raw_os_error(code),
+            Fault::Unmatched(what) => Error::new(ErrorKind::Connect, what).into(),
         }
     }
 }
@@ -120,15 +139,16 @@ impl Bytes {
 }
 
 /// A reply in its parts.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Message {
+    interims: Vec<Message>,
     status: u16,
     fields: Vec<(String, Vec<u8>)>,
     body: Body,
     trailers: Vec<(String, Vec<u8>)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Body {
     None,
     Sized(Vec<u8>),
@@ -140,12 +160,33 @@ enum Body {
 /// Its `Content-Length` is added where none was given: that of the body, or 0; not where the status
 /// has no body (1xx, 204, 304), nor together with chunks. The reply to HEAD has the fields and not the
 /// body.
+///
+/// ```
+/// use longwire::script::{Script, reply};
+///
+/// let script = Script::answering(reply(200).header("ETag", "\"1\"").chunked(["hel", "lo"]).trailer("X-Sum", "5"));
+/// let response = script.client().get("http://host/").send()?;
+/// assert_eq!(response.header("etag"), Some("\"1\""));
+/// assert_eq!(response.text()?, "hello");
+/// # Ok::<(), longwire::Error>(())
+/// ```
 pub fn reply(status: u16) -> Reply {
-    let message = Message { status, fields: Vec::new(), body: Body::None, trailers: Vec::new() };
+    let (interims, fields, trailers) = (Vec::new(), Vec::new(), Vec::new());
+    let message = Message { interims, status, fields, body: Body::None, trailers };
     Reply::of(Step::Message(Box::new(message)))
 }
 
 /// Returns a reply of just these bytes, right or wrong: see [`Reply`].
+///
+/// ```
+/// use longwire::ErrorKind;
+/// use longwire::script::{Script, raw};
+///
+/// let script = Script::answering(raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+5\r\nhello"));
+/// let error = script.client().get("http://host/").send()?.text().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Chunk);
+/// # Ok::<(), longwire::Error>(())
+/// ```
 pub fn raw(bytes: impl Into<Vec<u8>>) -> Reply {
     Reply::of(Step::Bytes(Bytes::once(bytes.into())))
 }
@@ -167,13 +208,40 @@ impl Reply {
         }
     }
 
-    /// Adds a header field.
+    /// The reply to a request that there is none for: the client's read fails.
+    pub(super) fn unmatched(what: String) -> Reply {
+        Reply { start: Start::Head, ..Reply::of(Step::Fail(Fault::Unmatched(what))) }
+    }
+
+    /// These bytes; the connection ends after them if the client waits for more.
+    pub(super) fn recorded(bytes: Vec<u8>) -> Reply {
+        raw(bytes).step(Step::CloseIfAwaited)
+    }
+
+    /// The same, of which the first bytes are sent as soon as the head of the request is there.
+    pub(super) fn recorded_from_head(mut bytes: Vec<u8>, first: usize) -> Reply {
+        let rest = bytes.split_off(first);
+        Reply { start: Start::HeadSends(bytes), ..Reply::recorded(rest) }
+    }
+
+    /// Adds a header field. The value is sent as it is, whatever is in it.
     ///
     /// # Panics
-    /// If this is a [`raw`] reply, or was given a way to be sent already. So do `body`, `chunked` and
-    /// `trailer`.
+    /// If this is a [`raw`] reply, or was given a way to be sent already. So do `interim`, `body`, `chunked`
+    /// and `trailer`.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Reply {
         self.message().fields.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// Adds an interim response, as 103 (Early Hints), which is sent together with the head, before it. A 100
+    /// that a client waits for is [`continues`](Reply::continues).
+    ///
+    /// # Panics
+    /// As [`header`](Reply::header); and if `interim` is not a [`reply`] of status, fields and no more.
+    pub fn interim(mut self, mut interim: Reply) -> Reply {
+        let interim = interim.message().clone();
+        self.message().interims.push(interim);
         self
     }
 
@@ -196,7 +264,7 @@ impl Reply {
     }
 
     /// Adds bytes, which come in a read of their own, after what there is.
-    pub fn then(self, bytes: impl Into<Vec<u8>>) -> Reply {
+    pub fn more(self, bytes: impl Into<Vec<u8>>) -> Reply {
         self.step(Step::Bytes(Bytes::once(bytes.into())))
     }
 
@@ -214,7 +282,7 @@ impl Reply {
     }
 
     /// Adds a wait: what follows comes when the client waits for it in a read. A client that only
-    /// polls ([`Stream::try_read`](longwire::transport::Stream::try_read)) does not see it.
+    /// polls ([`Stream::try_read`](crate::transport::Stream::try_read)) does not see it.
     pub fn awaited(self) -> Reply {
         self.step(Step::Awaited)
     }
@@ -241,12 +309,6 @@ impl Reply {
         self.step(Step::Fail(Fault::Kind(kind)))
     }
 
-    /// Ends the reply as [`fails`](Reply::fails) does, with an error of the operating system
-    /// ([`from_raw_os_error`](io::Error::from_raw_os_error)).
-    pub fn fails_with_os_error(self, code: i32) -> Reply {
-        self.step(Step::Fail(Fault::Os(code)))
-    }
-
     /// Leaves a stale connection: it looks open and silent, but what is written on it next is
     /// lost and answered with a reset, as where a server drops an idle connection while a request is on
     /// its way.
@@ -254,8 +316,17 @@ impl Reply {
         self.step(Step::Stale)
     }
 
-    /// Sends only the first `length` bytes of what there is, and closes the connection.
-    pub fn cut(mut self, length: usize) -> Reply {
+    /// Sends only the first `length` bytes of what there is, head and all, and closes the connection in order.
+    pub fn cut_after(self, length: usize) -> Reply {
+        self.shorten(length).close()
+    }
+
+    /// Sends only the first `length` bytes of what there is, head and all, and resets the connection.
+    pub fn reset_after(self, length: usize) -> Reply {
+        self.shorten(length).reset()
+    }
+
+    fn shorten(mut self, length: usize) -> Reply {
         let mut left = length as u64;
         self.steps = std::mem::take(&mut self.steps).into_iter().map(Step::into_bytes).collect();
         for step in &mut self.steps {
@@ -264,7 +335,7 @@ impl Reply {
                 left -= bytes.left;
             }
         }
-        self.close()
+        self
     }
 
     /// Sends what there is in pieces of at most `length` bytes, each given by a read of its own, and the
@@ -311,7 +382,7 @@ impl Reply {
     /// Sends `100 Continue` as soon as the head of the request is there, and the reply after the whole
     /// request.
     pub fn continues(mut self) -> Reply {
-        self.start = Start::Continue;
+        self.start = Start::HeadSends(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
         self
     }
 
@@ -319,11 +390,14 @@ impl Reply {
     /// What is to be sent is sent even so. (A rule is chosen when the head is there, so for its reply
     /// the whole head counts at least.)
     ///
-    /// ```ignore
+    /// ```
+    /// use longwire::script::{Script, Then, reply};
+    ///
     /// // The server refuses an upload, of which it reads the first 300 bytes.
     /// let script = Script::new().on("POST *", reply(413).receives(300, Then::Closes));
     /// let response = script.client().post("http://host/").body(vec![b'x'; 1 << 20]).send()?;
     /// assert_eq!(response.status(), 413);
+    /// # Ok::<(), longwire::Error>(())
     /// ```
     pub fn receives(mut self, bytes: u64, then: Then) -> Reply {
         self.receives = Some((bytes, then));
@@ -335,12 +409,21 @@ impl Reply {
         let first = match self.start {
             Start::Whole => vec![Step::Whole(exchange)],
             Start::Head => vec![Step::Head(exchange)],
-            Start::Continue => {
-                let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-                vec![Step::Head(exchange), Step::Bytes(Bytes::once(interim)), Step::Whole(exchange)]
+            Start::HeadSends(first) => {
+                vec![Step::Head(exchange), Step::Bytes(Bytes::once(first)), Step::Whole(exchange)]
             }
         };
         first.into_iter().chain(self.steps)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = match self.steps.first() {
+            Some(Step::Message(message)) => Some(message.status),
+            _ => None,
+        };
+        f.debug_struct("Reply").field("status", &status).finish_non_exhaustive()
     }
 }
 
@@ -361,16 +444,24 @@ impl Step {
 impl Message {
     /// Puts it into bytes, as the response to this method.
     pub(super) fn to_bytes(&self, method: &str) -> Bytes {
-        let mut bytes = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)).into_bytes();
-        let framing = self.framing();
-        for (name, value) in self.fields.iter().chain(&framing) {
-            put_field(&mut bytes, name, value);
+        let mut bytes = Vec::new();
+        for message in self.interims.iter().chain([self]) {
+            message.put_head(&mut bytes);
         }
-        bytes.extend(b"\r\n");
         if method != "HEAD" {
             self.put_body(&mut bytes);
         }
         Bytes::once(bytes)
+    }
+
+    fn put_head(&self, bytes: &mut Vec<u8>) {
+        let reason = StatusCode::new(self.status).and_then(StatusCode::canonical_reason).unwrap_or_default();
+        bytes.extend(format!("HTTP/1.1 {} {reason}\r\n", self.status).into_bytes());
+        let framing = self.framing();
+        for (name, value) in self.fields.iter().chain(&framing) {
+            put_field(bytes, name, value);
+        }
+        bytes.extend(b"\r\n");
     }
 
     /// The field that says where the body ends, unless there is one or must be none.
@@ -407,38 +498,4 @@ impl Message {
 
 fn put_field(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
     bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
-}
-
-/// The reason phrases of RFC 9110, as far as tests show them to people.
-fn reason(status: u16) -> &'static str {
-    match status {
-        100 => "Continue",
-        101 => "Switching Protocols",
-        103 => "Early Hints",
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        206 => "Partial Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        416 => "Range Not Satisfiable",
-        417 => "Expectation Failed",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "",
-    }
 }

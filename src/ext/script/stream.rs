@@ -2,29 +2,38 @@
 //! sends, and a condition variable for those who wait.
 //!
 //! The queue is played by the client's own reads. A step that is not due (a pause, a request that is
-//! not whole yet, silence) holds back all that follows it.
+//! not whole yet, silence) holds back all that follows it. What is answered to whom is `plan`'s.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use longwire::transport::Stream;
-
-use super::reply::{Fault, Reply, Step, Then};
-use super::request::Reader;
-use super::{Connection, Script, Transport};
+use crate::ext::script::plan::{Answer, Decision, Plan, Transport};
+use crate::ext::script::reply::{Fault, Reply, Step, Then};
+use crate::ext::script::seen::{Entry, Reader};
+use crate::net::transport::Stream;
 
 /// The client's end.
 pub(super) struct ScriptedStream {
     shared: Arc<Shared>,
-    script: Script,
+    plan: Arc<Plan>,
     transport: Transport,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
-    /// Counts reads and writes, where they are interrupted.
-    calls: u32,
+    /// How to answer the request being received, once it has come whole.
+    later: Option<Arc<dyn Answer>>,
+}
+
+/// Which connection it is, and what it does.
+pub(super) struct Connection {
+    pub(super) number: usize,
+    /// The scheme, host and port that it was opened for.
+    pub(super) origin: Arc<str>,
+    /// Where its list of replies is, if it has one.
+    pub(super) list: Option<usize>,
+    pub(super) greeting: Option<Reply>,
+    pub(super) transport: Transport,
 }
 
 struct Shared {
@@ -35,13 +44,13 @@ struct Shared {
 
 struct State {
     connection: usize,
-    list: VecDeque<Reply>,
+    origin: Arc<str>,
+    list: Option<usize>,
     queue: VecDeque<Step>,
     /// When the pause at the head of the queue ends, once it has begun.
     pause_end: Option<Instant>,
-    /// The request being received, and where it is in the record.
+    /// The request being received.
     reader: Option<Reader>,
-    record_index: Option<usize>,
     /// The method of the request being answered.
     method: String,
     /// Requests whose head is there, and those that are whole.
@@ -60,21 +69,38 @@ struct State {
 }
 
 /// What a read or a write has come to.
-enum Outcome {
-    Done(io::Result<usize>),
+enum Outcome<T> {
+    Done(io::Result<T>),
     /// Nothing can be done before something changes, or this moment has come.
     Wait(Option<Instant>),
 }
 
+/// What a write has brought.
+struct Received {
+    count: usize,
+    /// The request whose head has ended.
+    begun: Option<(Entry, Source)>,
+    /// And the one that has ended.
+    ended: Option<Entry>,
+}
+
+/// Where the reply to a request comes from.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    List,
+    Rules,
+}
+
 impl ScriptedStream {
-    pub(super) fn new(script: Script, index: usize, transport: Transport, connection: Connection) -> ScriptedStream {
+    pub(super) fn new(plan: Arc<Plan>, connection: Connection) -> ScriptedStream {
+        let Connection { number, origin, list, greeting, transport } = connection;
         let state = State {
-            connection: index,
-            list: connection.exchanges,
-            queue: connection.greeting.map(|greeting| greeting.steps.into()).unwrap_or_default(),
+            connection: number,
+            origin,
+            list,
+            queue: greeting.map(|greeting| greeting.steps.into()).unwrap_or_default(),
             pause_end: None,
             reader: None,
-            record_index: None,
             method: String::new(),
             heads: 0,
             complete: 0,
@@ -85,24 +111,40 @@ impl ScriptedStream {
             is_shut: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        ScriptedStream { shared, script, transport, read_timeout: None, write_timeout: None, calls: 0 }
+        ScriptedStream { shared, plan, transport, read_timeout: None, write_timeout: None, later: None }
     }
 
-    /// Fails two calls out of three, where that is wanted.
-    fn interrupt(&mut self) -> io::Result<()> {
-        self.calls += u32::from(self.transport.interrupts);
-        match self.calls % 3 {
-            1 => Err(ErrorKind::Interrupted.into()),
-            2 => Err(ErrorKind::WouldBlock.into()),
-            _ => Ok(()),
+    /// Finds the replies to what was received. The connection is not locked meanwhile: that may take its time,
+    /// and cancel this very request.
+    fn answer(&mut self, received: Received) {
+        if let Some((entry, source)) = received.begun {
+            self.plan.lock().note_request(entry.clone());
+            let decision = (source == Source::Rules).then(|| self.plan.decide(&entry.to_seen()));
+            match decision {
+                Some(Decision::Reply(reply)) => self.enqueue(reply),
+                Some(Decision::Later(answer)) => self.later = Some(answer),
+                None => {}
+            }
+        }
+        let call = received.ended.and_then(|entry| self.later.take().map(|answer| (answer, entry)));
+        if let Some((answer, entry)) = call {
+            let reply = self.plan.answer(&*answer, &entry.to_seen());
+            self.enqueue(reply);
         }
     }
 
-    fn read_once(&mut self, into: &mut [u8], state: &mut State, is_waiting: bool) -> Outcome {
+    /// Sends a reply to the last request.
+    fn enqueue(&self, reply: Reply) {
+        let mut state = self.shared.lock();
+        let exchange = state.heads.saturating_sub(1);
+        state.enqueue(reply, exchange);
+    }
+
+    fn read_once(&self, into: &mut [u8], state: &mut State, is_waiting: bool) -> Outcome<usize> {
         let room = into.len().min(self.transport.read_bytes_max);
         let outcome = state.read(&mut into[..room], is_waiting);
         if let Outcome::Done(Ok(count)) = &outcome {
-            self.script.lock().record.bytes_sent += *count as u64;
+            self.plan.lock().history.bytes_sent += *count as u64;
         }
         outcome
     }
@@ -114,7 +156,7 @@ impl Shared {
     }
 
     /// Does this until it is done, or the time is up.
-    fn wait(&self, timeout: Option<Duration>, mut act: impl FnMut(&mut State) -> Outcome) -> io::Result<usize> {
+    fn wait<T>(&self, timeout: Option<Duration>, mut act: impl FnMut(&mut State) -> Outcome<T>) -> io::Result<T> {
         let mut state = self.lock();
         let mut end = None;
         loop {
@@ -140,7 +182,7 @@ impl Shared {
 
 impl State {
     /// Plays the queue up to the first bytes, or to where it is held back.
-    fn read(&mut self, into: &mut [u8], is_waiting: bool) -> Outcome {
+    fn read(&mut self, into: &mut [u8], is_waiting: bool) -> Outcome<usize> {
         while !self.is_over {
             if !self.is_due(is_waiting) {
                 return if self.is_shut { Outcome::Done(Ok(0)) } else { Outcome::Wait(self.pause_end) };
@@ -152,10 +194,10 @@ impl State {
                     self.queue[0] = Step::Bytes(bytes);
                     continue;
                 }
-                Some(Step::Close) => self.is_over = true,
+                Some(Step::Close | Step::CloseIfAwaited) => self.is_over = true,
                 Some(Step::Fail(fault)) => {
                     self.is_over = true;
-                    return Outcome::Done(Err(fault.error()));
+                    return Outcome::Done(Err(fault.clone().into_error()));
                 }
                 _ => self.pause_end = None, // what was waited for, or bytes that were all read
             }
@@ -171,16 +213,17 @@ impl State {
             Some(Step::Whole(exchange)) => self.complete > *exchange || self.is_deaf,
             Some(Step::Pause(pause)) => {
                 let now = Instant::now();
-                *self.pause_end.get_or_insert(now + *pause) <= now
+                self.pause_end = self.pause_end.or_else(|| now.checked_add(*pause)); // or never
+                self.pause_end.is_some_and(|end| end <= now)
             }
-            Some(Step::Awaited) => is_waiting,
+            Some(Step::Awaited | Step::CloseIfAwaited) => is_waiting,
             Some(Step::Silence | Step::Stale) | None => false,
             Some(_) => true,
         }
     }
 
     /// Takes as much of what is written as the server does.
-    fn write(&mut self, bytes: &[u8], script: &Script) -> Outcome {
+    fn write(&mut self, bytes: &[u8], plan: &Plan) -> Outcome<Received> {
         if self.is_over || self.is_shut {
             return Outcome::Done(Err(ErrorKind::BrokenPipe.into()));
         }
@@ -188,38 +231,42 @@ impl State {
             *stale = Step::Fail(Fault::Kind(ErrorKind::ConnectionReset));
         }
         if self.reader.is_none() && self.queue.iter().any(Step::is_end) {
-            return Outcome::Done(Ok(bytes.len())); // the server is gone, and the client does not know it yet
+            // The server is gone, and the client does not know it yet.
+            return Outcome::Done(Ok(Received { count: bytes.len(), begun: None, ended: None }));
         }
-        if self.reader.is_none() {
-            self.begin_request();
-        }
-        let received = self.reader.as_ref().map_or(0, |reader| reader.received);
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.begin_request(plan),
+        };
         let room = match self.limit {
-            Some((limit, then)) if received >= limit => return self.refuse(then),
-            Some((limit, _)) => usize::try_from(limit - received).unwrap_or(usize::MAX),
+            Some((limit, then)) if reader.received >= limit => {
+                self.reader = Some(reader);
+                return self.refuse(then);
+            }
+            Some((limit, _)) => usize::try_from(limit - reader.received).unwrap_or(usize::MAX),
             None => usize::MAX,
         };
-        let count = self.receive(&bytes[..bytes.len().min(room)], script);
-        Outcome::Done(Ok(count))
+        Outcome::Done(self.receive(reader, &bytes[..bytes.len().min(room)], plan))
     }
 
     /// The first bytes of a request have come: where the connection has a list, its reply is known.
-    fn begin_request(&mut self) {
-        self.reader = Some(Reader::new(self.connection, self.heads));
-        self.record_index = None;
+    fn begin_request(&mut self, plan: &Plan) -> Reader {
         self.limit = None;
-        let listed = self.list.pop_front();
+        self.queue.retain(|step| !matches!(step, Step::CloseIfAwaited));
+        let listed = self.list.and_then(|list| plan.lock().next_listed(list));
         self.is_listed = listed.is_some();
-        listed.into_iter().for_each(|reply| self.enqueue(reply));
+        listed.into_iter().for_each(|reply| self.enqueue(reply, self.complete));
+        Reader::new(self.origin.clone(), self.connection, self.heads)
     }
 
-    fn enqueue(&mut self, reply: Reply) {
+    /// Sends a reply to the request with this number.
+    fn enqueue(&mut self, reply: Reply, exchange: usize) {
         self.limit = reply.receives;
-        self.queue.extend(reply.into_steps(self.complete));
+        self.queue.extend(reply.into_steps(exchange));
     }
 
     /// The server takes no more of the request.
-    fn refuse(&mut self, then: Then) -> Outcome {
+    fn refuse(&mut self, then: Then) -> Outcome<Received> {
         let was_deaf = std::mem::replace(&mut self.is_deaf, true);
         match then {
             Then::Stalls => Outcome::Wait(None),
@@ -228,45 +275,39 @@ impl State {
         }
     }
 
-    /// Takes bytes of the request up to its end, and returns how many they were.
-    fn receive(&mut self, bytes: &[u8], script: &Script) -> usize {
-        let mut reader = self.reader.take().expect("the request has begun");
-        let progress = {
-            let mut script = script.lock();
-            let seen = self.record_index.and_then(|index| script.record.requests.get_mut(index));
-            let progress = reader.take(bytes, seen);
-            script.record.bytes_received += progress.used as u64;
-            progress
-        };
-        if let Some(seen) = progress.head {
+    /// Takes bytes of the request up to its end.
+    fn receive(&mut self, mut reader: Reader, bytes: &[u8], plan: &Plan) -> io::Result<Received> {
+        let progress = reader.take(bytes)?;
+        plan.lock().history.bytes_received += progress.used as u64;
+        let begun = progress.begun.map(|entry| {
             self.heads += 1;
-            seen.method().clone_into(&mut self.method);
-            let reply = (!self.is_listed).then(|| script.answer(&seen));
-            self.record_index = script.record(seen);
-            reply.into_iter().for_each(|reply| self.enqueue(reply));
+            self.method = entry.method();
+            let source = if self.is_listed { Source::List } else { Source::Rules };
+            (entry, source)
+        });
+        match progress.ended {
+            Some(_) => self.complete += 1,
+            None => self.reader = Some(reader),
         }
-        if progress.is_complete {
-            self.complete += 1;
-        } else {
-            self.reader = Some(reader);
-        }
-        progress.used
+        Ok(Received { count: progress.used, begun, ended: progress.ended })
     }
 }
 
 impl Read for ScriptedStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.interrupt()?;
-        let (shared, timeout) = (self.shared.clone(), self.read_timeout);
-        shared.wait(timeout, |state| self.read_once(into, state, true))
+        let timeout = self.read_timeout;
+        self.shared.wait(timeout, |state| self.read_once(into, state, true))
     }
 }
 
 impl Write for ScriptedStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.interrupt()?;
         let bytes = &bytes[..bytes.len().min(self.transport.write_bytes_max)];
-        self.shared.wait(self.write_timeout, |state| state.write(bytes, &self.script))
+        let plan = &self.plan;
+        let received = self.shared.wait(self.write_timeout, |state| state.write(bytes, plan))?;
+        let count = received.count;
+        self.answer(received);
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -276,15 +317,13 @@ impl Write for ScriptedStream {
 
 impl Stream for ScriptedStream {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let shared = self.shared.clone();
-        match self.read_once(into, &mut shared.lock(), false) {
+        match self.read_once(into, &mut self.shared.lock(), false) {
             Outcome::Done(result) => result,
             Outcome::Wait(_) => Err(ErrorKind::WouldBlock.into()),
         }
     }
 
     fn set_timeouts(&mut self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
-        assert!(read != Some(Duration::ZERO) && write != Some(Duration::ZERO), "never zero");
         (self.read_timeout, self.write_timeout) = (read, write);
         Ok(())
     }
@@ -297,17 +336,14 @@ impl Stream for ScriptedStream {
         }))
     }
 
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
-
+    /// There is no network between.
     fn is_secure(&self) -> bool {
-        self.transport.is_secure
+        true
     }
 }
 
 impl Drop for ScriptedStream {
     fn drop(&mut self) {
-        self.script.lock().record.closed += 1;
+        self.plan.lock().history.closed += 1;
     }
 }
