@@ -275,6 +275,15 @@ mod ext;
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub mod har {
+    //! What a client does as an HTTP Archive (HAR 1.2), and as a picture.
+    //!
+    //! A [`Recorder`] is an [`Observer`](crate::Observer). It writes a document that the developer tools of
+    //! browsers and others import, and draws a waterfall. This one is of `cargo run --example waterfall`:
+
+    pub use crate::ext::har::Recorder;
+}
+
 /// Forms with files: `multipart/form-data` (RFC 7578).
 pub mod multipart {
     pub use crate::ext::multipart::{Form, Part};

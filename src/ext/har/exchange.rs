@@ -1,0 +1,245 @@
+//! One exchange as it is recorded: what the events of a client say about it, and when.
+//!
+//! A record begins before its exchange has an id, with the call or with what repeats it (a redirect, a
+//! retry), so that one which fails before it has a connection is a record, too. What is made of records is
+//! not known here.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use url::Url;
+
+use crate::error::{Error, Stage};
+use crate::observe::{ConnectionId, Event, ExchangeId};
+use crate::reuse::CloseReason;
+
+/// All times are counted from when the recorder was made.
+#[derive(Clone)]
+pub(super) struct Exchange {
+    /// `None` until its first event.
+    pub(super) id: Option<ExchangeId>,
+    pub(super) method: String,
+    /// Without fragment.
+    pub(super) url: Url,
+    pub(super) began: SystemTime,
+    pub(super) started: Duration,
+    pub(super) link: Link,
+    /// The server, or the proxy.
+    pub(super) peer: Option<SocketAddr>,
+    resolve: Option<Duration>,
+    connect: Option<Duration>,
+    tls: Option<Duration>,
+    pub(super) request: Option<Head>,
+    sent_at: Option<Duration>,
+    /// Head and body, as they went over the connection.
+    pub(super) sent_bytes: Option<u64>,
+    pub(super) response: Option<Head>,
+    /// How long the body was, without its framing. Not known of one that was thrown away.
+    pub(super) body_bytes: Option<u64>,
+    pub(super) outcome: Outcome,
+    ended: Duration,
+}
+
+/// The connection of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    None,
+    Opened(ConnectionId),
+    Reused(ConnectionId, u32),
+}
+
+impl Link {
+    pub(super) fn connection(self) -> Option<ConnectionId> {
+        match self {
+            Link::None => None,
+            Link::Opened(connection) | Link::Reused(connection, _) => Some(connection),
+        }
+    }
+}
+
+/// A head as observers are shown it.
+#[derive(Clone)]
+pub(super) struct Head {
+    at: Duration,
+    pub(super) text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    UnderWay,
+    Complete,
+    /// The rest of the response was left unread, and the connection closed.
+    LeftUnread,
+    Failed {
+        stage: Stage,
+        what: String,
+    },
+}
+
+/// The parts of an exchange's time, in their order. Those of a proxy count with the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waiting for a place in the pool, for a retry, or in the client itself.
+    Blocked,
+    Resolve,
+    Connect,
+    Tls,
+    Send,
+    Wait,
+    Body,
+}
+
+/// How long each phase took, in microseconds; `None` where it did not happen. They add up to the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Phases(pub(super) [(Phase, Option<u64>); 7]);
+
+impl Phases {
+    pub(super) fn of(&self, phase: Phase) -> Option<u64> {
+        self.0[phase as usize].1
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.0.iter().filter_map(|(_, took)| *took).sum()
+    }
+}
+
+impl Exchange {
+    pub(super) fn new(method: &str, url: &Url, at: Duration) -> Exchange {
+        let mut url = url.clone();
+        url.set_fragment(None);
+        Exchange {
+            id: None,
+            method: method.to_owned(),
+            url,
+            began: SystemTime::now(),
+            started: at,
+            link: Link::None,
+            peer: None,
+            resolve: None,
+            connect: None,
+            tls: None,
+            request: None,
+            sent_at: None,
+            sent_bytes: None,
+            response: None,
+            body_bytes: None,
+            outcome: Outcome::UnderWay,
+            ended: at,
+        }
+    }
+
+    /// Takes down an event of this exchange.
+    pub(super) fn record(&mut self, event: &Event<'_>, at: Duration) {
+        let connection = event.connection();
+        match event {
+            Event::Resolved { took, .. } => *self.resolve.get_or_insert_default() += *took,
+            Event::Connected { peer, took, .. } => {
+                (self.peer, self.connect) = (*peer, Some(*took));
+                self.link = connection.map_or(Link::None, Link::Opened);
+            }
+            Event::Secured { peer, took, .. } => {
+                // A proxy's handshake comes before the connection is there.
+                self.peer = *peer;
+                self.link = connection.map_or(Link::None, Link::Opened);
+                *self.tls.get_or_insert_default() += *took;
+            }
+            Event::Reused { peer, nth, .. } => {
+                self.peer = *peer;
+                self.link = connection.map_or(Link::None, |id| Link::Reused(id, *nth));
+            }
+            Event::RequestHead { text, .. } => {
+                let method = text.split(' ').next().unwrap_or_default();
+                self.method = method.to_owned();
+                self.request = Some(Head { at, text: (*text).to_owned() });
+            }
+            Event::RequestSent { bytes, .. } => (self.sent_at, self.sent_bytes) = (Some(at), Some(*bytes)),
+            Event::ResponseHead { text, .. } => self.response = Some(Head { at, text: (*text).to_owned() }),
+            Event::BodyEnded { bytes, .. } => {
+                self.body_bytes = Some(*bytes);
+                self.end(Outcome::Complete, at);
+            }
+            Event::Failed { error, .. } => self.fail(error, at),
+            Event::Kept { .. } if connection == self.link.connection() => self.end(Outcome::Complete, at),
+            Event::Closed { reason, .. } if connection == self.link.connection() => {
+                let is_upgraded = *reason == CloseReason::Upgraded;
+                self.end(if is_upgraded { Outcome::Complete } else { Outcome::LeftUnread }, at);
+            }
+            _ => {}
+        }
+        if self.outcome == Outcome::UnderWay {
+            self.ended = at;
+        }
+    }
+
+    /// The response is not read: what it asks for is done.
+    pub(super) fn complete(&mut self, at: Duration) {
+        self.end(Outcome::Complete, at);
+        // The connection may have been closed before that was reported.
+        self.outcome = Outcome::Complete;
+    }
+
+    pub(super) fn fail(&mut self, error: &Error, at: Duration) {
+        self.end(Outcome::Complete, at);
+        self.outcome = Outcome::Failed { stage: error.stage(), what: error.to_string() };
+        self.peer = self.peer.or(error.peer_addr());
+        if let (None, Some(method)) = (&self.request, error.method()) {
+            self.method = method.to_string(); // a redirect may have changed it
+        }
+    }
+
+    /// The first end counts.
+    fn end(&mut self, outcome: Outcome, at: Duration) {
+        if self.outcome == Outcome::UnderWay {
+            (self.outcome, self.ended) = (outcome, at);
+        }
+    }
+
+    /// The size of what a peer or the caller decides on: for the limit on it.
+    pub(super) fn text_bytes(&self) -> usize {
+        let of_head = |head: &Option<Head>| head.as_ref().map_or(0, |head| head.text.len());
+        self.url.as_str().len() + of_head(&self.request) + of_head(&self.response)
+    }
+
+    /// What its time was spent on, up to its last event.
+    pub(super) fn phases(&self) -> Phases {
+        let ended = micros(self.ended).max(micros(self.started));
+        let or_end = |at: Option<Duration>, after: u64| at.map_or(ended, micros).clamp(after, ended);
+        let head_at = or_end(self.request.as_ref().map(|head| head.at), micros(self.started));
+        let sent_at = or_end(self.sent_at, head_at);
+        // A server may answer before it has all of the request.
+        let response_at = or_end(self.response.as_ref().map(|head| head.at), sent_at);
+
+        let mut blocked = head_at - micros(self.started);
+        let mut part = |took: Option<Duration>| {
+            let took = micros(took?).min(blocked);
+            blocked -= took;
+            Some(took)
+        };
+        let [mut resolve, mut connect, mut tls] = [self.resolve, self.connect, self.tls].map(&mut part);
+        if let (Outcome::Failed { stage, .. }, None) = (&self.outcome, &self.request) {
+            let failed = match stage {
+                Stage::Resolve => Some(&mut resolve),
+                Stage::Connect => Some(&mut connect),
+                Stage::Tls => Some(&mut tls),
+                _ => None,
+            };
+            if let Some(took) = failed {
+                *took.get_or_insert_default() += std::mem::take(&mut blocked);
+            }
+        }
+        let since_request = |took: u64| self.request.as_ref().map(|_| took);
+        Phases([
+            (Phase::Blocked, Some(blocked)),
+            (Phase::Resolve, resolve),
+            (Phase::Connect, connect),
+            (Phase::Tls, tls),
+            (Phase::Send, since_request(sent_at - head_at)),
+            (Phase::Wait, self.sent_at.map(|_| response_at - sent_at)),
+            (Phase::Body, self.response.as_ref().map(|_| ended - response_at)),
+        ])
+    }
+}
+
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
