@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A page is fetched from a small shop of our own: a redirect from http to https, one connection that carries
-//! one request after the other, two at a time on two connections, an upload, a slow answer, a slow body. Then things go
+//! one request after the other, three at a time on two connections, a slow answer, a slow body, an upload. Then things go
 //! wrong: a connection that the server gives up, so that the request is sent again on a new one, a body that is
 //! cut, a port where nobody listens.
 //!
@@ -44,11 +44,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let secure = listen(move |stream| {
         let connection = ServerConnection::new(Arc::clone(&server)).map_err(io::Error::other)?;
-        serve(StreamOwned::new(connection, stream), "")
+        let mut stream = StreamOwned::new(connection, stream);
+        serve(&mut stream, "")?;
+        stream.conn.send_close_notify();
+        stream.flush()
     })?;
     let shop = format!("https://shop.example:{}", secure.port());
     let home = format!("{shop}/");
-    let plain = listen(move |stream| serve(stream, &home))?;
+    let plain = listen(move |mut stream| serve(&mut stream, &home))?;
 
     let recorder = Recorder::new();
     let client = Client::builder()
@@ -62,6 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             thread::sleep(ROUND_TRIP);
             TcpStream::connect_timeout(address, limit)
         })
+        .max_connections_per_host(2)
         .no_proxy()
         .build();
     shopping(&client, &format!("http://shop.example:{}/", plain.port()), &shop)?;
@@ -80,9 +84,11 @@ fn shopping(client: &Client, home: &str, shop: &str) -> longwire::Result<()> {
     }
     thread::scope(|scope| {
         scope.spawn(|| client.get(format!("{shop}/search")).query("q", "lamp").send()?.bytes());
-        let recommended = client.get(format!("{shop}/recommended")).send()?.bytes();
-        client.get(format!("{shop}/photos/lamp.jpg")).send()?.bytes()?;
-        recommended
+        scope.spawn(|| {
+            thread::sleep(LOOK_UP);
+            client.get(format!("{shop}/offers")).send()?.bytes() // it waits for one of the two connections
+        });
+        client.get(format!("{shop}/photos/lamp.jpg")).send()?.bytes()
     })?;
     client.post(format!("{shop}/cart")).body(vec![b'x'; 24 << 20]).send()?.bytes()?;
     client.get(format!("{shop}/news")).send()?.bytes()?;
@@ -107,6 +113,7 @@ fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -
             let serve = Arc::clone(&serve);
             thread::spawn(move || {
                 thread::sleep(ROUND_TRIP); // of the handshake
+                stream.set_nodelay(true)?;
                 serve(stream)
             });
         }
@@ -115,7 +122,7 @@ fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -
 }
 
 /// The shop on one connection. What comes without TLS is sent to `elsewhere`.
-fn serve(stream: impl Read + Write, elsewhere: &str) -> io::Result<()> {
+fn serve(stream: &mut (impl Read + Write), elsewhere: &str) -> io::Result<()> {
     static HAS_GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
     let mut stream = BufReader::new(stream);

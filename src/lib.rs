@@ -275,12 +275,16 @@ mod ext;
 #[doc(hidden)]
 pub mod fuzzing;
 
+/// Recordings of what a client does: HTTP Archives (HAR 1.2), and waterfalls.
+///
+/// A [`Recorder`](har::Recorder) is an [`Observer`]. It writes a document that browsers' developer tools and
+/// many other programs import, and draws a picture. This one is by `examples/waterfall.rs`: a redirect from http
+/// to https, a connection that is used again and again, a second one beside it, a request that waits for one of
+/// the two and one that is sent again, a body that is cut, a port where nobody listens. Each row tells more when
+/// it is pointed at.
+///
+#[doc = include_str!("ext/har/waterfall.svg")]
 pub mod har {
-    //! What a client does as an HTTP Archive (HAR 1.2), and as a picture.
-    //!
-    //! A [`Recorder`] is an [`Observer`](crate::Observer). It writes a document that the developer tools of
-    //! browsers and others import, and draws a waterfall. This one is of `cargo run --example waterfall`:
-
     pub use crate::ext::har::Recorder;
 }
 

@@ -133,12 +133,14 @@ fn start_line(head: &str) -> &str {
 
 /// The fields of a head. What is on a folded line is joined to its field by a space (RFC 9112 §5.2).
 fn fields(head: &str) -> Vec<Pair<String>> {
+    // Not all that Unicode takes for a blank.
+    let trimmed = |text: &str| text.trim_matches([' ', '\t']).to_owned();
     let mut fields: Vec<Pair<String>> = Vec::new();
     for line in head.lines().skip_while(|line| line.is_empty()).skip(1).filter(|line| !line.is_empty()) {
         match (line.starts_with([' ', '\t']), fields.last_mut(), line.split_once(':')) {
-            (true, Some(Pair(_, value)), _) => *value = format!("{value} {}", line.trim()),
-            (_, _, Some((name, value))) => fields.push(Pair(name.trim().to_owned(), value.trim().to_owned())),
-            (_, _, None) => fields.push(Pair(line.trim().to_owned(), String::new())),
+            (true, Some(Pair(_, value)), _) => *value = format!("{value} {}", trimmed(line)),
+            (_, _, Some((name, value))) => fields.push(Pair(trimmed(name), trimmed(value))),
+            (_, _, None) => fields.push(Pair(trimmed(line), String::new())),
         }
     }
     fields

@@ -130,7 +130,7 @@ fn draw_legend(svg: &mut Svg) {
     for (_, name, colour) in PHASES {
         svg.line(format_args!(r#"<rect x="{x}" y="{}" width="12" height="12" rx="2" fill="{colour}"/>"#, Y - 6));
         svg.text(f64::from(x + 17), Y + 4, "", INK, name);
-        x += 38 + 7 * name.len() as u32;
+        x += 40 + 6 * name.len() as u32;
     }
 }
 
@@ -276,7 +276,7 @@ impl Card<'_> {
             r#"<line x1="{LINE}" y1="{first}" x2="{LINE}" y2="{last}" stroke="{colour}" stroke-width="2"/>"#
         ));
         for (row, pair) in self.exchanges.windows(2).enumerate() {
-            let (from, to) = (Span::of(pair[0], scale).end, Span::of(pair[1], scale).start);
+            let (from, to) = (Span::of(pair[0], scale).end, Span::of(pair[1], scale).unblocked);
             let (y1, y2) = (self.row_middle(row), self.row_middle(row + 1));
             svg.line(format_args!(
                 r#"<path d="M{from:.1} {y1}H{to:.1}V{y2}" fill="none" stroke="{colour}" stroke-opacity="0.5"/>"#
@@ -306,17 +306,19 @@ impl Card<'_> {
     }
 }
 
-/// From where to where a bar goes.
+/// From where to where a bar goes, and where it is no longer blocked.
 struct Span {
     start: f64,
+    unblocked: f64,
     end: f64,
 }
 
 impl Span {
     fn of(exchange: &Exchange, scale: &Scale) -> Span {
-        let started = micros(exchange.started).saturating_sub(scale.start);
+        let (started, phases) = (micros(exchange.started).saturating_sub(scale.start), exchange.phases());
         let start = scale.x(started);
-        Span { start, end: scale.x(started + exchange.phases().total()).max(start + BAR_WIDTH_MIN) }
+        let unblocked = scale.x(started + phases.of(Phase::Blocked).unwrap_or(0));
+        Span { start, unblocked, end: scale.x(started + phases.total()).max(start + BAR_WIDTH_MIN) }
     }
 }
 
@@ -342,12 +344,7 @@ fn draw_bar(svg: &mut Svg, exchange: &Exchange, scale: &Scale, y: u32) {
         Outcome::Complete => (took, MUTED),
         Outcome::UnderWay => (format!("{took}, under way"), MUTED),
         Outcome::LeftUnread => (format!("{took}, left unread"), MUTED),
-        Outcome::Failed { what, .. } => {
-            // The row says already which request it was.
-            let request = format!(" ({} ", exchange.method);
-            let what = what.split(&request).next().unwrap_or_default();
-            (format!("{took}, {what}"), RED)
-        }
+        Outcome::Failed { what, .. } => (format!("{took}, {}", without_request(what, exchange)), RED),
     };
     draw_note(svg, &span, y, &note, colour);
 }
@@ -358,31 +355,40 @@ fn draw_note(svg: &mut Svg, bar: &Span, y: u32, note: &str, colour: &str) {
     let chars = |room: f64| ((room - 8.0) / NOTE_CHAR_WIDTH).max(0.0) as usize;
     let is_behind = note.chars().count() <= chars(behind) || behind >= before;
     let (x, room, anchor) = if is_behind { (bar.end + 6.0, behind, "start") } else { (bar.start - 6.0, before, "end") };
-    let style = format!(r#"font-size="11" text-anchor="{anchor}""#);
+    // A line that passes under it must not strike it out.
+    let halo = format!(r#"stroke="{CARD}" stroke-width="3" paint-order="stroke""#);
+    let style = format!(r#"font-size="11" text-anchor="{anchor}" {halo}"#);
     svg.text(x, y + 4, &style, colour, &shortened(note, chars(room)));
 }
 
+/// The text of an error without what the row says already: which request it was, and to whom.
+fn without_request<'w>(what: &'w str, exchange: &Exchange) -> &'w str {
+    let peer = exchange.peer.map(|peer| peer.to_string()).unwrap_or_default();
+    match what.rsplit_once(" (") {
+        Some((before, request)) if request.starts_with(&exchange.method) || request.starts_with(&peer) => before,
+        _ => what,
+    }
+}
+
 /// What is shown of a row that is pointed at.
-fn tooltip(exchange: &Exchange) -> String {
+fn tooltip(exchange: &Exchange) -> Vec<String> {
     let (status, reason) = status_and_reason(exchange);
-    let mut text = format!("{} {}", exchange.method, without_query(&exchange.url));
-    let _ = match &exchange.outcome {
-        Outcome::Failed { what, .. } => write!(text, "\n{what}"),
-        _ if status == 0 => Ok(()),
-        _ => write!(text, "\n{status} {reason}"),
-    };
-    let _ = match exchange.link {
-        Link::None => Ok(()),
-        Link::Opened(connection) => write!(text, "\non connection {connection}, which was opened for it"),
-        Link::Reused(connection, nth) => write!(text, "\non connection {connection}, its exchange {nth}"),
-    };
+    let mut lines = vec![format!("{} {}", exchange.method, without_query(&exchange.url))];
+    match &exchange.outcome {
+        Outcome::Failed { what, .. } => lines.push(what.clone()),
+        _ if status == 0 => {}
+        _ => lines.push(format!("{status} {reason}")),
+    }
+    match exchange.link {
+        Link::None => {}
+        Link::Opened(connection) => lines.push(format!("on connection {connection}, which was opened for it")),
+        Link::Reused(connection, nth) => lines.push(format!("on connection {connection}, its exchange {nth}")),
+    }
     let phases = exchange.phases();
     for (phase, name, _) in PHASES {
-        if let Some(took) = phases.of(phase) {
-            let _ = write!(text, "\n{name} {}", Time(took));
-        }
+        lines.extend(phases.of(phase).map(|took| format!("{name} {}", Time(took))));
     }
-    text
+    lines
 }
 
 /// Scheme, host and port.
@@ -445,8 +451,9 @@ impl Svg {
         self.line(format_args!(r#"<text x="{x:.1}" y="{y}"{space}{style} fill="{colour}">{}</text>"#, escaped(text)));
     }
 
-    fn tooltip(&mut self, text: &str) {
-        self.line(format_args!("<title>{}</title>", escaped(text)));
+    fn tooltip(&mut self, lines: &[String]) {
+        let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();
+        self.line(format_args!("<title>{}</title>", lines.join("\n")));
     }
 
     fn bar(&mut self, start: f64, end: f64, middle: u32, height: u32, colour: &str) {
@@ -475,7 +482,6 @@ fn escaped(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            '\n' => escaped.push('\n'),
             c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
@@ -532,6 +538,6 @@ mod tests {
 
     #[test]
     fn text_is_escaped_for_xml() {
-        assert_eq!(escaped("a<b>&\"'\u{1}\u{1b}\u{ffff}\n"), "a&lt;b&gt;&amp;\"'\u{fffd}\u{fffd}\u{fffd}\n");
+        assert_eq!(escaped("a<b>&\"'\u{1}\u{ffff}\n"), "a&lt;b&gt;&amp;\"'\u{fffd}\u{fffd}\u{fffd}");
     }
 }
