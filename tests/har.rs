@@ -88,7 +88,8 @@ fn a_get_is_an_entry_with_what_was_sent_and_received() {
     assert_eq!(response["redirectURL"], "");
     assert_eq!(response["headersSize"], script.bytes_sent() - 5);
     assert_eq!(response["bodySize"], 5);
-    for absent in ["_error", "comment", "serverIPAddress", "pageref"] {
+    assert!(response.get("_error").is_none(), "{entry}");
+    for absent in ["comment", "serverIPAddress", "pageref"] {
         assert!(entry.get(absent).is_none(), "{entry}");
     }
 }
@@ -122,7 +123,8 @@ fn each_redirect_is_an_entry_with_the_url_and_the_method_of_its_hop() {
     let connections = of_each("connection");
     assert_eq!(connections[0], connections[1]);
     assert_ne!(connections[1], connections[2]);
-    assert!(of_each("comment").iter().chain(&of_each("_error")).all(Value::is_null), "{entries:#?}");
+    assert!(of_each("comment").iter().all(Value::is_null), "{entries:#?}");
+    assert!(entries.iter().all(|entry| entry["response"].get("_error").is_none()), "{entries:#?}");
     let sizes: Vec<&Value> = entries.iter().map(|entry| &entry["request"]["bodySize"]).collect();
     assert_eq!(sizes, [4, 4, 0]);
 }
@@ -139,9 +141,9 @@ fn a_retry_is_an_entry_after_the_one_that_failed() {
     assert_eq!(lines(&entries), ["GET /1 200", "GET /2 0", "GET /2 200"]);
     assert_eq!(entries[0]["connection"], entries[1]["connection"]);
     assert_ne!(entries[1]["connection"], entries[2]["connection"]);
-    let error = entries[1]["_error"].as_str().expect("an error");
+    let error = entries[1]["response"]["_error"].as_str().expect("an error");
     assert!(error.contains("connection"), "{error}");
-    assert!(entries[2].get("_error").is_none());
+    assert!(entries[2]["response"].get("_error").is_none());
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn a_response_that_asks_for_another_request_is_no_error() {
     expecting.send().expect("a response").text().expect("a body");
     let entries = entries(&recorder);
     assert_eq!(lines(&entries), ["PUT /x 417", "PUT /x 200"]);
-    assert!(entries.iter().all(|entry| entry.get("_error").is_none() && entry.get("comment").is_none()));
+    assert!(entries.iter().all(|entry| entry["response"].get("_error").is_none() && entry.get("comment").is_none()));
     // The body was kept back.
     assert_eq!((&entries[0]["request"]["bodySize"], &entries[1]["request"]["bodySize"]), (&json!(0), &json!(4)));
 }
@@ -381,7 +383,7 @@ fn an_upgrade_is_complete_with_its_head() {
     drop(request.send().expect("a response").upgrade().expect("an upgrade"));
     let entries = entries(&recorder);
     assert_eq!(lines(&entries), ["GET / 101"]);
-    assert!(entries[0].get("comment").is_none() && entries[0].get("_error").is_none(), "{entries:?}");
+    assert!(entries[0].get("comment").is_none() && entries[0]["response"].get("_error").is_none(), "{entries:?}");
 }
 
 #[test]

@@ -37,9 +37,10 @@ fn check(entry: &Value) {
     assert!(entry["response"]["content"]["mimeType"].is_string(), "{entry}");
     assert!(entry["cache"].as_object().is_some_and(serde_json::Map::is_empty), "{entry}");
     // What may be left out.
-    for name in ["connection", "comment", "_error"] {
-        assert!(entry.get(name).is_none_or(|text| text.as_str().is_some_and(|text| !text.is_empty())), "{entry}");
+    for text in [entry.get("connection"), entry.get("comment"), entry["response"].get("_error")] {
+        assert!(text.is_none_or(|text| text.as_str().is_some_and(|text| !text.is_empty())), "{entry}");
     }
+    assert_eq!(entry.get("connection"), entry.get("_connectionId"), "{entry}");
     if let Some(address) = entry.get("serverIPAddress") {
         assert!(address.as_str().is_some_and(|address| address.parse::<IpAddr>().is_ok()), "{address}");
     }

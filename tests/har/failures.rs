@@ -51,7 +51,7 @@ fn a_connection_that_is_refused_is_an_entry_of_connecting() {
     let url = format!("http://{}/a?b=c", refusing.addr());
     let error = client.get(&url).send().expect_err("it is refused");
     let entry = only(&recorder);
-    assert_eq!(entry["_error"], error.to_string());
+    assert_eq!(entry["response"]["_error"], error.to_string());
     assert_eq!((&entry["request"]["method"], &entry["request"]["url"]), (&json!("GET"), &json!(url)));
     assert_eq!((&entry["request"]["httpVersion"], &entry["request"]["headersSize"]), (&json!(""), &json!(-1)));
     assert_no_response(&entry);
@@ -67,7 +67,7 @@ fn a_name_that_has_no_address_is_an_entry_of_resolving() {
     let error = client.get("http://name.test/").send().expect_err("it has no address");
     assert_eq!(error.kind(), ErrorKind::Resolve);
     let entry = only(&recorder);
-    assert_eq!(entry["_error"], error.to_string());
+    assert_eq!(entry["response"]["_error"], error.to_string());
     assert_no_response(&entry);
     assert_failed_in(&entry, "dns");
 }
@@ -81,7 +81,10 @@ fn a_second_hop_without_a_name_has_its_own_url_and_method() {
     client.post(peer.url("/a")).body("x").send().expect_err("it has no address");
     let entries = entries(&recorder);
     assert_eq!(lines(&entries), [format!("POST {} 303", peer.url("/a")), "GET http://name.test/ 0".to_owned()]);
-    assert!(entries[0].get("_error").is_none() && entries[1].get("_error").is_some(), "{entries:#?}");
+    assert!(
+        entries[0]["response"].get("_error").is_none() && entries[1]["response"].get("_error").is_some(),
+        "{entries:#?}"
+    );
     assert_failed_in(&entries[1], "dns");
 }
 
@@ -92,7 +95,7 @@ fn a_body_that_is_cut_is_an_entry_with_its_status_and_the_error() {
         let error = client.get(format!("{HOST}/")).send().expect("a response").text().expect_err("it is cut");
         let entry = only(&recorder);
         assert_eq!((&entry["response"]["status"], &entry["response"]["bodySize"]), (&json!(200), &json!(-1)));
-        assert_eq!(entry["_error"], error.to_string());
+        assert_eq!(entry["response"]["_error"], error.to_string());
         assert!(entry.get("comment").is_none(), "{entry}");
     }
 }
@@ -103,7 +106,7 @@ fn no_response_and_a_malformed_one_are_entries_without_status() {
         let (client, recorder) = recorded(&Script::answering(raw(answer).close()));
         let error = client.get(format!("{HOST}/")).send().expect_err("no response");
         let entry = only(&recorder);
-        assert_eq!(entry["_error"], error.to_string());
+        assert_eq!(entry["response"]["_error"], error.to_string());
         assert_no_response(&entry);
         assert_eq!(entry["request"]["httpVersion"], "HTTP/1.1");
         assert!(entry.get("connection").is_some(), "{entry}");
@@ -124,7 +127,7 @@ fn a_request_that_is_cancelled_is_an_entry_of_waiting() {
     let error = client.get(format!("{HOST}/")).cancel_token(&token).send().expect_err("it is cancelled");
     assert!(error.is_cancelled(), "{error}");
     let entry = only(&recorder);
-    assert_eq!(entry["_error"], error.to_string());
+    assert_eq!(entry["response"]["_error"], error.to_string());
     assert_no_response(&entry);
 }
 
@@ -135,7 +138,7 @@ fn a_request_that_never_left_is_an_entry() {
     let (client, recorder) = recorded(&Script::answering(reply(200)));
     client.get(format!("{HOST}/")).cancel_token(&token).send().expect_err("it is cancelled");
     let entry = only(&recorder);
-    assert!(entry["_error"].is_string(), "{entry}");
+    assert!(entry["response"]["_error"].is_string(), "{entry}");
     assert_eq!(entry["timings"]["connect"], -1);
 }
 
@@ -145,8 +148,11 @@ fn a_redirect_too_many_is_an_error_of_the_last_response() {
     client.get(format!("{HOST}/")).max_redirects(1).send().expect_err("too many");
     let entries = entries(&recorder);
     assert_eq!(lines(&entries), ["GET / 302", "GET /again 302"]);
-    assert!(entries[0].get("_error").is_none(), "{entries:#?}");
-    assert!(entries[1]["_error"].as_str().is_some_and(|error| error.contains("max_redirects")), "{entries:#?}");
+    assert!(entries[0]["response"].get("_error").is_none(), "{entries:#?}");
+    assert!(
+        entries[1]["response"]["_error"].as_str().is_some_and(|error| error.contains("max_redirects")),
+        "{entries:#?}"
+    );
 }
 
 #[test]
@@ -161,5 +167,5 @@ fn a_body_that_is_dropped_is_complete_only_if_all_of_it_had_come() {
     assert_eq!(lines(&entries), ["GET /left 200", "GET /come 200"]);
     assert_eq!(entries[0]["comment"], "the rest of the response was left unread");
     assert!(entries[1].get("comment").is_none(), "{entries:#?}");
-    assert!(entries.iter().all(|entry| entry.get("_error").is_none()));
+    assert!(entries.iter().all(|entry| entry["response"].get("_error").is_none()));
 }

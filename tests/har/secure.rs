@@ -43,7 +43,7 @@ fn a_handshake_that_fails_is_where_its_time_went() {
     let error = client.get(format!("https://{NAME}/")).send().expect_err("it is not trusted");
     let entries = entries(&recorder);
     assert_eq!(entries.len(), 1);
-    assert_eq!(entries[0]["_error"], error.to_string());
+    assert_eq!(entries[0]["response"]["_error"], error.to_string());
     assert!(entries[0]["timings"]["ssl"].as_f64() > Some(0.0), "{}", entries[0]);
     assert!(entries[0].get("comment").is_none() && entries[0]["connection"].is_string(), "{}", entries[0]);
 }

@@ -2,7 +2,7 @@
 //! (RFC 8259).
 //!
 //! Readers are strict: Chrome refuses a whole document for one member that is missing or of the wrong type.
-//! So every entry has every member, and `timings` add up to `time`. What is a secret is not known here; it is
+//! So every entry has every member, and `timings` add up to `time`. `_connectionId` and `_error` are Chrome's. What is a secret is not known here; it is
 //! `***` already.
 
 use std::fmt;
@@ -39,13 +39,12 @@ impl fmt::Display for Entry<'_> {
             write!(f, r#","serverIPAddress":"{}""#, peer.ip())?;
         }
         if let Some(connection) = exchange.link.connection() {
-            write!(f, r#","connection":"{connection}""#)?;
+            write!(f, r#","connection":"{connection}","_connectionId":"{connection}""#)?;
         }
         match &exchange.outcome {
-            Outcome::Complete => {}
+            Outcome::Complete | Outcome::Failed { .. } => {}
             Outcome::UnderWay => f.write_str(r#","comment":"still under way""#)?,
             Outcome::LeftUnread => f.write_str(r#","comment":"the rest of the response was left unread""#)?,
-            Outcome::Failed { what, .. } => write!(f, r#","_error":{}"#, Quoted(what))?,
         }
         f.write_str("}")
     }
@@ -98,7 +97,11 @@ impl fmt::Display for Response<'_> {
             write!(f, r#","comment":{}"#, Quoted(&comment))?;
         }
         write!(f, r#"}},"redirectURL":{}"#, Quoted(field("location")))?;
-        write!(f, r#","headersSize":{headers_size},"bodySize":{body_size}}}"#)
+        write!(f, r#","headersSize":{headers_size},"bodySize":{body_size}"#)?;
+        if let Outcome::Failed { what, .. } = &exchange.outcome {
+            write!(f, r#","_error":{}"#, Quoted(what))?;
+        }
+        f.write_str("}")
     }
 }
 

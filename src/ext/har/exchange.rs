@@ -243,3 +243,111 @@ impl Exchange {
 pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    const NONE: Option<u64> = None;
+
+    fn millis(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    fn head(at: u64) -> Option<Head> {
+        Some(Head { at: millis(at), text: String::new() })
+    }
+
+    /// One that begins after 100 ms, and whose last event is at `ended`.
+    fn exchange(ended: u64) -> Exchange {
+        let url = Url::parse("http://a.test/#fragment").unwrap();
+        let exchange = Exchange::new("GET", &url, millis(100));
+        assert_eq!(exchange.url.as_str(), "http://a.test/");
+        Exchange { ended: millis(ended), ..exchange }
+    }
+
+    /// In milliseconds: blocked, resolve, connect, TLS, send, wait, body.
+    fn phases(exchange: &Exchange) -> [Option<u64>; 7] {
+        let phases = exchange.phases();
+        assert_eq!(phases.total(), micros(exchange.ended) - micros(exchange.started), "they add up");
+        phases.0.map(|(phase, took)| {
+            assert_eq!(phases.of(phase), took);
+            took.map(|micros| micros / 1000)
+        })
+    }
+
+    #[test]
+    fn the_phases_of_an_exchange_follow_each_other() {
+        let whole = Exchange {
+            resolve: Some(millis(1)),
+            connect: Some(millis(2)),
+            tls: Some(millis(4)),
+            request: head(110),
+            sent_at: Some(millis(120)),
+            response: head(140),
+            ..exchange(170)
+        };
+        assert_eq!(phases(&whole), [Some(3), Some(1), Some(2), Some(4), Some(10), Some(20), Some(30)]);
+        let reused = Exchange { resolve: None, connect: None, tls: None, ..whole.clone() };
+        assert_eq!(phases(&reused), [Some(10), NONE, NONE, NONE, Some(10), Some(20), Some(30)]);
+        let early = Exchange { response: head(115), ..whole };
+        assert_eq!(phases(&early)[4..], [Some(10), Some(0), Some(50)]);
+    }
+
+    #[test]
+    fn what_was_not_reached_did_not_happen() {
+        assert_eq!(phases(&exchange(107)), [Some(7), NONE, NONE, NONE, NONE, NONE, NONE]);
+        let sending = Exchange { request: head(101), ..exchange(103) };
+        assert_eq!(phases(&sending), [Some(1), NONE, NONE, NONE, Some(2), NONE, NONE]);
+        let waiting = Exchange { request: head(101), sent_at: Some(millis(102)), ..exchange(105) };
+        assert_eq!(phases(&waiting)[4..], [Some(1), Some(3), NONE]);
+    }
+
+    #[test]
+    fn the_time_of_a_failure_belongs_to_its_stage() {
+        let resolved = Exchange { resolve: Some(millis(5)), ..exchange(130) };
+        let stages = [
+            (Stage::Pool, [Some(25), Some(5), NONE, NONE]),
+            (Stage::Resolve, [Some(0), Some(30), NONE, NONE]),
+            (Stage::Connect, [Some(0), Some(5), Some(25), NONE]),
+            (Stage::Tls, [Some(0), Some(5), NONE, Some(25)]),
+        ];
+        for (stage, want) in stages {
+            let outcome = Outcome::Failed { stage, what: String::new() };
+            assert_eq!(phases(&Exchange { outcome, ..resolved.clone() })[..4], want, "{stage:?}");
+        }
+    }
+
+    /// Events that come out of order, or durations that a clock made too long.
+    #[test]
+    fn phases_add_up_whatever_the_times_are() {
+        for (head_at, sent_at, response_at, took) in
+            [(90, 80, 70, 1_000), (500, 400, 300, 50), (110, 105, 102, 7), (100, 500, 120, 0), (130, 100, 500, 90)]
+        {
+            let odd = Exchange {
+                resolve: Some(millis(took)),
+                connect: Some(millis(took)),
+                tls: Some(millis(took)),
+                request: head(head_at),
+                sent_at: Some(millis(sent_at)),
+                response: head(response_at),
+                ..exchange(200)
+            };
+            phases(&odd);
+        }
+    }
+
+    #[test]
+    fn the_first_end_counts_but_a_failure_is_told() {
+        let mut ended = exchange(100);
+        ended.end(Outcome::LeftUnread, millis(110));
+        ended.end(Outcome::Complete, millis(120));
+        assert_eq!((&ended.outcome, ended.ended), (&Outcome::LeftUnread, millis(110)));
+        ended.complete(millis(130));
+        assert_eq!((&ended.outcome, ended.ended), (&Outcome::Complete, millis(110)));
+        ended.fail(&Error::new(ErrorKind::Io, "broken"), millis(140));
+        let failed = Outcome::Failed { stage: Stage::Request, what: "broken".to_owned() };
+        assert_eq!((ended.outcome, ended.ended), (failed, millis(110)));
+    }
+}

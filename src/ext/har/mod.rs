@@ -90,7 +90,7 @@ impl Recorder {
     ///   [`Event::connection`].
     /// * `timings` in milliseconds, to the microsecond. `connect` has `ssl` in it. `blocked` is what comes
     ///   before the request and is neither: the wait for a place in the pool, or until a retry.
-    /// * An exchange that failed has the error as `_error`, and the status 0 if no response head came. One whose
+    /// * The response of an exchange that failed has the error as `_error`, and the status 0 if no head came. One whose
     ///   response was left unread, or that is still under way, says so in its `comment`.
     pub fn har(&self) -> String {
         document::write(&self.snapshot())
@@ -225,5 +225,69 @@ impl Recording {
             let Some((_, oldest)) = self.exchanges.pop_first() else { return };
             self.text_bytes -= oldest.text_bytes();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+    use crate::method::Method;
+    use crate::observe::EventIds;
+
+    fn start(recorder: &Recorder, call: u64) {
+        let url = Url::parse(&format!("http://a.test/{call}")).unwrap();
+        let ids = EventIds { call, ..EventIds::default() };
+        recorder.event(&Event::CallStarted { method: &Method::GET, url: &url, ids });
+    }
+
+    fn request(recorder: &Recorder, call: u64, text: &str) {
+        let ids = EventIds { call, exchange: 1_000_000 + call, connection: 1 };
+        recorder.event(&Event::RequestHead { text, ids });
+    }
+
+    fn paths(recorder: &Recorder) -> Vec<String> {
+        recorder.snapshot().iter().map(|exchange| exchange.url.path().to_owned()).collect()
+    }
+
+    #[test]
+    fn ten_thousand_exchanges_are_kept_and_the_oldest_go() {
+        let recorder = Recorder::new();
+        (1..=EXCHANGES_MAX as u64).for_each(|call| start(&recorder, call));
+        assert_eq!(paths(&recorder).len(), EXCHANGES_MAX);
+        assert_eq!(paths(&recorder)[0], "/1");
+        start(&recorder, EXCHANGES_MAX as u64 + 1);
+        let kept = paths(&recorder);
+        assert_eq!((kept.len(), &*kept[0], &*kept[EXCHANGES_MAX - 1]), (EXCHANGES_MAX, "/2", "/10001"));
+        request(&recorder, 1, "GET / HTTP/1.1\r\n\r\n"); // of one that has gone
+        assert_eq!(paths(&recorder), kept);
+    }
+
+    #[test]
+    fn heads_are_kept_up_to_a_number_of_bytes() {
+        const HEAD_BYTES: usize = 1 << 20;
+        const FIT: u64 = (TEXT_BYTES_MAX / HEAD_BYTES) as u64 - 1; // the URLs need room, too
+        let (recorder, head) = (Recorder::new(), "x".repeat(HEAD_BYTES));
+        for call in 1..=FIT {
+            start(&recorder, call);
+            request(&recorder, call, &head);
+        }
+        assert_eq!(paths(&recorder).len(), FIT as usize);
+        start(&recorder, FIT + 1);
+        request(&recorder, FIT + 1, &head);
+        assert_eq!(paths(&recorder)[0], "/2");
+        let recording = recorder.lock();
+        let counted: usize = recording.exchanges.values().map(Exchange::text_bytes).sum();
+        assert_eq!(recording.text_bytes, counted);
+        assert!(counted <= TEXT_BYTES_MAX && counted > TEXT_BYTES_MAX - 2 * HEAD_BYTES, "{counted}");
+    }
+
+    #[test]
+    fn one_head_that_is_more_than_all_is_not_kept() {
+        let recorder = Recorder::new();
+        start(&recorder, 1);
+        request(&recorder, 1, &"x".repeat(TEXT_BYTES_MAX));
+        assert_eq!((paths(&recorder).len(), recorder.lock().text_bytes), (0, 0));
     }
 }
