@@ -6,9 +6,9 @@
 //! ```
 //!
 //! A page is fetched from a small shop of our own: a redirect from http to https, one connection that carries
-//! one request after the other, three at a time on two connections, a slow answer, a slow body, an upload. Then things go
-//! wrong: a connection that the server gives up, so that the request is sent again on a new one, a body that is
-//! cut, a port where nobody listens.
+//! one request after the other, three at a time on two connections, a slow answer, a slow body, an upload. Then
+//! things go wrong: a connection that the server gives up, so that the request is sent again on a new one, a body
+//! that is cut, a port where nobody listens.
 //!
 //! All that happens on loopback, where it would be too quick to be seen; so name server, network and shop take
 //! their time here.

@@ -38,8 +38,9 @@ fn a_recording_is_written_also_when_a_transfer_fails() {
 #[test]
 fn a_recording_can_be_printed_and_must_have_a_place() {
     let peer = Peer::answering(ok("x"));
-    let ran = get(&["-o", &Folder::new().path("x"), "--har", "-", &peer.url("/")]);
-    assert_eq!(ran.status, 23, "the folder is gone: {ran:?}");
+    let folder = Folder::new();
+    let ran = get(&["-o", &folder.path("x"), "--har", "-", &peer.url("/")]);
+    assert_eq!((ran.status, folder.read("x").as_str()), (0, "x"), "{ran:?}");
     assert!(ran.stdout.starts_with("{\"log\":"), "{ran:?}");
     let ran = get(&["--waterfall", "/nowhere/at/all", &peer.url("/")]);
     assert_eq!((ran.status, ran.stdout.as_str()), (23, "x"), "{ran:?}");

@@ -2,8 +2,8 @@
 //! (RFC 8259).
 //!
 //! Readers are strict: Chrome refuses a whole document for one member that is missing or of the wrong type.
-//! So every entry has every member, and `timings` add up to `time`. `_connectionId` and `_error` are Chrome's. What is a secret is not known here; it is
-//! `***` already.
+//! So every entry has every member, and `timings` add up to `time`. `_connectionId` and `_error` are Chrome's.
+//! What is a secret is not known here; it is `***` already.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -55,8 +55,8 @@ struct Request<'e>(&'e Exchange);
 impl fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exchange = self.0;
-        let head = exchange.request.as_ref().map_or("", |head| &head.text);
-        let version = start_line(head).rsplit_once(' ').map_or("", |(_, version)| version);
+        let (line, head) = exchange.request.as_ref().map_or(("", ""), |head| (head.start_line(), &head.text));
+        let version = line.rsplit_once(' ').map_or("", |(_, version)| version);
         let fields = fields(head);
         let query = exchange.url.query_pairs().map(|(name, value)| Pair(name, value));
         let (shown, sent) = (known_size(head), exchange.sent_bytes);
@@ -80,9 +80,9 @@ struct Response<'e>(&'e Exchange);
 impl fmt::Display for Response<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exchange = self.0;
-        let head = exchange.response.as_ref().map_or("", |head| &head.text);
-        let version = start_line(head).split(' ').next().unwrap_or_default();
-        let (status, reason) = status_and_reason(exchange);
+        let (line, head) = exchange.response.as_ref().map_or(("", ""), |head| (head.start_line(), &head.text));
+        let version = line.split(' ').next().unwrap_or_default();
+        let (status, reason) = exchange.status();
         let fields = fields(head);
         let field = |name: &str| value(&fields, name);
         let headers_size = known_size(head).map_or(-1, signed);
@@ -120,18 +120,6 @@ impl fmt::Display for Timings<'_> {
         write!(f, r#","send":{},"wait":{}"#, always(Phase::Send), always(Phase::Wait))?;
         write!(f, r#","receive":{}}}"#, always(Phase::Body))
     }
-}
-
-/// The status and its reason phrase; 0 if no head came.
-pub(super) fn status_and_reason(exchange: &Exchange) -> (u16, &str) {
-    let head = exchange.response.as_ref().map_or("", |head| &head.text);
-    let mut words = start_line(head).splitn(3, ' ').skip(1);
-    let status = words.next().and_then(|status| status.parse().ok()).unwrap_or(0);
-    (status, words.next().unwrap_or_default())
-}
-
-fn start_line(head: &str) -> &str {
-    head.lines().find(|line| !line.is_empty()).unwrap_or_default()
 }
 
 /// The fields of a head. What is on a folded line is joined to its field by a space (RFC 9112 §5.2).
@@ -316,7 +304,6 @@ mod tests {
         let head = "\r\nHTTP/1.1 200 OK\r\nA: b\r\n c\r\n\td\r\nE:f:g\r\nno colon\r\nH:\r\n\r\n";
         let found: Vec<String> = fields(head).iter().map(|Pair(name, value)| format!("{name}={value}")).collect();
         assert_eq!(found, ["A=b c d", "E=f:g", "no colon=", "H="]);
-        assert_eq!(start_line(head), "HTTP/1.1 200 OK");
         assert!(fields("").is_empty() && fields("GET / HTTP/1.1\r\n\r\n").is_empty());
     }
 

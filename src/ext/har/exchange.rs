@@ -5,6 +5,7 @@
 //! not known here.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use url::Url;
@@ -61,7 +62,15 @@ impl Link {
 #[derive(Clone)]
 pub(super) struct Head {
     at: Duration,
-    pub(super) text: String,
+    /// Shared, so that a recording is copied without it.
+    pub(super) text: Arc<str>,
+}
+
+impl Head {
+    /// The request line or status line. Empty lines may stand before it (RFC 9112 §2.2).
+    pub(super) fn start_line(&self) -> &str {
+        self.text.lines().find(|line| !line.is_empty()).unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,12 +157,11 @@ impl Exchange {
                 self.link = connection.map_or(Link::None, |id| Link::Reused(id, *nth));
             }
             Event::RequestHead { text, .. } => {
-                let method = text.split(' ').next().unwrap_or_default();
-                self.method = method.to_owned();
-                self.request = Some(Head { at, text: (*text).to_owned() });
+                self.method = text.split(' ').next().unwrap_or_default().to_owned();
+                self.request = Some(Head { at, text: Arc::from(*text) });
             }
             Event::RequestSent { bytes, .. } => (self.sent_at, self.sent_bytes) = (Some(at), Some(*bytes)),
-            Event::ResponseHead { text, .. } => self.response = Some(Head { at, text: (*text).to_owned() }),
+            Event::ResponseHead { text, .. } => self.response = Some(Head { at, text: Arc::from(*text) }),
             Event::BodyEnded { bytes, .. } => {
                 self.body_bytes = Some(*bytes);
                 self.end(Outcome::Complete, at);
@@ -192,6 +200,14 @@ impl Exchange {
         if self.outcome == Outcome::UnderWay {
             (self.outcome, self.ended) = (outcome, at);
         }
+    }
+
+    /// The status and its reason phrase; 0 if no head came.
+    pub(super) fn status(&self) -> (u16, &str) {
+        let line = self.response.as_ref().map_or("", Head::start_line);
+        let mut words = line.splitn(3, ' ').skip(1);
+        let status = words.next().and_then(|status| status.parse().ok()).unwrap_or(0);
+        (status, words.next().unwrap_or_default())
     }
 
     /// The size of what a peer or the caller decides on: for the limit on it.
@@ -256,7 +272,7 @@ mod tests {
     }
 
     fn head(at: u64) -> Option<Head> {
-        Some(Head { at: millis(at), text: String::new() })
+        Some(Head { at: millis(at), text: Arc::from("") })
     }
 
     /// One that begins after 100 ms, and whose last event is at `ended`.
@@ -317,6 +333,19 @@ mod tests {
             let outcome = Outcome::Failed { stage, what: String::new() };
             assert_eq!(phases(&Exchange { outcome, ..resolved.clone() })[..4], want, "{stage:?}");
         }
+    }
+
+    #[test]
+    fn the_status_is_read_off_the_head() {
+        let status = |text: &str| {
+            let response = Some(Head { at: millis(110), text: Arc::from(text) });
+            let answered = Exchange { response, ..exchange(120) };
+            let (status, reason) = answered.status();
+            (status, reason.to_owned())
+        };
+        assert_eq!(status("\r\nHTTP/1.1 404 Not  Found\r\n\r\n"), (404, "Not  Found".to_owned()));
+        assert_eq!(status("HTTP/1.0 200\r\n\r\n"), (200, String::new()));
+        assert_eq!(exchange(120).status(), (0, ""));
     }
 
     /// Events that come out of order, or durations that a clock made too long.

@@ -16,7 +16,7 @@ use crate::error::ErrorKind;
 use crate::ext::har::exchange::Exchange;
 use crate::observe::{Event, Observer};
 
-/// Exchanges that are kept: some 20 MB of them as browsers make them.
+/// Exchanges that are kept: with heads of half a kilobyte each they are about 15 MB.
 const EXCHANGES_MAX: usize = 10_000;
 
 /// All that is kept of heads and URLs together: a server may send heads of 64 KiB each.
@@ -29,8 +29,8 @@ const TEXT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// oldest calls make room for new ones. An exchange is one request head and its response, so each redirect and
 /// each retry counts. One that is still under way is there as far as it has come.
 ///
-/// To record is a short lock and a copy of the head for each event; [`har`](Recorder::har) and
-/// [`waterfall`](Recorder::waterfall) copy the recording first, so that requests do not wait for them.
+/// To record is a short lock for each event, and a copy of each head. [`har`](Recorder::har) and
+/// [`waterfall`](Recorder::waterfall) work on a copy of the recording, and requests wait only while that is made.
 ///
 /// ```
 /// use longwire::Client;
@@ -80,7 +80,8 @@ impl Recorder {
     ///
     /// The entries are in the order in which they began. What the document has and has not:
     ///
-    /// * URLs with their query, as tools need it. **A secret in a query is in the document.** Userinfo is not.
+    /// * URLs with their query, as tools need it, that of a `Location` too. **A secret in a query is in the
+    ///   document.** Userinfo is not.
     /// * Fields as observers see them: the values of `Authorization`, `Cookie`, `Set-Cookie` and the like
     ///   are `***` (see [`Event`]). `cookies` is empty for the same reason. `headersSize` is -1 where
     ///   something was hidden.
@@ -90,8 +91,8 @@ impl Recorder {
     ///   [`Event::connection`].
     /// * `timings` in milliseconds, to the microsecond. `connect` has `ssl` in it. `blocked` is what comes
     ///   before the request and is neither: the wait for a place in the pool, or until a retry.
-    /// * The response of an exchange that failed has the error as `_error`, and the status 0 if no head came. One whose
-    ///   response was left unread, or that is still under way, says so in its `comment`.
+    /// * The response of an exchange that failed has the error as `_error`, and the status 0 if no head came.
+    ///   What was left unread, or is still under way, says so in its `comment`.
     pub fn har(&self) -> String {
         document::write(&self.snapshot())
     }

@@ -10,7 +10,6 @@ use std::ops::Range;
 
 use url::{Position, Url};
 
-use crate::ext::har::document::status_and_reason;
 use crate::ext::har::exchange::{Exchange, Link, Outcome, Phase, micros};
 use crate::observe::ConnectionId;
 
@@ -79,7 +78,7 @@ pub(super) fn draw(exchanges: &[Exchange]) -> String {
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" style="max-width:100%;height:auto" role="img" aria-label="HTTP exchanges over time, by connection" font-family="{SANS}" font-size="12">"#
     ));
     svg.line(format_args!(r#"<rect width="{WIDTH}" height="{height}" fill="{PAGE}"/>"#));
-    let title = title(exchanges.len(), shown, &scale);
+    let title = title(exchanges.len(), shown, &cards, &scale);
     svg.text(16.0, 27, r#"font-size="15" font-weight="600""#, INK, &title);
     draw_legend(&mut svg);
     for card in &cards {
@@ -98,15 +97,14 @@ pub(super) fn draw(exchanges: &[Exchange]) -> String {
     svg.0
 }
 
-fn title(all: usize, shown: &[Exchange], scale: &Scale) -> String {
-    let connections: std::collections::BTreeSet<_> =
-        shown.iter().filter_map(|exchange| exchange.link.connection()).collect();
+fn title(all: usize, shown: &[Exchange], cards: &[Card<'_>], scale: &Scale) -> String {
+    let connections = cards.iter().filter(|card| card.connection.is_some()).count();
     let failed = shown.iter().filter(|exchange| matches!(exchange.outcome, Outcome::Failed { .. })).count();
     let mut title = count(shown.len(), "exchange");
     if shown.len() < all {
         title = format!("The last {title} of {all}");
     }
-    title += &format!(" on {}", count(connections.len(), "connection"));
+    title += &format!(" on {}", count(connections, "connection"));
     if !shown.is_empty() {
         title += &format!(" in {}", Time(scale.length));
     }
@@ -237,32 +235,29 @@ impl Card<'_> {
     }
 
     fn draw_head(&self, svg: &mut Svg) {
-        let y = self.top + 18;
-        let name = match self.connection {
-            Some(connection) => format!("connection {connection}"),
-            None => "no connection".to_owned(),
+        let (name, details) = match (self.connection, self.exchanges.first()) {
+            (Some(connection), Some(first)) => (format!("connection {connection}"), self.details(first)),
+            _ => ("no connection".to_owned(), String::new()),
         };
-        let name = escaped(&name);
-        let mut details = String::new();
-        if let (Some(_), Some(first)) = (self.connection, self.exchanges.first()) {
-            details = origin(&first.url).to_owned();
-            let peer = first.peer.map(|peer| peer.to_string()).unwrap_or_default();
-            if !details.ends_with(&peer) {
-                details += &format!(" at {peer}");
-            }
-            details += match self.exchanges.iter().filter(|exchange| matches!(exchange.link, Link::Reused(..))).count()
-            {
-                0 => ", not reused".to_owned(),
-                1 => ", reused once".to_owned(),
-                times => format!(", reused {times} times"),
-            }
-            .as_str();
-        }
         svg.line(format_args!(
-            r#"<text x="22" y="{y}" fill="{MUTED}"><tspan fill="{}" font-weight="600">{name}</tspan> <tspan dx="6">{}</tspan></text>"#,
+            r#"<text x="22" y="{}" fill="{MUTED}"><tspan fill="{}" font-weight="600">{name}</tspan> <tspan dx="6">{}</tspan></text>"#,
+            self.top + 18,
             self.colour,
             escaped(&details)
         ));
+    }
+
+    /// Where the connection leads, and how often it was reused.
+    fn details(&self, first: &Exchange) -> String {
+        let mut details = origin(&first.url).to_owned();
+        if let Some(peer) = first.peer.map(|peer| peer.to_string()).filter(|peer| !details.ends_with(peer)) {
+            details += &format!(" at {peer}");
+        }
+        match self.exchanges.iter().filter(|exchange| matches!(exchange.link, Link::Reused(..))).count() {
+            0 => details + ", not reused",
+            1 => details + ", reused once",
+            times => details + &format!(", reused {times} times"),
+        }
     }
 
     /// The line that the marks are on, and the steps from each bar to the next: between them it was idle.
@@ -292,7 +287,7 @@ impl Card<'_> {
         let label = shortened(&format!("{} {place}{more}", exchange.method), LABEL_CHARS_MAX);
         let mono = format!(r#"font-family="{MONO}""#);
         svg.text(f64::from(LABEL), y + 4, &mono, INK, &label);
-        let (status, _) = status_and_reason(exchange);
+        let (status, _) = exchange.status();
         let has_failed = matches!(exchange.outcome, Outcome::Failed { .. });
         let (text, colour) = match status {
             0 if has_failed => ("error".to_owned(), RED),
@@ -363,16 +358,19 @@ fn draw_note(svg: &mut Svg, bar: &Span, y: u32, note: &str, colour: &str) {
 
 /// The text of an error without what the row says already: which request it was, and to whom.
 fn without_request<'w>(what: &'w str, exchange: &Exchange) -> &'w str {
-    let peer = exchange.peer.map(|peer| peer.to_string()).unwrap_or_default();
+    let is_request = |text: &str| {
+        let peer = exchange.peer.map(|peer| peer.to_string());
+        text.starts_with(&exchange.method) || peer.is_some_and(|peer| text.starts_with(&peer))
+    };
     match what.rsplit_once(" (") {
-        Some((before, request)) if request.starts_with(&exchange.method) || request.starts_with(&peer) => before,
+        Some((before, request)) if is_request(request) => before,
         _ => what,
     }
 }
 
 /// What is shown of a row that is pointed at.
 fn tooltip(exchange: &Exchange) -> Vec<String> {
-    let (status, reason) = status_and_reason(exchange);
+    let (status, reason) = exchange.status();
     let mut lines = vec![format!("{} {}", exchange.method, without_query(&exchange.url))];
     match &exchange.outcome {
         Outcome::Failed { what, .. } => lines.push(what.clone()),
