@@ -282,6 +282,19 @@ mod ext;
 #[doc(hidden)]
 pub mod fuzzing;
 
+/// Recordings of what a client does: HTTP Archives (HAR 1.2), and waterfalls.
+///
+/// A [`Recorder`](har::Recorder) is an [`Observer`]. It writes a document that browsers' developer tools and
+/// many other programs import, and draws a picture. This one is by `examples/waterfall.rs`: a redirect from http
+/// to https, a connection that is used again and again, a second one beside it, a request that waits for one of
+/// the two and one that is sent again, a body that is cut, a port where nobody listens. Each row tells more when
+/// it is pointed at.
+///
+#[doc = include_str!("ext/har/waterfall.svg")]
+pub mod har {
+    pub use crate::ext::har::Recorder;
+}
+
 /// Forms with files: `multipart/form-data` (RFC 7578).
 pub mod multipart {
     pub use crate::ext::multipart::{Form, Part};

@@ -22,6 +22,8 @@ mod login;
 mod output;
 #[path = "get/process.rs"]
 mod process;
+#[path = "get/recording.rs"]
+mod recording;
 #[path = "get/requests.rs"]
 mod requests;
 #[cfg(feature = "__rustls")]

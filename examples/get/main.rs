@@ -7,6 +7,7 @@
 //! cargo run --example get -- -sSL -o /dev/null -w '%{http_code} in %{time_total} s\n' http://example.com/
 //! tar c src | cargo run --example get -- -T - http://localhost:8080/src.tar
 //! cargo run --example get -- -F name=value -F photo=@cat.jpg http://localhost:8080/form
+//! cargo run --example get -- -L --har session.har --waterfall session.svg http://example.com/
 //! cargo run --features tls --example get -- https://example.com/
 //! ```
 //!
@@ -18,7 +19,7 @@
 //! | `request.rs` | `RequestBuilder` | builds a request from what the command line says |
 //! | `data.rs` | `SendBody` | a body that is bytes, a file, a stream of unknown length, or a chain of these |
 //! | `form.rs` | `multipart::Form` | a form with files |
-//! | `session.rs` | `ClientBuilder`, `CookieStore` | cookies, proxies, names, TLS, redirects; one client for all URLs, which keeps connections |
+//! | `session.rs` | `ClientBuilder`, `CookieStore`, `Recorder` | cookies, proxies, names, TLS, redirects, recordings; one client for all URLs, which keeps connections |
 //! | `login.rs` | `basic_auth`, `digest_auth` | how a user logs in |
 //! | `trace.rs` | `Observer` | what goes over the wire and what becomes of each connection |
 //! | `write_out.rs` | `Timings`, `ConnectionInfo` | what a transfer was like |
@@ -113,8 +114,9 @@ fn run(options: &Options) -> Result<u8, Failure> {
             write_out::write_out(format, &report);
         }
     }
+    let saved = session.save_recording(options);
     session.save_cookies(options)?;
-    Ok(status)
+    saved.map(|()| status)
 }
 
 /// One request and its response, to the last byte.

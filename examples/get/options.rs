@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) show_error: bool,
     pub(crate) verbose: bool,
     pub(crate) write_out: Option<String>,
+    pub(crate) har: Option<String>,
+    pub(crate) waterfall: Option<String>,
 }
 
 /// How `-u` is proven to the server.
@@ -180,6 +182,7 @@ const ROWS: &[Row] = &[
     ),
     flag("-G, --get", "put the data into the URL's query, and send GET", |o| o.data_in_query = true),
     flag("-g, --globoff", "", |_| {}), // brackets and braces in URLs mean nothing here
+    text("--har", "FILE", "write what was sent and received to FILE (HAR 1.2), without bodies", |o, v| o.har = Some(v)),
     checked(
         "-H, --header",
         "FIELD",
@@ -227,6 +230,7 @@ const ROWS: &[Row] = &[
         });
     }),
     flag("-v, --verbose", "print what goes over the wire, on standard error", |o| o.verbose = true),
+    text("--waterfall", "FILE", "draw what took how long, by connection, to FILE (SVG)", |o, v| o.waterfall = Some(v)),
     checked("-w, --write-out", "FORMAT", "print this after each transfer; @FILE reads it from a file", |o, v| {
         data::text_or_file(v).map(|format| o.write_out = Some(format))
     }),

@@ -4,11 +4,12 @@
 //! differs between requests is in `request.rs`.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use longwire::har::Recorder;
 use longwire::transport::Query;
 use longwire::{Client, ClientBuilder, CookieStore, Error, ErrorKind, Event, Hop, Proxy};
 
@@ -27,12 +28,18 @@ pub(crate) struct Session {
     redirect_heads: Arc<Mutex<Vec<u8>>>,
     /// Where `-b` or `-c` asks for cookies.
     cookies: Option<CookieStore>,
+    /// Where `--har` or `--waterfall` asks for it.
+    recorder: Option<Recorder>,
 }
 
 impl Session {
     pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
         let (connects, redirect_heads) = (Arc::default(), Arc::default());
+        let recorder = (options.har.is_some() || options.waterfall.is_some()).then(Recorder::new);
         let mut builder = watched(Client::builder(), options, &connects);
+        if let Some(recorder) = &recorder {
+            builder = builder.observer(recorder.clone()); // a clone is the same recording
+        }
         builder = redirecting(builder, options, &redirect_heads);
         builder = connecting(builder, options)?;
         // Without --compressed the body is printed as it comes.
@@ -47,7 +54,7 @@ impl Session {
         if let Some(cookies) = &cookies {
             builder = builder.cookie_jar(cookies.clone()); // a clone is the same jar
         }
-        Ok(Self { client: builder.try_build()?, connects, redirect_heads, cookies })
+        Ok(Self { client: builder.try_build()?, connects, redirect_heads, cookies, recorder })
     }
 
     /// Writes the cookies to the file of `-c`. What is no regular file (`/dev/stdout`, a link) is written as it is.
@@ -61,6 +68,18 @@ impl Session {
             _ => replace(path, cookies),
         };
         written.map_err(|error| Failure::Output(path.clone(), error))
+    }
+
+    /// Writes what was recorded to the files of `--har` and `--waterfall`.
+    pub(crate) fn save_recording(&self, options: &Options) -> Result<(), Failure> {
+        let Some(recorder) = &self.recorder else { return Ok(()) };
+        if let Some(path) = &options.har {
+            save(path, &recorder.har())?;
+        }
+        if let Some(path) = &options.waterfall {
+            save(path, &recorder.waterfall())?;
+        }
+        Ok(())
     }
 
     /// Begins to count anew, for the next transfer.
@@ -82,6 +101,15 @@ impl Session {
     fn lock_redirect_heads(&self) -> MutexGuard<'_, Vec<u8>> {
         self.redirect_heads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes a text to this file, or to standard output.
+fn save(path: &str, text: &str) -> Result<(), Failure> {
+    let written = match path {
+        "-" => io::stdout().write_all(text.as_bytes()),
+        _ => fs::write(path, text),
+    };
+    written.map_err(|error| Failure::Output(path.to_owned(), error))
 }
 
 /// Observers add up.

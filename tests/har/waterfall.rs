@@ -1,0 +1,151 @@
+//! The picture: well-formed, a row for each exchange, and the marks that tell reuse.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use longwire::har::Recorder;
+
+use crate::support::peer::{Peer, ok};
+use crate::support::script::{Script, connection, raw, reply};
+use crate::support::uncoded;
+use crate::xml::{Element, elements};
+use crate::{HOST, get, recorded};
+
+/// The texts with this in them.
+fn texts<'e>(elements: &'e [Element], part: &str) -> Vec<&'e str> {
+    elements.iter().filter(|element| element.name == "text" && element.text.contains(part)).map(|e| &*e.text).collect()
+}
+
+/// Rings (connections that were opened) and dots (that were reused), but for those of the legend.
+fn marks(elements: &[Element]) -> (usize, usize) {
+    let circles = elements.iter().filter(|element| element.name == "circle");
+    let (rings, dots): (Vec<&Element>, Vec<&Element>) =
+        circles.partition(|mark| mark.attribute("fill") == Some("#ffffff"));
+    (rings.len() - 1, dots.len() - 1)
+}
+
+#[test]
+fn reuse_is_drawn_as_a_mark_and_told_of_each_connection() {
+    let script = Script::new().on("GET /a", reply(302).header("Location", "/b")).on_call("*", |seen| {
+        reply(200).header("Connection", if seen.target() == "/c" { "close" } else { "keep-alive" }).body("x")
+    });
+    let (client, recorder) = recorded(&script);
+    for path in ["/a", "/c", "/d"] {
+        get(&client, path);
+    }
+    let found = elements(&recorder.waterfall());
+    assert_eq!(marks(&found), (2, 2));
+    assert_eq!(texts(&found, "4 exchanges on 2 connections in ").len(), 1);
+    let rows: Vec<&str> = texts(&found, "GET /");
+    assert_eq!(rows, ["GET /a", "GET /b", "GET /c", "GET /d"]);
+    assert_eq!(texts(&found, "302"), ["302"]);
+    let cards: Vec<&Element> =
+        found.iter().filter(|element| element.name == "tspan" && element.text.contains("reused")).collect();
+    assert!(cards[0].text.contains("http://memory.test, reused 2 times"), "{:?}", cards[0]);
+    assert!(cards[1].text.contains("not reused"), "{:?}", cards[1]);
+    let tooltips: Vec<&Element> = found.iter().filter(|element| element.name == "title").collect();
+    assert_eq!(tooltips.len(), 4);
+    assert!(tooltips[1].text.starts_with("GET http://memory.test/b\n200 OK\non connection "), "{:?}", tooltips[1]);
+    assert!(
+        tooltips[1].text.contains(", its exchange 2\n") && tooltips[1].text.contains("\nwait "),
+        "{:?}",
+        tooltips[1]
+    );
+}
+
+#[test]
+fn the_same_recording_is_the_same_picture() {
+    let (client, recorder) = recorded(&Script::answering(reply(200).body("x")));
+    get(&client, "/");
+    let _open = client.get(format!("{HOST}/open")).send().expect("a response");
+    let picture = recorder.waterfall();
+    assert_eq!(recorder.waterfall(), picture);
+    assert!(picture.contains("under way"), "{picture}");
+}
+
+#[test]
+fn failures_are_told_beside_their_bars() {
+    let script = Script::new()
+        .connection(connection().exchange(raw("").close()))
+        .connection(connection().exchange(reply(200).body("hello").cut(40).close()))
+        .connection(connection().exchange(raw("HTTP/1.1 503 Away\r\nContent-Length: 9\r\n\r\n")));
+    let (client, recorder) = recorded(&script);
+    let none = client.get(format!("{HOST}/none")).send().expect_err("no response");
+    let cut = client.get(format!("{HOST}/cut")).send().expect("a response").text().expect_err("it is cut");
+    drop(client.get(format!("{HOST}/left")).send().expect("a response"));
+    client.get(format!("{HOST}/refused")).send().expect_err("no connection is left");
+    let found = elements(&recorder.waterfall());
+    assert_eq!(texts(&found, "4 exchanges on 3 connections").len(), 1);
+    assert_eq!(texts(&found, ", 3 failed").len(), 1);
+    assert_eq!((texts(&found, "error").len(), texts(&found, "503").len()), (2, 1));
+    assert_eq!(texts(&found, "left unread").len(), 1);
+    // As much of the error as there is room for, and all of it to whom points at the row.
+    let is_note = |element: &&Element| element.attribute("font-size") == Some("11") && element.text.contains(", ");
+    let notes: Vec<&Element> = found.iter().filter(is_note).collect();
+    assert_eq!(notes.len(), 4, "{notes:?}");
+    assert!(notes.iter().all(|note| !note.text.contains(HOST)), "{notes:?}");
+    for error in [none, cut] {
+        let error = error.to_string();
+        assert!(found.iter().any(|element| element.name == "title" && element.text.contains(&error)), "{error}");
+    }
+    assert!(found.iter().any(|element| element.name == "tspan" && element.text == "no connection"));
+}
+
+#[test]
+fn what_means_something_to_xml_is_escaped() {
+    let odd = raw("HTTP/1.1 200 <b>\"&']]>\r\nContent-Length: 0\r\n\r\n");
+    let script = Script::new().on("*", odd);
+    let (client, recorder) = recorded(&script);
+    client
+        .request(longwire::Method::new("A&B'").expect("a token"), format!("{HOST}/<a>&\"'b\"?c=<d>"))
+        .send()
+        .expect("a response");
+    let found = elements(&recorder.waterfall());
+    assert_eq!(texts(&found, "A&B' /%3Ca%3E&%22'b%22?\u{2026}").len(), 1, "{found:#?}");
+    let tooltip = found.iter().find(|element| element.name == "title").expect("a tooltip");
+    assert!(tooltip.text.contains("200 <b>\"&']]>"), "{tooltip:?}");
+}
+
+#[test]
+fn a_long_path_is_cut() {
+    let (client, recorder) = recorded(&Script::answering(reply(200).body("x")));
+    get(&client, &format!("/{}", "a".repeat(5_000)));
+    let found = elements(&recorder.waterfall());
+    let [label] = texts(&found, "GET /")[..] else { panic!("one row") };
+    assert!(label.chars().count() < 50 && label.ends_with('\u{2026}'), "{label}");
+}
+
+#[test]
+fn an_empty_recording_is_a_picture_too() {
+    let found = elements(&Recorder::new().waterfall());
+    assert_eq!(found[0].name, "svg");
+    assert_eq!(texts(&found, "0 exchanges on 0 connections"), ["0 exchanges on 0 connections"]);
+}
+
+/// So it may stand in Markdown, or in a page with others.
+#[test]
+fn a_picture_has_no_blank_line_no_script_and_no_name() {
+    let (client, recorder) = recorded(&Script::answering(reply(200).body("x")));
+    get(&client, "/");
+    let picture = recorder.waterfall();
+    assert!(picture.lines().all(|line| !line.trim().is_empty()));
+    for element in elements(&picture) {
+        assert!(!["script", "style", "image", "foreignObject", "use"].contains(&&*element.name), "{element:?}");
+        assert!(["id", "class", "href", "onload"].iter().all(|name| element.attribute(name).is_none()), "{element:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs python3: run with --include-ignored"]
+fn another_reader_of_xml_takes_the_picture() {
+    let peer = Peer::answering(ok("x"));
+    let recorder = Recorder::new();
+    let client = uncoded().observer(recorder.clone()).no_proxy().build();
+    client.get(peer.url("/?<a>&b")).send().expect("a response").text().expect("a body");
+    let script = "import sys, xml.etree.ElementTree as tree\nprint(tree.parse(sys.stdin).getroot().tag)";
+    let mut python = Command::new("python3");
+    let mut child = python.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
+    child.stdin.take().expect("a pipe").write_all(recorder.waterfall().as_bytes()).expect("python3 reads");
+    let output = child.wait_with_output().expect("python3 runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "{http://www.w3.org/2000/svg}svg", "{output:?}");
+}
