@@ -27,10 +27,10 @@ use std::thread;
 
 use demands::{entries, field};
 use longwire::har::Recorder;
+use longwire::script::{Script, connection, raw, reply};
 use longwire::{Client, Event, Observer, SendBody};
 use serde_json::{Value, json};
 use support::peer::{Peer, ok};
-use support::script::{Script, connection, raw, reply};
 use support::uncoded;
 
 const HOST: &str = "http://memory.test";
@@ -77,7 +77,7 @@ fn a_get_is_an_entry_with_what_was_sent_and_received() {
         request["headers"].as_array().expect("fields").iter().map(|field| &field["name"]).collect();
     assert_eq!(names, ["Host", "User-Agent", "Accept", "X-Own"]);
     assert_eq!((field(request, "Host"), field(request, "X-Own")), (Some("memory.test"), Some("mine")));
-    assert_eq!(request["headersSize"], script.seen()[0].head().len());
+    assert_eq!(request["headersSize"], script.seen()[0].raw_head().len());
     assert_eq!(request["bodySize"], 0);
 
     let response = &entry["response"];
@@ -181,7 +181,7 @@ fn exchanges_on_one_connection_have_its_number_and_only_the_first_connects() {
 #[test]
 fn the_calls_of_two_threads_are_kept_apart() {
     const CALLS: usize = 20;
-    let script = Script::new().on_call("*", |seen| match seen.target() {
+    let script = Script::new().on_with("*", |seen| match seen.target() {
         target if target.starts_with("/moved") => reply(302).header("Location", target.replace("moved", "new")),
         target => reply(200).header("X-Target", target).body(target.to_owned()),
     });
@@ -218,7 +218,7 @@ fn sizes_are_those_on_the_wire_or_unknown() {
         .on("HEAD /", raw("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"))
         .on("GET /204", raw("HTTP/1.1 204 No Content\r\n\r\n"))
         .on("GET /coded", reply(200).header("Content-Encoding", "br").body("1234"))
-        .on("GET /cookie", reply(200).header("Set-Cookie", "a=b").body("1234"));
+        .on("/cookie", reply(200).header("Set-Cookie", "a=b").body("1234"));
     let (client, recorder) = recorded(&script);
     let chunked = client.post(format!("{HOST}/chunked")).body(SendBody::reader(&b"12345"[..]));
     chunked.send().expect("a response").text().expect("a body");
@@ -232,7 +232,7 @@ fn sizes_are_those_on_the_wire_or_unknown() {
     let entries = entries(&recorder);
     let of = |path: &str| entries.iter().find(|entry| entry["request"]["url"] == format!("{HOST}{path}")).expect(path);
     let seen = script.seen();
-    let head = |number: usize| json!(seen[number].head().len());
+    let head = |number: usize| json!(seen[number].raw_head().len());
     let chunked = of("/chunked");
     assert_eq!(
         (&chunked["request"]["headersSize"], &chunked["request"]["bodySize"]),

@@ -26,6 +26,7 @@ impl Observer for Trace {
             Event::RequestHead { text, .. } => note_head('>', text),
             Event::InterimHead { text, .. } | Event::ResponseHead { text, .. } => note_head('<', text),
             Event::Redirect { status, to, .. } => note!("* {status}: on to {to}"),
+            Event::Retry { error, wait, .. } if wait.is_zero() => note!("* Once more: {error}"),
             Event::Retry { error, wait, .. } => note!("* Once more in {:.1} s: {error}", wait.as_secs_f64()),
             Event::Kept { .. } => note!("* connection kept"),
             Event::Closed { reason, .. } => note!("* connection closed: {reason}"),

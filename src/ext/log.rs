@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use log::Level;
 use url::{Position, Url};
@@ -105,7 +106,8 @@ impl fmt::Display for Line<'_> {
             Event::Redirect { status, from, to, .. } => {
                 write!(f, "redirected by {status} from {} to {}", without_query(from), without_query(to))
             }
-            Event::Retry { error, wait, .. } => write!(f, "sent again after {wait:?}: {error}"),
+            Event::Retry { error, wait: Duration::ZERO, .. } => write!(f, "sent again: {error}"),
+            Event::Retry { error, wait, .. } => write!(f, "sent again in {wait:?}: {error}"),
             Event::BodyEnded { bytes, end, .. } => write!(f, "body ended after {bytes} bytes ({end:?})"),
             Event::Failed { error, .. } => write!(f, "failed: {error}"),
             Event::Kept { peer, .. } => write!(f, "kept {}", Peer(peer)),

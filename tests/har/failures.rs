@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::demands::entries;
 use crate::support::peer::{Peer, Refusing};
-use crate::support::script::{Script, raw, reply};
 use crate::support::uncoded;
 use crate::{HOST, lines, recorded};
+use longwire::script::{Script, raw, reply};
 
 fn only(recorder: &Recorder) -> Value {
     let mut entries = entries(recorder);
@@ -90,7 +90,7 @@ fn a_second_hop_without_a_name_has_its_own_url_and_method() {
 
 #[test]
 fn a_body_that_is_cut_is_an_entry_with_its_status_and_the_error() {
-    for fault in [reply(200).body("hello").cut(40).close(), reply(200).body("hello").cut(40).reset()] {
+    for fault in [reply(200).body("hello").cut_after(40), reply(200).body("hello").reset_after(40)] {
         let (client, recorder) = recorded(&Script::answering(fault));
         let error = client.get(format!("{HOST}/")).send().expect("a response").text().expect_err("it is cut");
         let entry = only(&recorder);

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use longwire::har::Recorder;
 
 use crate::support::peer::{Peer, ok};
-use crate::support::script::{Script, connection, raw, reply};
 use crate::support::uncoded;
 use crate::xml::{Element, elements};
 use crate::{HOST, get, recorded};
+use longwire::script::{Script, connection, raw, reply};
 
 /// The texts with this in them.
 fn texts<'e>(elements: &'e [Element], part: &str) -> Vec<&'e str> {
@@ -26,7 +26,7 @@ fn marks(elements: &[Element]) -> (usize, usize) {
 
 #[test]
 fn reuse_is_drawn_as_a_mark_and_told_of_each_connection() {
-    let script = Script::new().on("GET /a", reply(302).header("Location", "/b")).on_call("*", |seen| {
+    let script = Script::new().on("GET /a", reply(302).header("Location", "/b")).on_with("*", |seen| {
         reply(200).header("Connection", if seen.target() == "/c" { "close" } else { "keep-alive" }).body("x")
     });
     let (client, recorder) = recorded(&script);
@@ -67,7 +67,7 @@ fn the_same_recording_is_the_same_picture() {
 fn failures_are_told_beside_their_bars() {
     let script = Script::new()
         .connection(connection().exchange(raw("").close()))
-        .connection(connection().exchange(reply(200).body("hello").cut(40).close()))
+        .connection(connection().exchange(reply(200).body("hello").cut_after(40)))
         .connection(connection().exchange(raw("HTTP/1.1 503 Away\r\nContent-Length: 9\r\n\r\n")));
     let (client, recorder) = recorded(&script);
     let none = client.get(format!("{HOST}/none")).send().expect_err("no response");
