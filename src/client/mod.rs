@@ -21,7 +21,7 @@ mod upload;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -120,6 +120,11 @@ impl Client {
     /// The first setting that is invalid.
     fn check_settings(&self) -> Result<()> {
         self.0.settings.deferred_error.clone().map_or(Ok(()), Err)
+    }
+
+    /// The total timeout of a request that sets none for itself.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.0.settings.timeout
     }
 
     pub(crate) fn assemble(settings: Settings, dialer: Dialer, pool: Pool) -> Client {

@@ -3,6 +3,7 @@
 //! A file here may add methods to the types below it, but none of their fields. The modules are private:
 //! some are called as the crates that they are about.
 
+pub(crate) mod download;
 #[cfg(feature = "http")]
 mod http_types;
 #[cfg(feature = "json")]
