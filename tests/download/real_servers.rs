@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use longwire::{Client, Download, ErrorKind, Method, Request};
@@ -47,15 +48,15 @@ const BYTES: usize = 4 << 20;
 /// A server with a large file that has not changed for an hour, behind a relay.
 fn start(kind: Kind, cuts_max: usize) -> (Server, Relay) {
     let server = Server::start(kind, Setup { large_bytes: BYTES, ..Setup::default() });
-    age(&server);
+    age(&server.www().join("large.bin"), 3600);
     let relay = Relay::start(server.addr(), cuts_max);
     (server, relay)
 }
 
-/// Its date would be no validator yet, and a tag that is made of it a weak one.
-fn age(server: &Server) {
-    let file = File::options().write(true).open(server.www().join("large.bin")).expect("the file");
-    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).expect("another date");
+/// Makes a file older. The date of a new one is no validator yet, and Apache's tag a weak one.
+fn age(file: &Path, seconds: u64) {
+    let file = File::options().write(true).open(file).expect("the file");
+    file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).expect("another date");
 }
 
 fn begin(relay: &Relay) -> Download {
@@ -77,20 +78,20 @@ fn a_file_comes_whole_through_every_cut(kind: Kind) {
 
 fn a_file_that_is_replaced_meanwhile_is_never_mixed(kind: Kind) {
     let newer: Vec<u8> = pattern(BYTES).into_iter().map(|byte| !byte).collect();
-    let replace = |server: &Server, bytes: &[u8]| {
+    let replace = |server: &Server, bytes: &[u8], age_seconds| {
         fs::write(server.www().join("new"), bytes).expect("a file");
+        age(&server.www().join("new"), age_seconds);
         fs::rename(server.www().join("new"), server.www().join("large.bin")).expect("in its place");
     };
     let (server, relay) = start(kind, usize::MAX);
     let mut download = begin(&relay);
     assert_eq!(download.read(&mut [0; 100]).expect("the beginning"), 100);
-    replace(&server, &newer);
+    replace(&server, &newer, 1800);
     assert_eq!(read(&mut download).expect_err("it has changed").kind(), ErrorKind::Changed);
 
     let folder = Folder::new();
     let mut download = begin(&relay);
-    replace(&server, &pattern(BYTES));
-    age(&server);
+    replace(&server, &pattern(BYTES), 900);
     download.save_to(folder.path("large.bin")).expect("all of the other");
     assert!(content(&folder.path("large.bin")) == pattern(BYTES));
 }

@@ -64,10 +64,13 @@ impl Version {
     /// Compares what a later response says; what it leaves out does not count, but for the coding. `Err` says
     /// what is another one.
     pub(super) fn check(&self, headers: &Headers) -> Result<(), String> {
-        for (name, ours) in [("ETag", &self.etag), ("Last-Modified", &self.last_modified)] {
-            let theirs = only(headers, name);
-            if let (Some(ours), Some(theirs)) = (ours, theirs) {
-                if ours != theirs {
+        let fields = [
+            ("ETag", &self.etag, same_tag as fn(&[u8], &[u8]) -> bool),
+            ("Last-Modified", &self.last_modified, <[u8]>::eq),
+        ];
+        for (name, ours, is_same) in fields {
+            if let (Some(ours), Some(theirs)) = (ours, only(headers, name)) {
+                if !is_same(ours, theirs) {
                     return Err(format!("{name} was {}, and is {} now", shown(ours), shown(theirs)));
                 }
             }
@@ -103,6 +106,15 @@ fn is_strong(etag: &[u8]) -> bool {
     }
 }
 
+/// Compares entity tags (RFC 9110 §8.8.3.2): a strong one is the same to the byte; a weak one, which proves
+/// nothing either way, may have become strong since, as Apache's do within a second.
+fn same_tag(ours: &[u8], theirs: &[u8]) -> bool {
+    match ours.strip_prefix(b"W/") {
+        None => ours == theirs,
+        Some(ours) => ours == theirs.strip_prefix(b"W/").unwrap_or(theirs),
+    }
+}
+
 /// Returns whether its `Last-Modified` is a strong validator.
 fn is_older(response: &Response) -> bool {
     let age = response.date().zip(response.last_modified()).map(|(date, modified)| date.duration_since(modified));
@@ -129,6 +141,14 @@ mod tests {
         for other in ["W/\"a\"", "w/\"a\"", "a", "\"a", "a\"", "\"", "", "\"a\"b\"", "\"a b\"", "\"a\", \"b\""] {
             assert!(!is_strong(other.as_bytes()), "{other}");
         }
+    }
+
+    #[test]
+    fn a_weak_tag_may_become_strong_and_a_strong_one_stays() {
+        let same = [("\"a\"", "\"a\""), ("W/\"a\"", "W/\"a\""), ("W/\"a\"", "\"a\"")];
+        assert!(same.iter().all(|(ours, theirs)| same_tag(ours.as_bytes(), theirs.as_bytes())));
+        let other = [("\"a\"", "W/\"a\""), ("\"a\"", "\"b\""), ("W/\"a\"", "W/\"b\""), ("W/\"a\"", "\"b\"")];
+        assert!(!other.iter().any(|(ours, theirs)| same_tag(ours.as_bytes(), theirs.as_bytes())));
     }
 
     #[test]
