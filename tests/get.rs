@@ -24,6 +24,8 @@ mod output;
 mod process;
 #[path = "get/requests.rs"]
 mod requests;
+#[path = "get/resume.rs"]
+mod resume;
 #[cfg(feature = "__rustls")]
 #[path = "get/secure.rs"]
 mod secure;

@@ -310,3 +310,31 @@ fn field(line: &[u8]) -> Option<(String, Vec<u8>)> {
     }
     Some((String::from_utf8(name.to_ascii_lowercase()).ok()?, trim(value).to_vec()))
 }
+
+/// The first and the last byte that a Content-Range tells of, if it does, and the length of the whole.
+pub(crate) fn content_range(value: &[u8]) -> Option<(Option<(u64, u64)>, Option<u64>)> {
+    let text = std::str::from_utf8(value).ok()?.trim_matches(|c: char| c.is_ascii_whitespace());
+    let number = |text: &str| {
+        let number: u128 = text.parse().ok().filter(|_| text.chars().all(|c| c.is_ascii_digit()))?;
+        u64::try_from(number).ok()
+    };
+    let words: Vec<&str> = text.split(' ').collect();
+    let ["bytes", range] = [&*words.first()?.to_lowercase(), words.get(1)?] else { return None };
+    let parts: Vec<&str> = range.split('/').collect();
+    if words.len() != 2 || parts.len() != 2 {
+        return None;
+    }
+    if parts[0] == "*" {
+        return Some((None, Some(number(parts[1])?)));
+    }
+    let positions: Vec<&str> = parts[0].split('-').collect();
+    let [first, last] = positions[..] else { return None };
+    let (first, last) = (number(first)?, number(last)?);
+    match parts[1] {
+        "*" if first <= last && last < u64::MAX => Some((Some((first, last)), None)),
+        length => {
+            let length = number(length)?;
+            (first <= last && last < length).then_some((Some((first, last)), Some(length)))
+        }
+    }
+}
