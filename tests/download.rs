@@ -10,12 +10,14 @@
 
 #[path = "download/failures.rs"]
 mod failures;
+#[cfg(unix)]
 #[path = "download/real_servers.rs"]
 mod real_servers;
 #[path = "download/relay.rs"]
 mod relay;
 #[path = "download/save.rs"]
 mod save;
+#[cfg(unix)]
 #[allow(dead_code, unused_imports, unused_macros)] // three of its servers, and a part of what they serve
 #[path = "support/servers.rs"]
 mod servers;

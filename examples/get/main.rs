@@ -185,7 +185,7 @@ fn download(
     };
     progress.finish();
     report.bytes = download.position();
-    report.answer = Some(Answer::Download(download));
+    report.answer = Some(Answer::Download(Box::new(download)));
     tell(options, report, is_watched);
     outcome
 }

@@ -32,7 +32,7 @@ pub(crate) struct Report<'o> {
 /// What knows the head of the response.
 pub(crate) enum Answer {
     Response(ResponseHead),
-    Download(Download),
+    Download(Box<Download>),
 }
 
 impl<'o> Report<'o> {

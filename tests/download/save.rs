@@ -56,8 +56,8 @@ fn a_later_download_goes_on_only_with_a_part_of_the_same_version() {
     let same = || whole("\"old\"", old());
     let rest_alone = || part("bytes 400-999/1000", &old()[HAD..]);
     // What the part is of, what is downloaded then, and what requests for a part there are.
-    let cases: Vec<(&str, &str, &str, &str, Reply, &[&str])> = vec![
-        ("the same", URL, ETAG, URL, same(), &["bytes=400-"]),
+    let cases = [
+        ("the same", URL, ETAG, URL, same(), &["bytes=400-"][..]),
         ("by its date", URL, DATES, URL, dated(reply(200).body(old())), &["bytes=400-"]),
         ("another version", URL, ETAG, URL, whole("\"new\"", new()), &[]),
         ("another date", URL, DATES, URL, dated(reply(200).body(new())).header("ETag", "\"new\""), &[]),

@@ -135,7 +135,7 @@ pub struct Download {
 
 enum State {
     /// A body is being read.
-    Open(Part),
+    Open(Box<Part>),
     Complete,
     Failed(Error),
 }
@@ -486,7 +486,7 @@ impl Budget {
 
 /// The state with a body in it; with none, if nothing is left to read.
 fn opened(part: Part, position: u64, length: Option<u64>) -> State {
-    if length == Some(position) { State::Complete } else { State::Open(part) }
+    if length == Some(position) { State::Complete } else { State::Open(Box::new(part)) }
 }
 
 fn at_most(count: u64, slice: usize) -> usize {
