@@ -86,7 +86,8 @@ pub enum ErrorKind {
     /// request for the rest cannot be used.
     Changed,
     /// A 4xx or 5xx, turned into an error
-    /// ([`error_for_status`](crate::Response::error_for_status)).
+    /// ([`error_for_status`](crate::Response::error_for_status)); or any status that a
+    /// [`Download`](crate::Download) cannot use.
     Status,
 }
 

@@ -192,20 +192,17 @@ fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Reuse)> {
 
 /// A Content-Range is read as by the reference parser, and to the same when it is written again.
 pub fn content_range(bytes: &[u8]) {
-    let found = ContentRange::parse(bytes);
-    let text = match found {
-        None => return assert_eq!(reference::content_range(bytes), None),
+    let (found, expected) = (ContentRange::parse(bytes), reference::content_range(bytes));
+    let (positions, length, text) = match found {
+        None => return assert_eq!(expected, None),
         Some(ContentRange::Part { first, end, length }) => {
             assert!(first < end && length.is_none_or(|length| end <= length));
-            assert_eq!(reference::content_range(bytes), Some((Some((first, end - 1)), length)));
-            let length = length.map_or("*".to_owned(), |length| length.to_string());
-            format!("bytes {first}-{}/{length}", end - 1)
+            let shown = length.map_or("*".to_owned(), |length| length.to_string());
+            (Some((first, end - 1)), length, format!("bytes {first}-{}/{shown}", end - 1))
         }
-        Some(ContentRange::Unsatisfied { length }) => {
-            assert_eq!(reference::content_range(bytes), Some((None, Some(length))));
-            format!("bytes */{length}")
-        }
+        Some(ContentRange::Unsatisfied { length }) => (None, Some(length), format!("bytes */{length}")),
     };
+    assert_eq!(expected, Some(reference::ContentRange { positions, length }));
     assert_eq!(ContentRange::parse(text.as_bytes()), found, "{text}");
 }
 

@@ -389,6 +389,16 @@ fn a_date_tells_versions_apart() {
     }
 }
 
+/// Mirrors have the same file with the same tag, and each its own date.
+#[test]
+fn a_strong_tag_counts_for_more_than_a_date() {
+    let first = interrupted(&format!("{ETAG}{DATES}"));
+    let dated = |reply: Reply| reply.header("Last-Modified", "Fri, 14 Jun 2024 12:00:00 GMT");
+    check("the same tag", &first, &[dated(rest())], &Want::Old(1));
+    let untagged = dated(part("bytes 400-999/1000", &new()[HAD..]));
+    check("no tag", &first, &[untagged], &Want::Changed("Last-Modified was "));
+}
+
 /// A coded file stays coded, and can be resumed by its tag; a part of it that is not coded is none.
 #[test]
 fn a_content_coding_is_part_of_the_content() {

@@ -141,7 +141,7 @@ fn transfer(
     let refusal = (options.fail && head.status().as_u16() >= 400)
         .then(|| body.error(ErrorKind::Status, format!("the server answered {} {}", head.status(), head.reason())));
     let raw_head = head.raw_head().to_vec();
-    report.answer = Some(Answer::Response(head));
+    report.answer = Some(Answer::Response(Box::new(head)));
     let mut output = Output::new(report.file_name.as_deref());
     if options.include || options.head {
         output.write(&session.redirect_heads())?;
@@ -179,10 +179,7 @@ fn download(
     report.answered = report.started.elapsed();
     let is_watched = is_watched(options, &Output::new(report.file_name.as_deref()));
     let progress = Progress::start(download.length(), is_watched);
-    let outcome = match &report.file_name {
-        Some(file_name) => resume::save(&mut download, file_name, &progress),
-        None => resume::copy(&mut download, &progress),
-    };
+    let outcome = resume::finish(&mut download, report.file_name.as_deref(), &progress);
     progress.finish();
     report.bytes = download.position();
     report.answer = Some(Answer::Download(Box::new(download)));

@@ -1,7 +1,8 @@
 //! `-C -`: a download that is resumed, within a run and by the next one.
 //!
 //! `Download` does it: the file is written as `FILE.part` until it is whole, and a later run goes on with that
-//! if the server still has the same version. To standard output, only what breaks within a run is made good.
+//! if the server still has the same version. For standard output, and what is no regular file (`/dev/null`), only
+//! what breaks within a run is made good.
 
 use std::fs;
 use std::io::Read;
@@ -27,8 +28,17 @@ pub(crate) fn begin(client: &Client, options: &Options, target: &Target<'_>) -> 
     Ok(Download::new(client, login::request_of(client, options, target)?.build()?)?)
 }
 
+/// Writes it to its file, or to standard output.
+pub(crate) fn finish(download: &mut Download, file_name: Option<&str>, progress: &Progress) -> Result<(), Failure> {
+    let is_regular = |file_name: &&str| fs::metadata(file_name).map_or(true, |there| there.is_file());
+    match file_name.filter(is_regular) {
+        Some(file_name) => save(download, file_name, progress),
+        None => copy(download, Output::new(file_name), progress),
+    }
+}
+
 /// Saves it as a file, and shows the progress by the length of the part.
-pub(crate) fn save(download: &mut Download, file_name: &str, progress: &Progress) -> Result<(), Failure> {
+fn save(download: &mut Download, file_name: &str, progress: &Progress) -> Result<(), Failure> {
     let (done, is_done) = mpsc::channel::<()>();
     let part = format!("{file_name}.part");
     let part_length = || fs::metadata(&part).map_or(0, |part| part.len());
@@ -45,9 +55,8 @@ pub(crate) fn save(download: &mut Download, file_name: &str, progress: &Progress
     saved.map(drop).map_err(Failure::from)
 }
 
-/// Writes it to standard output.
-pub(crate) fn copy(download: &mut Download, progress: &Progress) -> Result<(), Failure> {
-    let (mut output, mut buffer) = (Output::new(None), vec![0; PIECE_BYTES]);
+fn copy(download: &mut Download, mut output: Output<'_>, progress: &Progress) -> Result<(), Failure> {
+    let mut buffer = vec![0; PIECE_BYTES];
     loop {
         let count = download.read(&mut buffer).map_err(Failure::reading)?;
         if count == 0 {

@@ -31,7 +31,7 @@ pub(crate) struct Report<'o> {
 
 /// What knows the head of the response.
 pub(crate) enum Answer {
-    Response(ResponseHead),
+    Response(Box<ResponseHead>),
     Download(Box<Download>),
 }
 

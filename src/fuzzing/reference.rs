@@ -311,30 +311,30 @@ fn field(line: &[u8]) -> Option<(String, Vec<u8>)> {
     Some((String::from_utf8(name.to_ascii_lowercase()).ok()?, trim(value).to_vec()))
 }
 
-/// The first and the last byte that a Content-Range tells of, if it does, and the length of the whole.
-pub(crate) fn content_range(value: &[u8]) -> Option<(Option<(u64, u64)>, Option<u64>)> {
+/// What a Content-Range tells of: the first and the last byte, if it has them, and the length of the whole.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ContentRange {
+    pub(crate) positions: Option<(u64, u64)>,
+    pub(crate) length: Option<u64>,
+}
+
+pub(crate) fn content_range(value: &[u8]) -> Option<ContentRange> {
     let text = std::str::from_utf8(value).ok()?.trim_matches(|c: char| c.is_ascii_whitespace());
     let number = |text: &str| {
         let number: u128 = text.parse().ok().filter(|_| text.chars().all(|c| c.is_ascii_digit()))?;
         u64::try_from(number).ok()
     };
-    let words: Vec<&str> = text.split(' ').collect();
-    let ["bytes", range] = [&*words.first()?.to_lowercase(), words.get(1)?] else { return None };
-    let parts: Vec<&str> = range.split('/').collect();
-    if words.len() != 2 || parts.len() != 2 {
+    let [unit, range] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
+    let [positions, length] = range.split('/').collect::<Vec<_>>()[..] else { return None };
+    if unit.to_lowercase() != "bytes" {
         return None;
     }
-    if parts[0] == "*" {
-        return Some((None, Some(number(parts[1])?)));
+    if positions == "*" {
+        return Some(ContentRange { positions: None, length: Some(number(length)?) });
     }
-    let positions: Vec<&str> = parts[0].split('-').collect();
-    let [first, last] = positions[..] else { return None };
+    let [first, last] = positions.split('-').collect::<Vec<_>>()[..] else { return None };
     let (first, last) = (number(first)?, number(last)?);
-    match parts[1] {
-        "*" if first <= last && last < u64::MAX => Some((Some((first, last)), None)),
-        length => {
-            let length = number(length)?;
-            (first <= last && last < length).then_some((Some((first, last)), Some(length)))
-        }
-    }
+    let length = if length == "*" { None } else { Some(number(length)?) };
+    let is_inside = first <= last && last < length.unwrap_or(u64::MAX);
+    is_inside.then_some(ContentRange { positions: Some((first, last)), length })
 }

@@ -46,27 +46,24 @@ fn what_breaks_is_resumed_within_a_run() {
     assert!(ran.stderr.contains("\n> Range: bytes=5-\n> If-Range: \"1\"\n"), "{ran:?}");
 }
 
-/// A run that its own time ends leaves its part to the next one, which asks for no more than the rest.
+/// A run that fails leaves its part to the next one, which asks for no more than the rest.
 #[test]
 fn what_a_run_leaves_is_gone_on_with() {
     let folder = Folder::new();
-    let slow = Peer::start(|mut conn, _| {
-        conn.request();
-        conn.send(format!("HTTP/1.1 200 OK\r\n{TAGGED}Content-Length: 12\r\n\r\nhello"));
-        conn.hold();
-    });
-    let run = |peer: &Peer, more: &[&str]| {
-        let proxy = peer.url("");
-        let arguments = ["-C", "-", "-O", "-x", &proxy, "http://a.test/file"];
-        Get::new(&[&arguments, more].concat()).folder(&folder).run()
-    };
-    let ran = run(&slow, &["-m", "2"]);
-    assert_eq!((ran.status, folder.read("file.part")), (28, "hello".into()), "{ran:?}");
+    let failing =
+        Peer::start(|mut conn, _| match conn.request().is_some_and(|request| request.header("Range").is_some()) {
+            true => drop(conn.send(answer("404 Not Found", "", "gone"))),
+            false => drop(send_rest(&mut conn, None)),
+        });
+    let run =
+        |peer: &Peer| Get::new(&["-C", "-", "-O", "-x", &peer.url(""), "http://a.test/file"]).folder(&folder).run();
+    let ran = run(&failing);
+    assert_eq!((ran.status, folder.read("file.part")), (22, "hello".into()), "{ran:?}");
     assert!(!folder.has("file"));
     assert_eq!(folder.read("file.part.tag"), "\"1\"\nhttp://a.test/file\n");
 
     let peer = breaking();
-    let ran = run(&peer, &[]);
+    let ran = run(&peer);
     assert_eq!((ran.status, folder.read("file")), (0, "hello, world".into()), "{ran:?}");
     assert_eq!(peer.request_lines().len(), 2, "{:?}", peer.request_lines());
 }
