@@ -153,6 +153,26 @@ fn a_resource_that_changes_begins_anew_once() {
     assert_eq!(folder.names(), ["disk.img"]);
 }
 
+/// Until a byte has come, another version is as good; then the tag is of that.
+#[test]
+fn a_tag_is_of_the_version_that_came() {
+    let folder = Folder::new();
+    leave_part(&folder, URL, ETAG);
+    let script = Script::new().on("*", cut("ETag: \"newer\"\r\n", &old(), 0));
+    let script = script.on("*", cut("ETag: \"new\"\r\n", &new(), 7)).on("*", reply(404));
+    let error = save(begin(&script), &folder).expect_err("it is gone");
+    assert_eq!(error.kind(), ErrorKind::Status, "{error}");
+    assert!(content(&folder.path("disk.img.part")) == new()[..7]);
+    assert_eq!(tag(&folder), format!("\"new\"\n{URL}\n"));
+
+    // Where none comes at all, what was there is left.
+    leave_part(&folder, URL, ETAG);
+    let script = Script::new().on("*", cut("ETag: \"new\"\r\n", &new(), 0)).on("*", reply(404));
+    save(begin(&script), &folder).expect_err("it is gone");
+    assert!(content(&folder.path("disk.img.part")) == old()[..HAD]);
+    assert_eq!(tag(&folder), format!("\"old\"\n{URL}\n"));
+}
+
 #[test]
 fn no_secret_of_the_url_is_written() {
     let folder = Folder::new();

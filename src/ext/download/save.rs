@@ -78,14 +78,21 @@ impl Download {
         loop {
             match self.read_into(&mut buffer) {
                 Ok(0) => break,
-                Ok(count) => files.write(&buffer[..count])?,
+                Ok(count) => {
+                    if self.position == count as u64 {
+                        files.begin(self.tag())?; // only now is it sure which version comes
+                    }
+                    files.write(&buffer[..count])?;
+                }
                 Err(error) if error.kind() == ErrorKind::Changed && may_restart => {
                     may_restart = false;
                     self.restart();
-                    files.begin(self.tag())?;
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if self.position == 0 {
+            files.begin(self.tag())?;
         }
         files.finish(self.position)?;
         Ok(Saved { bytes: self.position, resumed: self.resumed })
@@ -103,15 +110,14 @@ impl Download {
         Err(self.about(Error::new(ErrorKind::InvalidRequest, what)))
     }
 
-    /// Goes on with the part that is there, or begins one.
+    /// Goes on with the part that is there, if it is of the same version.
     fn take_up(&mut self, files: &mut Files) -> Result<()> {
-        let (tag, has) = (self.tag(), files.length()?);
+        let has = files.length()?;
         let may_fit = has > 0 && self.length.is_none_or(|length| has <= length);
-        if !(may_fit && tag.as_ref().is_some_and(|tag| files.have_tag(tag))) {
-            return files.begin(tag);
+        if may_fit && self.tag().is_some_and(|tag| files.have_tag(&tag)) {
+            files.seek(has)?;
+            self.continue_at(has);
         }
-        files.seek(has)?;
-        self.continue_at(has);
         Ok(())
     }
 
