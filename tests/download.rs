@@ -200,6 +200,7 @@ fn an_answer_to_the_request_for_the_rest_is_used_or_refused() {
         ("the rest, with its other fields", vec![rest().header("Content-Type", "image/x").header("Vary", "*")], Old(1)),
         ("a new version", vec![whole("\"new\"", new.clone())], Changed("ETag was \"old\", and is \"new\" now")),
         ("a part of a new version", vec![new_part().header("ETag", "\"new\"")], Changed("ETag was \"old\"")),
+        ("two tags", vec![rest().header("ETag", "\"new\"")], Changed("ETag was \"old\", and is \"new\" now")),
         ("the tag is a weak one now", vec![new_part().header("ETag", "W/\"old\"")], Changed("ETag was \"old\"")),
         ("a part of a longer one", vec![part("bytes 400-999/1001", tail)], Changed("was 1000 bytes, and is 1001 now")),
         ("a part that goes further", vec![part("bytes 400-1000/*", [tail, b"!"].concat())], Changed("1001")),

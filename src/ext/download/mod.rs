@@ -156,7 +156,7 @@ struct Budget {
     backoff: Backoff,
 }
 
-/// A failure that another request may make good.
+/// A failure, which another request may make good or not.
 struct Setback {
     error: Error,
     /// What the server wants waited for.
@@ -292,8 +292,7 @@ impl Download {
     /// Goes on with another response, if that may be; otherwise the download has failed.
     fn resume(&mut self, error: Error) {
         self.state = State::Failed(error.clone()); // the body is dropped, and its connection with it
-        let setback = Setback { error, retry_after: Duration::ZERO };
-        self.state = self.prepare(setback).and_then(|()| self.reach()).unwrap_or_else(State::Failed);
+        self.state = self.prepare(error.into()).and_then(|()| self.reach()).unwrap_or_else(State::Failed);
     }
 
     /// Goes on at another position, in front of which all is there.
@@ -317,7 +316,7 @@ impl Download {
     fn reach(&mut self) -> Result<State> {
         loop {
             self.budget.fruitless += 1;
-            match self.ask()? {
+            match self.ask() {
                 Ok(state) => {
                     self.resumed = self.resumed.saturating_add(1);
                     return Ok(state);
@@ -328,19 +327,15 @@ impl Download {
     }
 
     /// Asks once.
-    fn ask(&mut self) -> Result<Result<State, Setback>> {
-        let response = match self.client.send(self.next_request()?) {
-            Ok(response) => response,
-            Err(error) => return Ok(Err(Setback { error, retry_after: Duration::ZERO })),
-        };
+    fn ask(&mut self) -> Result<State, Setback> {
+        let response = self.client.send(self.next_request()?)?;
         match response.status().as_u16() {
-            429 | 502 | 503 | 504 => {
+            200 if self.position == 0 => Ok(self.begin(response)),
+            200 | 206 | 416 if self.position > 0 => Ok(self.go_on(response)?),
+            _ => {
                 let retry_after = response.retry_after().unwrap_or_default();
-                Ok(Err(Setback { error: refusal(response), retry_after }))
+                Err(Setback { error: refusal(response), retry_after })
             }
-            200 if self.position == 0 => Ok(Ok(self.begin(response))),
-            200 | 206 | 416 if self.position > 0 => self.go_on(response).map(Ok),
-            _ => Err(refusal(response)),
         }
     }
 
@@ -437,6 +432,12 @@ impl Download {
     /// Adds the request to an error that has come about between two.
     fn about(&self, error: Error) -> Error {
         error.with_request(self.request.method(), self.request.url())
+    }
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Setback {
+        Setback { error, retry_after: Duration::ZERO }
     }
 }
 

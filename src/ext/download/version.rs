@@ -67,14 +67,14 @@ impl Version {
         let other = |name: &str, ours: &[u8], theirs: &[u8]| {
             Err(format!("{name} was {}, and is {} now", shown(ours), shown(theirs)))
         };
-        if let (Some(ours), Some(theirs)) = (&self.etag, only(headers, "etag")) {
-            if !is_same_tag(ours, theirs) {
+        if let Some(ours) = &self.etag {
+            if let Some(theirs) = headers.get_all("etag").find(|theirs| !is_same_tag(ours, theirs)) {
                 return other("ETag", ours, theirs);
             }
         }
-        if let (Some(ours), Some(theirs)) = (&self.last_modified, only(headers, "last-modified")) {
-            // Mirrors have the same file with the same tag, and each its own date.
-            if ours != theirs && !self.is_surely(headers) {
+        // Mirrors have the same file with the same tag, and each its own date.
+        if let Some(ours) = self.last_modified.as_ref().filter(|_| !self.is_surely(headers)) {
+            if let Some(theirs) = headers.get_all("last-modified").find(|theirs| theirs != ours) {
                 return other("Last-Modified", ours, theirs);
             }
         }
