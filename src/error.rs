@@ -62,8 +62,8 @@ pub enum ErrorKind {
     Proxy,
     /// A time limit passed; the message names it.
     Timeout,
-    /// The connection broke while in use; or, from `copy_to` alone, your writer failed, and the
-    /// message says so.
+    /// The connection broke while in use; or your writer failed (`copy_to`) or a file did
+    /// ([`Download::save_to`](crate::Download::save_to)), and the message says so.
     Io,
 
     // ---- Side::Peer
@@ -86,7 +86,8 @@ pub enum ErrorKind {
     /// request for the rest cannot be used.
     Changed,
     /// A 4xx or 5xx, turned into an error
-    /// ([`error_for_status`](crate::Response::error_for_status)).
+    /// ([`error_for_status`](crate::Response::error_for_status)); or any status that a
+    /// [`Download`](crate::Download) cannot use.
     Status,
 }
 

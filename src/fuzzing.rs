@@ -25,6 +25,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::ext::download::content_range::ContentRange;
 use crate::headers::{Headers, is_field_byte};
 use crate::method::Method;
 use crate::net::deadline::Deadline;
@@ -187,6 +188,22 @@ fn meaning(text: &[u8], method: &Method) -> Option<(Framing, Reuse)> {
         Reuse::Close(_) => assert!(!reference::persists(&expected, expected_framing), "closed"),
     }
     Some((framing, persistence))
+}
+
+/// A Content-Range is read as by the reference parser, and to the same when it is written again.
+pub fn content_range(bytes: &[u8]) {
+    let (found, expected) = (ContentRange::parse(bytes), reference::content_range(bytes));
+    let (positions, length, text) = match found {
+        None => return assert_eq!(expected, None),
+        Some(ContentRange::Part { first, end, length }) => {
+            assert!(first < end && length.is_none_or(|length| end <= length));
+            let shown = length.map_or("*".to_owned(), |length| length.to_string());
+            (Some((first, end - 1)), length, format!("bytes {first}-{}/{shown}", end - 1))
+        }
+        Some(ContentRange::Unsatisfied { length }) => (None, Some(length), format!("bytes */{length}")),
+    };
+    assert_eq!(expected, Some(reference::ContentRange { positions, length }));
+    assert_eq!(ContentRange::parse(text.as_bytes()), found, "{text}");
 }
 
 /// Challenges, one field value a line: within their limits, made of what a field may have, and read to the
@@ -755,6 +772,28 @@ mod tests {
             "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q",
         ];
         run("challenges", challenges, named(&texts));
+    }
+
+    #[test]
+    fn a_content_range_is_read_as_by_the_reference_parser() {
+        let parts =
+            ["bytes", "BYTES", " ", "-", "/", "*", "0", "9", "10", "999", "18446744073709551615", "+", "\t", ",", "x"];
+        let all = (0..parts.len().pow(4)).map(|number| {
+            let nth = |place: u32| parts[number / parts.len().pow(place) % parts.len()];
+            // A beginning of which the grammar may make something.
+            let text = format!("bytes {}{}{}/{}", nth(0), nth(1), nth(2), nth(3));
+            (text.clone(), text.into_bytes())
+        });
+        let texts = [
+            "bytes 0-9/10",
+            "bytes */10",
+            "bytes 0-18446744073709551615/*",
+            "bytes 5-18446744073709551614/18446744073709551615",
+            " Bytes 00-09/*\t",
+            "bytes 0-9/10/",
+            "bytes",
+        ];
+        run("content_range", content_range, named(&texts).into_iter().chain(all).collect());
     }
 
     #[test]

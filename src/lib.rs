@@ -317,6 +317,8 @@ pub use client::hooks::{Hop, Outgoing};
 pub use client::request_builder::{RequestBuilder, delete, get, head, patch, post, put, request};
 pub use cookie::{Cookie, SameSite};
 pub use error::{Error, ErrorKind, Fate, Result, Side, Stage};
+pub use ext::download::Download;
+pub use ext::download::save::Saved;
 #[cfg(feature = "log")]
 #[cfg_attr(docsrs, doc(cfg(feature = "log")))]
 pub use ext::log::LogObserver;

@@ -26,6 +26,8 @@ mod process;
 mod recording;
 #[path = "get/requests.rs"]
 mod requests;
+#[path = "get/resume.rs"]
+mod resume;
 #[cfg(feature = "__rustls")]
 #[path = "get/secure.rs"]
 mod secure;

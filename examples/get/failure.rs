@@ -67,10 +67,12 @@ fn curl_status(error: &longwire::Error) -> u8 {
         (Kind::Head | Kind::Framing | Kind::Redirect, _) => 8,
         (Kind::Truncated, Stage::Body) => 18,
         (Kind::Status, _) => 22,
+        (Kind::Io, Stage::Request) => 23, // no request failed: a file did
         (Kind::Body, _) => 26,
         (Kind::Timeout, _) => 28,
         (Kind::Tls, Stage::Tls | Stage::Connect) if says("the server's certificate") => 60,
         (Kind::Tls, Stage::Tls | Stage::Connect) => 35,
+        (Kind::Changed, _) => 33,
         (Kind::Cancelled, _) => 42,
         (Kind::TooManyRedirects, _) => 47,
         (Kind::Truncated, Stage::Wait) => 52,

@@ -35,15 +35,24 @@ impl Login {
     }
 }
 
-/// Sends the request, and with `--anyauth` once more if the server asks for a login.
-pub(crate) fn send(client: &Client, options: &Options, target: &Target<'_>) -> Result<Response, Failure> {
+/// The request that is sent first: without a login where the server is to choose one.
+pub(crate) fn request_of(
+    client: &Client,
+    options: &Options,
+    target: &Target<'_>,
+) -> Result<RequestBuilder<'static>, Failure> {
     let login = match options.auth {
         Auth::Basic => Some(Login::Basic),
         #[cfg(feature = "digest")]
         Auth::Digest => Some(Login::Digest),
         _ => None,
     };
-    let response = request::request_of(client, options, target, login)?.send()?;
+    request::request_of(client, options, target, login)
+}
+
+/// Sends the request, and with `--anyauth` once more if the server asks for a login.
+pub(crate) fn send(client: &Client, options: &Options, target: &Target<'_>) -> Result<Response, Failure> {
+    let response = request_of(client, options, target)?.send()?;
     // The password is for the URL's own server, and not what another one asks for after a redirect.
     let is_elsewhere = response.redirects().first().is_some_and(|first| first.origin() != response.url().origin());
     if options.auth != Auth::Any || options.user.is_none() || response.status() != 401 || is_elsewhere {

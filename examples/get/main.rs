@@ -21,6 +21,7 @@
 //! | `form.rs` | `multipart::Form` | a form with files |
 //! | `session.rs` | `ClientBuilder`, `CookieStore`, `Recorder` | cookies, proxies, names, TLS, redirects, recordings; one client for all URLs, which keeps connections |
 //! | `login.rs` | `basic_auth`, `digest_auth` | how a user logs in |
+//! | `resume.rs` | `Download` | a download that goes on where it was interrupted |
 //! | `trace.rs` | `Observer` | what goes over the wire and what becomes of each connection |
 //! | `write_out.rs` | `Timings`, `ConnectionInfo` | what a transfer was like |
 //! | `failure.rs` | `Error` | keeps apart whose fault an error is, with the exit statuses that scripts know from curl |
@@ -30,6 +31,8 @@
 //! unless `-f` says so. It differs where longwire is more careful: with `-L` another origin is sent neither
 //! credentials nor fields of `-H`, no redirect leads from https to http, a POST stays one only if the redirect
 //! says so (whatever `-X` is), and a server that sends nothing for a minute is given up. `-v` shows no secrets.
+//! `-C -` never joins bytes of two versions: where curl goes by the length of the file that is there, this goes
+//! on with `FILE.part`, whose version is known, or begins anew.
 
 /// A line on standard error; that nobody reads it is no reason to die, as it is for `eprintln!`.
 macro_rules! note {
@@ -47,6 +50,7 @@ mod options;
 mod output;
 mod progress;
 mod request;
+mod resume;
 mod session;
 mod trace;
 mod write_out;
@@ -65,7 +69,7 @@ use output::Output;
 use progress::Progress;
 use request::Target;
 use session::Session;
-use write_out::Report;
+use write_out::{Answer, Report};
 
 /// The size of a read. Larger than the client's own buffer, so bytes come straight from the socket.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -100,7 +104,10 @@ fn run(options: &Options) -> Result<u8, Failure> {
         let destination = options.destinations.get(number).unwrap_or(&Destination::Stdout);
         session.begin();
         let mut report = Report::new(url, number);
-        let outcome = transfer(&session, options, &target, destination, &mut report);
+        let outcome = match options.resume {
+            false => transfer(&session, options, &target, destination, &mut report),
+            true => download(&session, options, &target, destination, &mut report),
+        };
         report.finished = report.started.elapsed();
         report.connects = session.connects();
         status = outcome.as_ref().map_or_else(Failure::status, |()| 0);
@@ -131,39 +138,72 @@ fn transfer(
     let response = login::send(&session.client, options, target)?;
     let (head, mut body) = response.into_parts();
     report.answered = report.started.elapsed();
-    let head = report.head.insert(head);
     // Of what comes over the wire, as what is shown of it: a decoded body has no length beforehand.
     let total = head.content_length().or_else(|| head.header("Content-Length")?.parse().ok());
+    let refusal = (options.fail && head.status().as_u16() >= 400)
+        .then(|| body.error(ErrorKind::Status, format!("the server answered {} {}", head.status(), head.reason())));
+    let raw_head = head.raw_head().to_vec();
+    report.answer = Some(Answer::Response(Box::new(head)));
     let mut output = Output::new(report.file_name.as_deref());
     if options.include || options.head {
         output.write(&session.redirect_heads())?;
-        output.write(head.raw_head())?;
+        output.write(&raw_head)?;
     }
-    if options.fail && head.status().as_u16() >= 400 {
-        let what = format!("the server answered {} {}", head.status(), head.reason());
-        return Err(body.error(ErrorKind::Status, what).into());
+    if let Some(refusal) = refusal {
+        return Err(refusal.into());
     }
     output.write(&[])?; // a body of no bytes makes a file, too
 
     if options.head {
         return Ok(()); // -I with another method: its body is of no interest
     }
-    let is_watched = io::stderr().is_terminal() && !(output.is_shown() || options.verbose || options.silent);
+    let is_watched = is_watched(options, &output);
     let progress = Progress::start(total, is_watched);
     let outcome = copy(&mut body, &mut output, |bytes| {
         report.bytes = bytes;
         progress.set(bytes);
     });
     progress.finish();
+    tell(options, report, is_watched);
+    outcome
+}
+
+/// The same with `-C -`: from as many responses as it takes.
+fn download(
+    session: &Session,
+    options: &Options,
+    target: &Target<'_>,
+    destination: &Destination,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    report.file_name = output::file_name(destination, target.url)?;
+    let mut download = resume::begin(&session.client, options, target)?;
+    report.answered = report.started.elapsed();
+    let is_watched = is_watched(options, &Output::new(report.file_name.as_deref()));
+    let progress = Progress::start(download.length(), is_watched);
+    let outcome = resume::finish(&mut download, report.file_name.as_deref(), &progress);
+    progress.finish();
+    report.bytes = download.position();
+    report.answer = Some(Answer::Download(Box::new(download)));
+    tell(options, report, is_watched);
+    outcome
+}
+
+/// Whether somebody looks at the progress line.
+fn is_watched(options: &Options, output: &Output) -> bool {
+    io::stderr().is_terminal() && !(output.is_shown() || options.verbose || options.silent)
+}
+
+/// Says how much came, in what time.
+fn tell(options: &Options, report: &Report<'_>, is_watched: bool) {
     let received = received(report.bytes, report.started.elapsed());
     if is_watched {
         note!("{received}");
     }
     if options.verbose {
         note!("* {received}");
-        note!("* {}", report.head.as_ref().map(phases).unwrap_or_default());
+        note!("* {}", report.head().map(phases).unwrap_or_default());
     }
-    outcome
 }
 
 /// Moves the body from the connection to `output`, a piece at a time; `moved` is told how much has come over

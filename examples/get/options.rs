@@ -35,6 +35,7 @@ pub(crate) struct Options {
     pub(crate) user_agent: Option<String>,
     pub(crate) referer: Option<String>,
     pub(crate) range: Option<String>,
+    pub(crate) resume: bool,
     pub(crate) cookies: Vec<String>,
     pub(crate) compressed: bool,
     pub(crate) max_time: Option<Duration>,
@@ -161,6 +162,10 @@ const ROWS: &[Row] = &[
     checked("--connect-timeout", "SECONDS", "give up connecting after so long", |o, v| {
         seconds(&v).map(|limit| o.connect_timeout = limit)
     }),
+    checked("-C, --continue-at", "-", "resume the download if it breaks, and go on with FILE.part", |o, v| {
+        o.resume = true;
+        if v == "-" { Ok(()) } else { Err(Failure::Usage("where to go on is for - to find out".to_owned())) }
+    }),
     checked("-d, --data", "DATA", "send DATA with POST; @FILE sends a file, without its line ends", |o, v| {
         Data::plain(v).map(|data| o.data.push(data))
     }),
@@ -251,8 +256,11 @@ pub(crate) fn usage() -> String {
     }
     usage
         + "
-The exit status is curl's: 3 URL, 6 name, 7 connect, 22 status (-f), 28 time, 47 redirects, 52 no answer,
-56 receiving, 60 certificate, ...; of several transfers it is the last one's.
+-C - goes on only with bytes of the same version, by ETag or date, and never by the length of a file alone:
+FILE.part has what there is of FILE, and FILE.part.tag which version that is. Any status but 200 is an error.
+
+The exit status is curl's: 3 URL, 6 name, 7 connect, 22 status (-f), 28 time, 33 not the same version (-C),
+47 redirects, 52 no answer, 56 receiving, 60 certificate, ...; of several transfers it is the last one's.
 "
 }
 
@@ -311,6 +319,9 @@ impl Options {
             if count > self.urls.len() {
                 return Err(Failure::Usage(format!("each {option} needs a URL of its own")));
             }
+        }
+        if self.resume && (self.include || self.auth == Auth::Any) {
+            return Err(Failure::Usage("-C - is neither for -i nor for --anyauth".to_owned()));
         }
         let contents = [
             ("-d", !self.data.is_empty() && !self.data_in_query),

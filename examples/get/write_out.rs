@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use longwire::{ResponseHead, Version};
+use longwire::{Download, ResponseHead, Version};
 
 /// What is known of a transfer.
 pub(crate) struct Report<'o> {
@@ -15,11 +15,11 @@ pub(crate) struct Report<'o> {
     /// The number of the URL, counted from 0.
     pub(crate) number: usize,
     pub(crate) started: Instant,
-    pub(crate) head: Option<ResponseHead>,
+    pub(crate) answer: Option<Answer>,
     /// When the head had come, and when the last byte had, counted from the start.
     pub(crate) answered: Duration,
     pub(crate) finished: Duration,
-    /// The bytes of the body, as they came over the wire.
+    /// The bytes of the body, as they came over the wire; of a download, all that there are in the end.
     pub(crate) bytes: u64,
     /// Connections that were opened.
     pub(crate) connects: u32,
@@ -29,13 +29,19 @@ pub(crate) struct Report<'o> {
     pub(crate) failure: Option<(u8, String)>,
 }
 
+/// What knows the head of the response.
+pub(crate) enum Answer {
+    Response(Box<ResponseHead>),
+    Download(Box<Download>),
+}
+
 impl<'o> Report<'o> {
     pub(crate) fn new(url: &'o str, number: usize) -> Self {
         Self {
             url,
             number,
             started: Instant::now(),
-            head: None,
+            answer: None,
             answered: Duration::ZERO,
             finished: Duration::ZERO,
             bytes: 0,
@@ -45,12 +51,20 @@ impl<'o> Report<'o> {
         }
     }
 
+    /// The head of the response; of a download, that of the first one.
+    pub(crate) fn head(&self) -> Option<&ResponseHead> {
+        self.answer.as_ref().map(|answer| match answer {
+            Answer::Response(head) => head,
+            Answer::Download(download) => download.head(),
+        })
+    }
+
     /// The value of a variable, or `None` if there is none of that name.
     fn variable(&self, name: &str) -> Option<String> {
         if let Some(phase) = name.strip_prefix("time_") {
             return Some(format!("{:.6}", self.time(phase)?.as_secs_f64()));
         }
-        let head = self.head.as_ref();
+        let head = self.head();
         let peer = head.and_then(|head| head.connection().peer_addr());
         let local = head.and_then(|head| head.connection().local_addr());
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -86,12 +100,12 @@ impl<'o> Report<'o> {
     /// How long it took from the start to the end of a phase. longwire measures the phases of the last
     /// exchange one by one: what came before that were redirects.
     fn time(&self, phase: &str) -> Option<Duration> {
-        let timings = self.head.as_ref().map(ResponseHead::timings).unwrap_or_default();
+        let timings = self.head().map(ResponseHead::timings).unwrap_or_default();
         let exchange = timings.resolve + timings.connect + timings.tls + timings.send + timings.wait;
         let before = self.answered.saturating_sub(exchange);
         let is_secure = !timings.tls.is_zero();
         let secured = before + timings.resolve + timings.connect + timings.tls;
-        let is_redirected = self.head.as_ref().is_some_and(|head| !head.redirects().is_empty());
+        let is_redirected = self.head().is_some_and(|head| !head.redirects().is_empty());
         Some(match phase {
             "redirect" => {
                 if is_redirected {
@@ -145,9 +159,7 @@ pub(crate) fn write_out(format: &str, report: &Report<'_>) {
                 note!("get: unknown --write-out variable: '{name}'");
                 String::new()
             }),
-            Piece::Header(name) => {
-                report.head.as_ref().and_then(|head| head.header(name)).unwrap_or_default().to_owned()
-            }
+            Piece::Header(name) => report.head().and_then(|head| head.header(name)).unwrap_or_default().to_owned(),
             Piece::Text(text) => text.to_owned(),
         };
         let _ = stream.write_all(value.as_bytes()); // that nobody reads it changes nothing

@@ -127,6 +127,11 @@ impl Client {
         self.0.settings.deferred_error.clone().map_or(Ok(()), Err)
     }
 
+    /// The total timeout of a request that sets none for itself.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.0.settings.timeout
+    }
+
     pub(crate) fn assemble(settings: Settings, dialer: Dialer, pool: Pool) -> Client {
         Client(Arc::new(Inner {
             settings,

@@ -3,6 +3,7 @@
 //! A file here may add methods to the types below it, but none of their fields. The modules are private, since
 //! some are called as the crates that they are about; `script` is no such name.
 
+pub(crate) mod download;
 pub(crate) mod har;
 #[cfg(feature = "http")]
 mod http_types;

@@ -310,3 +310,31 @@ fn field(line: &[u8]) -> Option<(String, Vec<u8>)> {
     }
     Some((String::from_utf8(name.to_ascii_lowercase()).ok()?, trim(value).to_vec()))
 }
+
+/// What a Content-Range tells of: the first and the last byte, if it has them, and the length of the whole.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ContentRange {
+    pub(crate) positions: Option<(u64, u64)>,
+    pub(crate) length: Option<u64>,
+}
+
+pub(crate) fn content_range(value: &[u8]) -> Option<ContentRange> {
+    let text = std::str::from_utf8(value).ok()?.trim_matches(|c: char| c.is_ascii_whitespace());
+    let number = |text: &str| {
+        let number: u128 = text.parse().ok().filter(|_| text.chars().all(|c| c.is_ascii_digit()))?;
+        u64::try_from(number).ok()
+    };
+    let [unit, range] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
+    let [positions, length] = range.split('/').collect::<Vec<_>>()[..] else { return None };
+    if unit.to_lowercase() != "bytes" {
+        return None;
+    }
+    if positions == "*" {
+        return Some(ContentRange { positions: None, length: Some(number(length)?) });
+    }
+    let [first, last] = positions.split('-').collect::<Vec<_>>()[..] else { return None };
+    let (first, last) = (number(first)?, number(last)?);
+    let length = if length == "*" { None } else { Some(number(length)?) };
+    let is_inside = first <= last && last < length.unwrap_or(u64::MAX);
+    is_inside.then_some(ContentRange { positions: Some((first, last)), length })
+}

@@ -136,6 +136,12 @@ impl<'b> Request<'b> {
         })
     }
 
+    /// The same request without its body, and so without what that borrows.
+    pub(crate) fn without_body(self) -> Request<'static> {
+        let Request { method, url, headers, options, .. } = self;
+        Request { method, url, headers, body: SendBody::empty(), options }
+    }
+
     /// Returns the method.
     pub fn method(&self) -> &Method {
         &self.method

@@ -16,9 +16,10 @@ use longwire::multipart::{Form, Part};
 use longwire::transport::{Connect, Deadline, Direct, Query, Resolve, Stream, Target};
 use longwire::{
     Body, BodyEnd, CallId, CancelToken, Client, ClientBuilder, CloseCounts, CloseReason, ConnectionId, ConnectionInfo,
-    Cookie, CookieJar, CookieStore, Error, ErrorKind, Event, EventIds, ExchangeId, Fate, Headers, HeadersIter, Hop,
-    Method, Observer, Outgoing, PoolStats, Proxy, PublicOnly, Request, RequestBuilder, Response, ResponseHead, Result,
-    SameSite, SendBody, Side, Stage, StatusCode, Timings, TlsInfo, Upgraded, Url, Version, script,
+    Cookie, CookieJar, CookieStore, Download, Error, ErrorKind, Event, EventIds, ExchangeId, Fate, Headers,
+    HeadersIter, Hop, Method, Observer, Outgoing, PoolStats, Proxy, PublicOnly, Request, RequestBuilder, Response,
+    ResponseHead, Result, SameSite, Saved, SendBody, Side, Stage, StatusCode, Timings, TlsInfo, Upgraded, Url, Version,
+    script,
 };
 
 type B<'b> = RequestBuilder<'b>;
@@ -415,6 +416,7 @@ fn what_may_be_shared_is() {
     shared::<Deadline>();
     shared::<CookieStore>();
     shared::<Cookie>();
+    shared::<Saved>();
     shared::<script::Script>();
     shared::<script::Connection>();
     shared::<script::Reply>();
@@ -428,6 +430,7 @@ fn what_may_be_shared_is() {
     sent::<SendBody<'static>>();
     sent::<Response>();
     sent::<Body>();
+    sent::<Download>();
     sent::<Upgraded>();
     sent::<Box<dyn Stream>>();
 }

@@ -149,6 +149,8 @@ fn the_same_command_line_ends_and_prints_the_same() {
         (0, &["-L", "URL/302"]),
         (0, &["URL/404"]),
         (0, &["-o", "file", "URL/1", "-O", "URL/2.txt?x", "URL/3"]),
+        (0, &["-C", "-", "URL/ok"]),
+        (0, &["-C", "-", "-w", "%{http_code}", "-o", "fresh", "URL/ok"]),
         (0, &["-w", VARIABLES, "URL/ok"]),
         (0, &["-w", VARIABLES, "URL/302", "URL/404"]),
         (0, &["-L", "-w", VARIABLES, "URL/302"]),

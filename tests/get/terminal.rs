@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::process::Get;
+use crate::process::{Folder, Get};
 use crate::support::peer::Peer;
 
 /// Longer than it takes for the progress line to appear and to be drawn again.
@@ -10,6 +10,10 @@ const STALL: Duration = Duration::from_millis(1500);
 
 /// What `get` writes to a terminal of so many columns, while a server stalls in the middle of a body.
 fn shown(columns: u16, fields: &'static str, arguments: &[&str]) -> String {
+    shown_for("/dev/null", columns, fields, arguments)
+}
+
+fn shown_for(file: &str, columns: u16, fields: &'static str, arguments: &[&str]) -> String {
     let peer = Peer::start(move |mut conn, _| {
         conn.request();
         conn.send(format!("HTTP/1.1 200 OK\r\n{fields}\r\n"));
@@ -17,7 +21,7 @@ fn shown(columns: u16, fields: &'static str, arguments: &[&str]) -> String {
         conn.pause(STALL);
         conn.send("y".repeat(400_000));
     });
-    let ran = Get::new(&[arguments, &["-o", "/dev/null", &peer.url("/")]].concat()).on_terminal(columns).run();
+    let ran = Get::new(&[arguments, &["-o", file, &peer.url("/")]].concat()).on_terminal(columns).run();
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{ran:?}");
     ran.stdout.replace("\u{1b}[2K", "")
 }
@@ -47,4 +51,17 @@ fn a_body_of_unknown_length_has_a_line_without_a_bar_and_silence_has_none() {
     let line = shown(80, "", &[]);
     assert!(line.contains(" 585.94 KiB ") && !line.contains('%') && !line.contains('░'), "{line:?}");
     assert_eq!(shown(80, "", &["-s"]), "");
+}
+
+#[test]
+#[ignore = "needs python3: run with --include-ignored"]
+fn a_download_that_can_be_resumed_has_the_same_line() {
+    let folder = Folder::new();
+    for file in ["/dev/null", &folder.path("file")] {
+        let shown = shown_for(file, 80, "Content-Length: 1000000\r\n", &["-C", "-"]);
+        let mut frames = shown.trim_end().split('\r');
+        assert!(frames.any(|frame| frame.contains(" 60% ") && frame.contains("█░")), "{shown:?}");
+        assert!(frames.next_back().is_some_and(|last| last.starts_with("Received 976.56 KiB in ")), "{shown:?}");
+    }
+    assert_eq!(folder.read("file").len(), 1_000_000);
 }

@@ -117,7 +117,7 @@ pub(crate) struct Server {
     process: Process,
     port: u16,
     // Dropped after the process: the folder that it serves and the backend it asks.
-    _site: Site,
+    site: Site,
     _backend: Peer,
 }
 
@@ -128,7 +128,7 @@ impl Server {
         for _ in 0..PORTS_TRIED_MAX {
             let mut process = spawn(kind, setup, &site, backend.addr().port());
             if let Some(port) = process.wait_until_ready(&site) {
-                return Server { process, port, _site: site, _backend: backend };
+                return Server { process, port, site, _backend: backend };
             }
         }
         panic!("{kind:?} does not start: {}", site.log());
@@ -136,6 +136,17 @@ impl Server {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    #[allow(dead_code, reason = "only tests/download has it")]
+    pub(crate) fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The folder with the files that it serves.
+    #[allow(dead_code, reason = "only tests/download has it")]
+    pub(crate) fn www(&self) -> PathBuf {
+        self.site.dir.join("www")
     }
 
     /// Ends the server at once, as a crash would.
