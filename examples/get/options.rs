@@ -39,6 +39,7 @@ pub(crate) struct Options {
     pub(crate) cookies: Vec<String>,
     pub(crate) compressed: bool,
     pub(crate) max_time: Option<Duration>,
+    pub(crate) retry: Option<u32>,
     // Redirects.
     pub(crate) follow: bool,
     pub(crate) max_redirs: Option<u32>,
@@ -223,6 +224,12 @@ const ROWS: &[Row] = &[
     checked("--resolve", "HOST:PORT:ADDRESS", "connect to ADDRESS for HOST:PORT", |o, v| {
         resolve(&v).map(|resolve| o.resolve.push(resolve))
     }),
+    checked(
+        "--retry",
+        "N",
+        "send it again up to N times: what was not sent, and GET and its like on 408, 429, 5xx",
+        |o, v| v.parse().map(|count| o.retry = Some(count)).map_err(|_| wrong(&v)),
+    ),
     flag("-S, --show-error", "with -s, print errors nevertheless", |o| o.show_error = true),
     flag("-s, --silent", "print neither progress nor errors", |o| o.silent = true),
     text("--unix-socket", "PATH", "connect to this unix socket", |o, v| o.unix_socket = Some(v)),

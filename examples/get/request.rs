@@ -3,14 +3,20 @@
 //! Nothing is sent here. A mistake in a field or in the URL is kept by the builder, and comes out of `send`.
 
 use std::path::Path;
+use std::time::Duration;
 
-use longwire::{Client, Error, ErrorKind, Method, RequestBuilder, Url};
+use longwire::{Client, Error, ErrorKind, Method, RequestBuilder, Retry, Url};
 
 use super::data;
 use super::failure::Failure;
 use super::form;
 use super::login::Login;
 use super::options::{Field, Options};
+
+/// Statuses after which curl sends a request again, and how long it waits; it takes the whole of each wait.
+const RETRY_STATUSES: [u16; 6] = [408, 429, 500, 502, 503, 504];
+const RETRY_WAIT: Duration = Duration::from_secs(1);
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// One URL of the command line, and what goes there and comes from there.
 pub(crate) struct Target<'o> {
@@ -59,6 +65,10 @@ pub(crate) fn request_of(
     }
     if let Some(limit) = options.max_time {
         request = request.timeout(limit);
+    }
+    if let Some(count) = options.retry {
+        let policy = Retry::new(count).statuses(&RETRY_STATUSES).backoff(RETRY_WAIT, RETRY_WAIT_MAX);
+        request = request.retry(policy.max_wait(RETRY_WAIT_MAX).without_budget());
     }
     match payload {
         Payload::None => Ok(request),

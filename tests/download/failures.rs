@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use longwire::{CancelToken, Client, Download, Error, ErrorKind, Method, Request};
 
 use crate::support::peer::Peer;
-use longwire::script::{Reply, Script, connection, raw, reply};
 use crate::{ETAG, HAD, begin, conditions, cut, interrupted, old, part, read, request, rest, whole};
+use longwire::script::{Reply, Script, connection, raw, reply};
 
 /// No test waits longer, on the slowest machine.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use longwire::{Download, Error, ErrorKind, Method, Request, Saved};
 
-use longwire::script::{Reply, Script, reply};
 use crate::{DATES, ETAG, Folder, HAD, URL, begin, conditions, content, cut, interrupted, new, old, part, rest, whole};
+use longwire::script::{Reply, Script, reply};
 
 /// Leaves the beginning of the old version, of that URL, in the folder.
 fn leave_part(folder: &Folder, url: &str, fields: &str) -> Error {

@@ -1,7 +1,7 @@
 //! What each option puts into the request, as it arrives at a server.
 
-use crate::process::{Folder, Get};
-use crate::support::peer::Req;
+use crate::process::{Folder, Get, get};
+use crate::support::peer::{Peer, Req, answer, ok};
 use crate::support::recorder::recorder;
 
 /// The request that a command line sends, `URL` in it standing for the server; `f` is a file in its folder.
@@ -171,4 +171,22 @@ fn a_content_type_of_a_form_by_hand_gets_its_boundary() {
     let request = sent(&["-F", "a=b", "-H", "content-type: multipart/form-data", "-X", "PUT", "URL/"], "");
     assert_eq!((request.method.as_str(), request.count("Content-Type")), ("PUT", 1));
     assert!(request.header("Content-Type").is_some_and(|value| value.contains("; boundary=")));
+}
+
+#[test]
+fn a_busy_server_is_asked_again_but_sent_no_post_twice() {
+    let peer = Peer::start(|mut conn, _| {
+        let mut is_busy = true;
+        while conn.request().is_some() {
+            let busy = answer("503 Busy", "Retry-After: 0\r\n", "busy");
+            conn.send(if is_busy { busy } else { ok("done") });
+            is_busy = false;
+        }
+    });
+    let ran = get(&["-s", "--retry", "2", &peer.url("/")]);
+    assert_eq!((ran.status, &*ran.stdout), (0, "done"), "{ran:?}");
+    let ran = get(&["-s", "-f", "--retry", "2", "-d", "x", &peer.url("/")]);
+    assert_eq!(ran.status, 22, "{ran:?}");
+    let posts = peer.request_lines().iter().filter(|line| line.starts_with("POST")).count();
+    assert_eq!(posts, 1);
 }

@@ -167,8 +167,9 @@ impl Download {
     /// Sends the request, and returns as soon as the head of the response is there.
     ///
     /// It must be a GET without a body and without `Range`, `If-Range` or an `Accept-Encoding` other than
-    /// `identity`. Blocks as [`Client::send`] does. This first request is sent once: what is made good later
-    /// is its body.
+    /// `identity`. Blocks as [`Client::send`] does. A policy for retries holds for this request alone: what is made
+    /// good later
+    /// is its body, by the rules above.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for another request; those of [`Client::send`]; and
