@@ -71,6 +71,9 @@
 //! | read compressed bodies | the features `gzip`, `brotli`, `zstd`; [`Body::coding`], [`Body::wire_bytes`] |
 //! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::text_as`], [`Response::copy_to`] |
 //! | send and read JSON (feature `json`) | [`RequestBuilder::json`], [`Response::json`] |
+//! | read a stream of Server-Sent Events, once or for ever | [`Response::events`]; [`sse::EventSource`] |
+//! | download a large file over a bad connection | [`Download`], [`Download::save_to`] |
+//! | send again what failed, and wait before that | [`Retry`], [`ClientBuilder::retry`] |
 //! | find out what went wrong | [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
 //! | cancel from another thread | [`CancelToken`] |
 //! | go through a proxy | [`Proxy`] |
@@ -79,9 +82,12 @@
 //! | keep cookies, also in a file | [`CookieStore`], [`Cookie`], [`SameSite`]; a jar of one's own: [`CookieJar`] |
 //! | decide on a redirect, sign a request | [`ClientBuilder::on_redirect`], [`ClientBuilder::before_send`] |
 //! | see what the client does | [`Observer`], [`Event`], [`Timings`], [`ConnectionInfo`] |
+//! | record it, for HAR viewers or as a picture | [`har::Recorder`] |
 //! | log it (feature `log`) | [`LogObserver`] |
 //! | use the types of the `http` crate (feature `http`) | [`Client::send_http`], and conversions of [`Request`], [`Response`], [`Headers`] |
 //! | see the pool, and why connections were closed | [`Client::pool_stats`], [`CloseReason`] |
+//! | connect before the first request | [`Client::connect_ahead`] |
+//! | test a program without a server; record a real one and replay it | [`script::Script`]; [`script::Record`], [`script::Replay`] |
 //! | set socket options, use a custom resolver or transport, or a unix socket | [`ClientBuilder::dial`], [`transport`], [`ClientBuilder::unix_socket`] |
 //! | switch protocols (WebSocket) | [`Response::upgrade`], [`Upgraded`] |
 //!
@@ -155,6 +161,9 @@
 //! | retries of a client by policies | ten, and one for every five requests | [`Retry::without_budget`] |
 //! | rest of a response that a policy passes over; time waited for it | 64 KiB; 1 s | |
 //! | life of a connection that was opened ahead, and of which no request makes use | 5 s | [`Client::connect_ahead`] |
+//! | requests in a row for the rest of a download that bring no byte; wait between them | 5; 0.5 s, doubled up to 30 s | [`Download::attempts`] |
+//! | exchanges that a recorder keeps; their heads and URLs together; rows of a waterfall | 10,000; 32 MiB; 1,000 | |
+//! | head of a script or record, line of its chunked coding; request body that a script keeps | 1 MiB; 64 MiB | |
 //! | cookies of one domain; in all; bytes of name and value together; of an attribute | 50; 3,000; 4,096; 1,024 | |
 //! | life of a cookie | 400 days | |
 //! | line of a file of cookies | 8 KiB | |

@@ -32,7 +32,8 @@
 //! credentials nor fields of `-H`, no redirect leads from https to http, a POST stays one only if the redirect
 //! says so (whatever `-X` is), and a server that sends nothing for a minute is given up. `-v` shows no secrets.
 //! `-C -` never joins bytes of two versions: where curl goes by the length of the file that is there, this goes
-//! on with `FILE.part`, whose version is known, or begins anew.
+//! on with `FILE.part`, whose version is known, or begins anew. `--retry` sends nothing again that a server may
+//! have acted on, unless twice is as once; curl does.
 
 /// A line on standard error; that nobody reads it is no reason to die, as it is for `eprintln!`.
 macro_rules! note {
