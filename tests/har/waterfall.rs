@@ -2,8 +2,11 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use longwire::har::Recorder;
+use longwire::{Client, Event, Retry};
 
 use crate::support::peer::{Peer, ok};
 use crate::support::uncoded;
@@ -51,6 +54,31 @@ fn reuse_is_drawn_as_a_mark_and_told_of_each_connection() {
         "{:?}",
         tooltips[1]
     );
+}
+
+/// A retry begins with its wait, in which the connection serves others.
+#[test]
+fn the_rows_of_a_connection_are_in_its_order_and_no_line_leads_back() {
+    let script = Script::new().on("GET /busy", reply(503)).then(reply(200)).on("GET /other", reply(200));
+    let (client, recorder) = (Arc::new(OnceLock::<Client>::new()), Recorder::new());
+    let shared = client.clone();
+    // On a thread of its own, as another call would be: while the first one is about to wait.
+    let meanwhile = move |event: &Event<'_>| {
+        if let Event::Retry { .. } = event {
+            thread::scope(|scope| drop(scope.spawn(|| get(shared.get().expect("a client"), "/other"))));
+        }
+    };
+    let builder = uncoded().connector(script).observer(recorder.clone()).observer(meanwhile).retry(Retry::new(1));
+    get(client.get_or_init(|| builder.build()), "/busy");
+
+    let found = elements(&recorder.waterfall());
+    assert_eq!(texts(&found, "GET /"), ["GET /busy", "GET /other", "GET /busy"]);
+    let paths: Vec<&str> = found.iter().filter_map(|element| element.attribute("d")).collect();
+    assert_eq!(paths.len(), 2);
+    for path in paths {
+        let x: Vec<f64> = path.split(['M', ' ', 'H', 'V']).filter_map(|number| number.parse().ok()).collect();
+        assert!(x[0] <= x[2] + 2.0, "{path}"); // a bar may be wider than it was long, to be seen
+    }
 }
 
 #[test]

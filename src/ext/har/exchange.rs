@@ -56,6 +56,15 @@ impl Link {
             Link::Opened(connection) | Link::Reused(connection, _) => Some(connection),
         }
     }
+
+    /// Which of its connection's exchanges this is, counted from 1; 0 without a connection.
+    pub(super) fn nth(self) -> u32 {
+        match self {
+            Link::None => 0,
+            Link::Opened(_) => 1,
+            Link::Reused(_, nth) => nth,
+        }
+    }
 }
 
 /// A head as observers are shown it.

@@ -179,7 +179,8 @@ struct Card<'e> {
     top: u32,
 }
 
-/// A card for each connection, in the order in which they were first asked for.
+/// A card for each connection, in the order in which they were first asked for; in it the exchanges in the order
+/// of the connection, since one that began sooner may have waited longer.
 fn cards(exchanges: &[Exchange]) -> Vec<Card<'_>> {
     let mut cards: Vec<Card<'_>> = Vec::new();
     let mut lanes = LANES.iter().cycle();
@@ -195,6 +196,7 @@ fn cards(exchanges: &[Exchange]) -> Vec<Card<'_>> {
     }
     let mut top = HEAD_HEIGHT;
     for card in &mut cards {
+        card.exchanges.sort_by_key(|exchange| exchange.link.nth());
         card.top = top;
         top = card.bottom() + CARD_GAP;
     }
