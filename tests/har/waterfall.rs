@@ -7,7 +7,9 @@ use std::thread;
 
 use longwire::har::Recorder;
 use longwire::{Client, Event, Retry};
+use serde_json::json;
 
+use crate::demands::entries;
 use crate::support::peer::{Peer, ok};
 use crate::support::uncoded;
 use crate::xml::{Element, elements};
@@ -54,6 +56,27 @@ fn reuse_is_drawn_as_a_mark_and_told_of_each_connection() {
         "{:?}",
         tooltips[1]
     );
+}
+
+#[test]
+fn a_connection_that_was_opened_ahead_is_new_to_its_first_exchange() {
+    let (client, recorder) = recorded(&Script::answering(reply(200).body("x")));
+    assert_eq!(client.connect_ahead(HOST, 1).expect("a connection"), 1);
+    get(&client, "/1");
+    let card = |text: &str| {
+        let found = elements(&recorder.waterfall());
+        let cards = found.iter().filter(|element| element.name == "tspan" && element.text.contains(text)).count();
+        (cards, marks(&found))
+    };
+    assert_eq!(card("http://memory.test, opened ahead, not reused"), (1, (1, 0)));
+    assert!(recorder.waterfall().contains(", which was opened ahead\n"));
+    get(&client, "/2");
+    assert_eq!(card("http://memory.test, opened ahead, reused once"), (1, (1, 1)));
+    recorder.clear();
+    get(&client, "/3");
+    assert_eq!(card("http://memory.test, reused 2 times"), (1, (0, 1)));
+    let timings = &entries(&recorder)[0]["timings"];
+    assert_eq!((&timings["dns"], &timings["connect"], &timings["ssl"]), (&json!(-1), &json!(-1), &json!(-1)));
 }
 
 /// A retry begins with its wait, in which the connection serves others.

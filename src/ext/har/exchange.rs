@@ -46,6 +46,7 @@ pub(super) struct Exchange {
 pub(super) enum Link {
     None,
     Opened(ConnectionId),
+    /// Its exchange of that number; the first one is on a connection that was opened ahead.
     Reused(ConnectionId, u32),
 }
 
