@@ -1,6 +1,8 @@
 //! Exchanges that fail: each is an entry, with the error, up to where it came.
 
-use std::io;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{fmt, io, thread};
 
 use longwire::har::Recorder;
 use longwire::transport::Query;
@@ -70,6 +72,31 @@ fn a_name_that_has_no_address_is_an_entry_of_resolving() {
     assert_eq!(entry["response"]["_error"], error.to_string());
     assert_no_response(&entry);
     assert_failed_in(&entry, "dns");
+}
+
+/// An error whose words are made where they are asked for.
+#[derive(Debug)]
+struct Counting(Recorder);
+
+impl fmt::Display for Counting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nothing after {} bytes of recording", self.0.har().len())
+    }
+}
+
+impl std::error::Error for Counting {}
+
+#[test]
+fn the_words_of_an_error_may_ask_the_recorder() {
+    let recorder = Recorder::new();
+    let (asked, (tell, told)) = (recorder.clone(), mpsc::channel());
+    let fails = move |_: &Query<'_>| Err(io::Error::other(Counting(asked.clone())));
+    let client = uncoded().observer(recorder.clone()).no_proxy().resolver(fails).build();
+    thread::spawn(move || tell.send(client.get("http://name.test/").send().map(drop)));
+    let outcome = told.recv_timeout(Duration::from_secs(60)).expect("it comes to an end");
+    assert_eq!(outcome.expect_err("it has no address").kind(), ErrorKind::Resolve);
+    let error = only(&recorder)["response"]["_error"].to_string();
+    assert!(error.contains("bytes of recording"), "{error}");
 }
 
 #[test]

@@ -176,7 +176,6 @@ impl Exchange {
                 self.body_bytes = Some(*bytes);
                 self.end(Outcome::Complete, at);
             }
-            Event::Failed { error, .. } => self.fail(error, at),
             Event::Kept { .. } if connection == self.link.connection() => self.end(Outcome::Complete, at),
             Event::Closed { reason, .. } if connection == self.link.connection() => {
                 let is_upgraded = *reason == CloseReason::Upgraded;
@@ -196,9 +195,10 @@ impl Exchange {
         self.outcome = Outcome::Complete;
     }
 
-    pub(super) fn fail(&mut self, error: &Error, at: Duration) {
+    /// It has failed with that error, whose words are `what`.
+    pub(super) fn fail(&mut self, error: &Error, what: String, at: Duration) {
         self.end(Outcome::Complete, at);
-        self.outcome = Outcome::Failed { stage: error.stage(), what: error.to_string() };
+        self.outcome = Outcome::Failed { stage: error.stage(), what };
         self.peer = self.peer.or(error.peer_addr());
         if let (None, Some(method)) = (&self.request, error.method()) {
             self.method = method.to_string(); // a redirect may have changed it
@@ -385,7 +385,7 @@ mod tests {
         assert_eq!((&ended.outcome, ended.ended), (&Outcome::LeftUnread, millis(110)));
         ended.complete(millis(130));
         assert_eq!((&ended.outcome, ended.ended), (&Outcome::Complete, millis(110)));
-        ended.fail(&Error::new(ErrorKind::Io, "broken"), millis(140));
+        ended.fail(&Error::new(ErrorKind::Io, "broken"), "broken".to_owned(), millis(140));
         let failed = Outcome::Failed { stage: Stage::Request, what: "broken".to_owned() };
         assert_eq!((ended.outcome, ended.ended), (failed, millis(110)));
     }

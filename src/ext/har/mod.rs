@@ -140,7 +140,12 @@ impl fmt::Debug for Recorder {
 impl Observer for Recorder {
     fn event(&self, event: &Event<'_>) {
         let at = self.made.elapsed(); // the lock may take a while
-        self.lock().take(event, at);
+        // The words of a caller's own error may come from anywhere, from a clone of this recorder too.
+        let words = match event {
+            Event::Retry { error, .. } | Event::Failed { error, .. } => error.to_string(),
+            _ => String::new(),
+        };
+        self.lock().take(event, words, at);
     }
 }
 
@@ -152,7 +157,8 @@ struct Recording {
 }
 
 impl Recording {
-    fn take(&mut self, event: &Event<'_>, at: Duration) {
+    /// Takes down an event; `words` are those of its error.
+    fn take(&mut self, event: &Event<'_>, words: String, at: Duration) {
         let call = event.call().as_u64();
         match event {
             Event::CallStarted { method, url, .. } => {
@@ -165,22 +171,23 @@ impl Recording {
             Event::Retry { error, .. } => self.go_on(call, |last| {
                 match error.kind() {
                     ErrorKind::Status => last.complete(at), // the server wants it otherwise
-                    _ => last.fail(error, at),
+                    _ => last.fail(error, words, at),
                 }
                 Exchange::new(&last.method, &last.url, at)
             }),
-            _ => self.change(event, at),
+            Event::Failed { error, .. } => self.change(event, |exchange| exchange.fail(error, words, at)),
+            _ => self.change(event, |exchange| exchange.record(event, at)),
         }
     }
 }
 
 impl Recording {
-    /// Takes down an event of an exchange that is there, or begins.
-    fn change(&mut self, event: &Event<'_>, at: Duration) {
+    /// Changes the exchange of an event, which is there or begins.
+    fn change(&mut self, event: &Event<'_>, change: impl FnOnce(&mut Exchange)) {
         let Some(exchange) = self.find(event).and_then(|key| self.exchanges.get_mut(&key)) else { return };
         let before = exchange.text_bytes();
         exchange.id = exchange.id.or(event.exchange());
-        exchange.record(event, at);
+        change(exchange);
         self.text_bytes = self.text_bytes - before + exchange.text_bytes();
         self.make_room();
     }
