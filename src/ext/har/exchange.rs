@@ -223,7 +223,11 @@ impl Exchange {
     /// The size of what a peer or the caller decides on: for the limit on it.
     pub(super) fn text_bytes(&self) -> usize {
         let of_head = |head: &Option<Head>| head.as_ref().map_or(0, |head| head.text.len());
-        self.url.as_str().len() + of_head(&self.request) + of_head(&self.response)
+        let of_outcome = match &self.outcome {
+            Outcome::Failed { what, .. } => what.len(),
+            Outcome::UnderWay | Outcome::Complete | Outcome::LeftUnread => 0,
+        };
+        self.url.as_str().len() + of_head(&self.request) + of_head(&self.response) + of_outcome
     }
 
     /// What its time was spent on, up to its last event.
