@@ -6,7 +6,7 @@ use std::{fmt, io, thread};
 
 use longwire::har::Recorder;
 use longwire::transport::Query;
-use longwire::{CancelToken, ErrorKind, Event};
+use longwire::{CancelToken, ErrorKind, Event, Retry};
 use serde_json::{Value, json};
 
 use crate::demands::entries;
@@ -113,6 +113,26 @@ fn a_second_hop_without_a_name_has_its_own_url_and_method() {
         "{entries:#?}"
     );
     assert_failed_in(&entries[1], "dns");
+}
+
+#[test]
+fn each_attempt_of_a_policy_is_an_entry_with_what_came_of_it_and_the_wait_before_it() {
+    let busy = reply(503).header("Retry-After", "1").body("later");
+    let script = Script::new().refuse().on("PUT /?key=1", busy).then(reply(201));
+    let recorder = Recorder::new();
+    let policy = Retry::new(2).backoff(Duration::from_millis(1), Duration::from_millis(1));
+    let client = uncoded().connector(script).observer(recorder.clone()).retry(policy).build();
+    client.put(format!("{HOST}/?key=1")).body("data").send().expect("a response").text().expect("a body");
+    let entries = entries(&recorder);
+    assert_eq!(lines(&entries), ["PUT /?key=1 0", "PUT /?key=1 503", "PUT /?key=1 201"]);
+    let error = entries[0]["response"]["_error"].as_str().expect("an error");
+    assert!(error.ends_with(&format!(" (PUT {HOST}/)")), "{error}");
+    assert_failed_in(&entries[0], "connect");
+    for entry in &entries[1..] {
+        assert!(entry["response"].get("_error").is_none() && entry.get("comment").is_none(), "{entry}");
+        assert_eq!(entry["connection"], entries[1]["connection"]);
+    }
+    assert!(entries[2]["timings"]["blocked"].as_f64() >= Some(1000.0), "{}", entries[2]);
 }
 
 #[test]
