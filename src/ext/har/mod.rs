@@ -83,14 +83,15 @@ impl Recorder {
     /// * URLs with their query, as tools need it, that of a `Location` too. **A secret in a query is in the
     ///   document.** Userinfo is not.
     /// * Fields as observers see them: the values of `Authorization`, `Cookie`, `Set-Cookie` and the like
-    ///   are `***` (see [`Event`]). `cookies` is empty for the same reason. `headersSize` is -1 where
-    ///   something was hidden.
+    ///   are `***` (see [`Event`]). `cookies` is empty for the same reason. `headersSize` is -1 where a head
+    ///   is not shown as it was, unless it is all that was sent.
     /// * No content: neither what was sent (`postData`) nor what was received (`text`). `content.size` is what
-    ///   came over the wire, before a content coding is undone; `bodySize` is -1 where it is not known.
+    ///   came over the wire, before a content coding is undone; `bodySize` is -1 where it is not known, as of
+    ///   a response that was passed over for a redirect or a retry.
     /// * `serverIPAddress` is a proxy's, where there is one. `connection` is the number of
     ///   [`Event::connection`].
-    /// * `timings` in milliseconds, to the microsecond. `connect` has `ssl` in it. `blocked` is what comes
-    ///   before the request and is neither: the wait for a place in the pool, or until a retry.
+    /// * `timings` in milliseconds, to the microsecond. `connect` has `ssl` in it. `blocked` is the rest of the
+    ///   time before the request: the wait for a place in the pool, or until a retry.
     /// * The response of an exchange that failed has the error as `_error`, and the status 0 if no head came.
     ///   What was left unread, or is still under way, says so in its `comment`.
     pub fn har(&self) -> String {
