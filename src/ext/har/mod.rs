@@ -101,9 +101,10 @@ impl Recorder {
     /// Returns the recording as a picture, an SVG that stands by itself: a waterfall of all exchanges, by
     /// connection, in colours for resolving, connecting, TLS, sending, waiting and the body.
     ///
-    /// Of each exchange it shows method, path and status, and more when it is pointed at, but no query and no
-    /// field. Of a connection that was opened ahead ([`connect_ahead`](crate::Client::connect_ahead)) the opening is
-    /// not there: it belongs to no exchange. Of more than 1,000 exchanges it shows the last. The time axis begins with the first of those, so
+    /// Of each exchange it shows method, path and status, the words of its error, and more when it is pointed at,
+    /// but no query and no field. Of a connection that was opened ahead
+    /// ([`connect_ahead`](crate::Client::connect_ahead)) the opening is not there: it belongs to no exchange. Of
+    /// more than 1,000 exchanges it shows the last. The time axis begins with the first of those, so
     /// [`clear`](Recorder::clear) the recording before what is to be looked at.
     pub fn waterfall(&self) -> String {
         waterfall::draw(&self.snapshot())
