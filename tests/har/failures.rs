@@ -13,7 +13,7 @@ use crate::demands::entries;
 use crate::support::peer::{Peer, Refusing};
 use crate::support::uncoded;
 use crate::{HOST, lines, recorded};
-use longwire::script::{Script, raw, reply};
+use longwire::script::{Script, connection, raw, reply};
 
 fn only(recorder: &Recorder) -> Value {
     let mut entries = entries(recorder);
@@ -133,6 +133,19 @@ fn each_attempt_of_a_policy_is_an_entry_with_what_came_of_it_and_the_wait_before
         assert_eq!(entry["connection"], entries[1]["connection"]);
     }
     assert!(entries[2]["timings"]["blocked"].as_f64() >= Some(900.0), "{}", entries[2]);
+}
+
+#[test]
+fn the_wait_before_an_attempt_is_no_part_of_what_fails_in_it() {
+    let busy = reply(503).header("Retry-After", "1").header("Connection", "close");
+    let script = Script::new().connection(connection().exchange(busy)).refuse();
+    let recorder = Recorder::new();
+    let client = uncoded().connector(script).observer(recorder.clone()).retry(Retry::new(1)).build();
+    client.get(format!("{HOST}/")).send().expect_err("it is refused");
+    let entries = entries(&recorder);
+    assert_eq!(lines(&entries), ["GET / 503", "GET / 0"]);
+    assert_failed_in(&entries[1], "connect");
+    assert!(entries[1]["timings"]["blocked"].as_f64() >= Some(900.0), "{}", entries[1]);
 }
 
 #[test]

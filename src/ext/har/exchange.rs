@@ -24,6 +24,8 @@ pub(super) struct Exchange {
     pub(super) url: Url,
     pub(super) began: SystemTime,
     pub(super) started: Duration,
+    /// What a retry waits first, which no failure has to do with.
+    pub(super) wait: Duration,
     pub(super) link: Link,
     /// The server, or the proxy.
     pub(super) peer: Option<SocketAddr>,
@@ -132,6 +134,7 @@ impl Exchange {
             url,
             began: SystemTime::now(),
             started: at,
+            wait: Duration::ZERO,
             link: Link::None,
             peer: None,
             resolve: None,
@@ -254,7 +257,9 @@ impl Exchange {
                 _ => None,
             };
             if let Some(took) = failed {
-                *took.get_or_insert_default() += std::mem::take(&mut blocked);
+                let waited = micros(self.wait).min(blocked);
+                *took.get_or_insert_default() += blocked - waited;
+                blocked = waited;
             }
         }
         let since_request = |took: u64| self.request.as_ref().map(|_| took);
@@ -347,6 +352,11 @@ mod tests {
             let outcome = Outcome::Failed { stage, what: String::new() };
             assert_eq!(phases(&Exchange { outcome, ..resolved.clone() })[..4], want, "{stage:?}");
         }
+        let outcome = Outcome::Failed { stage: Stage::Connect, what: String::new() };
+        let retry = Exchange { outcome, wait: millis(20), ..resolved };
+        assert_eq!(phases(&retry)[..4], [Some(20), Some(5), Some(5), NONE]);
+        let too_long = Exchange { wait: millis(200), ..retry };
+        assert_eq!(phases(&too_long)[..4], [Some(25), Some(5), Some(0), NONE]);
     }
 
     #[test]

@@ -170,12 +170,14 @@ impl Recording {
                 last.complete(at);
                 Exchange::new(&last.method, to, at)
             }),
-            Event::Retry { error, .. } => self.go_on(call, |last| {
+            Event::Retry { error, wait, .. } => self.go_on(call, |last| {
                 match error.kind() {
                     ErrorKind::Status => last.complete(at), // the server wants it otherwise
                     _ => last.fail(error, words, at),
                 }
-                Exchange::new(&last.method, &last.url, at)
+                let mut next = Exchange::new(&last.method, &last.url, at);
+                next.wait = *wait;
+                next
             }),
             Event::Failed { error, .. } => self.change(event, |exchange| exchange.fail(error, words, at)),
             _ => self.change(event, |exchange| exchange.record(event, at)),
