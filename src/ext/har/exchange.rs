@@ -160,9 +160,7 @@ impl Exchange {
                 self.link = connection.map_or(Link::None, Link::Opened);
             }
             Event::Secured { peer, took, .. } => {
-                // A proxy's handshake comes before the connection is there.
                 self.peer = *peer;
-                self.link = connection.map_or(Link::None, Link::Opened);
                 *self.tls.get_or_insert_default() += *took;
             }
             Event::Reused { peer, nth, .. } => {
