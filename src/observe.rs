@@ -222,15 +222,16 @@ macro_rules! events {
 
 impl Event<'_> {
     /// Returns the call of the client that the event belongs to: the same for all events of a send,
-    /// its redirects, its retry and its body. A connection that is closed while it is idle belongs to
-    /// the call that found it expired or in excess; `close_idle`, `pool_stats` and the drop of the
-    /// last client are calls of their own.
+    /// its redirects, its retries and its body. A connection that is closed while it is idle belongs to
+    /// the call that found it expired or in excess; `connect_ahead`, `close_idle`, `pool_stats` and the
+    /// drop of the last client are calls of their own, without a [`CallStarted`](Event::CallStarted).
     pub fn call(&self) -> CallId {
         CallId(self.ids().call)
     }
 
     /// Returns the exchange, one request head and its response, that the event belongs to: `None` for
-    /// what concerns the whole call, and for connections that are closed while they are idle.
+    /// what concerns the whole call, and for connections that are opened ahead, or closed while they are
+    /// idle.
     pub fn exchange(&self) -> Option<ExchangeId> {
         Some(self.ids().exchange).filter(|id| *id != 0).map(ExchangeId)
     }

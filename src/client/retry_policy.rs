@@ -87,7 +87,9 @@ impl Attempts {
                 let why = answered.with_status(head.status).with_fate(Fate::ResponseStarted);
                 (why.with_request(sent.method, sent.url), retry_after(&head.headers))
             }
-            Err(error) if policy.is_transient(error) && may_resend(sent, error.fate()) => (error.clone(), None),
+            Err(error) if policy.is_transient(error) && may_resend(sent, error.fate()) => {
+                (error.clone().with_request(sent.method, sent.url), None)
+            }
             Err(_) => return None,
         };
         let wait = match asked {

@@ -1,17 +1,19 @@
 //! Exchanges that fail: each is an entry, with the error, up to where it came.
 
-use std::io;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{fmt, io, thread};
 
 use longwire::har::Recorder;
 use longwire::transport::Query;
-use longwire::{CancelToken, ErrorKind, Event};
+use longwire::{CancelToken, ErrorKind, Event, Retry};
 use serde_json::{Value, json};
 
 use crate::demands::entries;
 use crate::support::peer::{Peer, Refusing};
 use crate::support::uncoded;
 use crate::{HOST, lines, recorded};
-use longwire::script::{Script, raw, reply};
+use longwire::script::{Script, connection, raw, reply};
 
 fn only(recorder: &Recorder) -> Value {
     let mut entries = entries(recorder);
@@ -72,6 +74,31 @@ fn a_name_that_has_no_address_is_an_entry_of_resolving() {
     assert_failed_in(&entry, "dns");
 }
 
+/// An error whose words are made where they are asked for.
+#[derive(Debug)]
+struct Counting(Recorder);
+
+impl fmt::Display for Counting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nothing after {} bytes of recording", self.0.har().len())
+    }
+}
+
+impl std::error::Error for Counting {}
+
+#[test]
+fn the_words_of_an_error_may_ask_the_recorder() {
+    let recorder = Recorder::new();
+    let (asked, (tell, told)) = (recorder.clone(), mpsc::channel());
+    let fails = move |_: &Query<'_>| Err(io::Error::other(Counting(asked.clone())));
+    let client = uncoded().observer(recorder.clone()).no_proxy().resolver(fails).build();
+    thread::spawn(move || tell.send(client.get("http://name.test/").send().map(drop)));
+    let outcome = told.recv_timeout(Duration::from_secs(60)).expect("it comes to an end");
+    assert_eq!(outcome.expect_err("it has no address").kind(), ErrorKind::Resolve);
+    let error = only(&recorder)["response"]["_error"].to_string();
+    assert!(error.contains("bytes of recording"), "{error}");
+}
+
 #[test]
 fn a_second_hop_without_a_name_has_its_own_url_and_method() {
     let peer = Peer::answering("HTTP/1.1 303 See Other\r\nLocation: http://name.test/\r\nContent-Length: 0\r\n\r\n");
@@ -86,6 +113,39 @@ fn a_second_hop_without_a_name_has_its_own_url_and_method() {
         "{entries:#?}"
     );
     assert_failed_in(&entries[1], "dns");
+}
+
+#[test]
+fn each_attempt_of_a_policy_is_an_entry_with_what_came_of_it_and_the_wait_before_it() {
+    let busy = reply(503).header("Retry-After", "1").body("later");
+    let script = Script::new().refuse().on("PUT /?key=1", busy).then(reply(201));
+    let recorder = Recorder::new();
+    let policy = Retry::new(2).backoff(Duration::from_millis(1), Duration::from_millis(1));
+    let client = uncoded().connector(script).observer(recorder.clone()).retry(policy).build();
+    client.put(format!("{HOST}/?key=1")).body("data").send().expect("a response").text().expect("a body");
+    let entries = entries(&recorder);
+    assert_eq!(lines(&entries), ["PUT /?key=1 0", "PUT /?key=1 503", "PUT /?key=1 201"]);
+    let error = entries[0]["response"]["_error"].as_str().expect("an error");
+    assert!(error.ends_with(&format!(" (PUT {HOST}/)")), "{error}");
+    assert_failed_in(&entries[0], "connect");
+    for entry in &entries[1..] {
+        assert!(entry["response"].get("_error").is_none() && entry.get("comment").is_none(), "{entry}");
+        assert_eq!(entry["connection"], entries[1]["connection"]);
+    }
+    assert!(entries[2]["timings"]["blocked"].as_f64() >= Some(900.0), "{}", entries[2]);
+}
+
+#[test]
+fn the_wait_before_an_attempt_is_no_part_of_what_fails_in_it() {
+    let busy = reply(503).header("Retry-After", "1").header("Connection", "close");
+    let script = Script::new().connection(connection().exchange(busy)).refuse();
+    let recorder = Recorder::new();
+    let client = uncoded().connector(script).observer(recorder.clone()).retry(Retry::new(1)).build();
+    client.get(format!("{HOST}/")).send().expect_err("it is refused");
+    let entries = entries(&recorder);
+    assert_eq!(lines(&entries), ["GET / 503", "GET / 0"]);
+    assert_failed_in(&entries[1], "connect");
+    assert!(entries[1]["timings"]["blocked"].as_f64() >= Some(900.0), "{}", entries[1]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use longwire::har::Recorder;
 use longwire::rustls::ALL_VERSIONS;
 use longwire::transport::Query;
-use longwire::{Client, Tls};
+use longwire::{Client, ErrorKind, Proxy, Tls};
 use serde_json::json;
 
 use crate::certificates::{Authority, NAME};
@@ -46,4 +46,23 @@ fn a_handshake_that_fails_is_where_its_time_went() {
     assert_eq!(entries[0]["response"]["_error"], error.to_string());
     assert!(entries[0]["timings"]["ssl"].as_f64() > Some(0.0), "{}", entries[0]);
     assert!(entries[0].get("comment").is_none() && entries[0]["connection"].is_string(), "{}", entries[0]);
+}
+
+/// A tunnel that is refused is no connection, whether the proxy is spoken to through TLS or not.
+#[test]
+fn a_tunnel_that_an_https_proxy_refuses_has_a_handshake_and_no_connection() {
+    let authority = Authority::new("root");
+    let refused = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+    let proxy = session::answering(authority.identity().server_config(ALL_VERSIONS), refused);
+    let recorder = Recorder::new();
+    let way = Proxy::new(&format!("https://{NAME}:{}", proxy.addr().port())).expect("a proxy");
+    let builder = uncoded().observer(recorder.clone()).resolve_to(NAME, proxy.addr()).tls(authority.tls());
+    let error = builder.proxy(way).build().get("https://elsewhere.test/").send().expect_err("it is refused");
+    assert_eq!(error.kind(), ErrorKind::Proxy, "{error}");
+    let entries = entries(&recorder);
+    let timings = &entries[0]["timings"];
+    assert!(timings["ssl"].as_f64() > Some(0.0) && timings["ssl"].as_f64() < timings["connect"].as_f64(), "{timings}");
+    assert!(entries[0].get("connection").is_none(), "{}", entries[0]);
+    assert_eq!(entries[0]["serverIPAddress"], "127.0.0.1");
+    assert!(recorder.waterfall().contains("1 exchange on 0 connections"));
 }

@@ -2,9 +2,14 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use longwire::har::Recorder;
+use longwire::{Client, Event, Retry};
+use serde_json::json;
 
+use crate::demands::entries;
 use crate::support::peer::{Peer, ok};
 use crate::support::uncoded;
 use crate::xml::{Element, elements};
@@ -51,6 +56,52 @@ fn reuse_is_drawn_as_a_mark_and_told_of_each_connection() {
         "{:?}",
         tooltips[1]
     );
+}
+
+#[test]
+fn a_connection_that_was_opened_ahead_is_new_to_its_first_exchange() {
+    let (client, recorder) = recorded(&Script::answering(reply(200).body("x")));
+    assert_eq!(client.connect_ahead(HOST, 1).expect("a connection"), 1);
+    get(&client, "/1");
+    let card = |text: &str| {
+        let found = elements(&recorder.waterfall());
+        let cards = found.iter().filter(|element| element.name == "tspan" && element.text.contains(text)).count();
+        (cards, marks(&found))
+    };
+    assert_eq!(card("http://memory.test, opened ahead, not reused"), (1, (1, 0)));
+    assert!(recorder.waterfall().contains(", which was opened ahead\n"));
+    get(&client, "/2");
+    assert_eq!(card("http://memory.test, opened ahead, reused once"), (1, (1, 1)));
+    recorder.clear();
+    get(&client, "/3");
+    assert_eq!(card("http://memory.test, reused 2 times"), (1, (0, 1)));
+    let timings = &entries(&recorder)[0]["timings"];
+    assert_eq!((&timings["dns"], &timings["connect"], &timings["ssl"]), (&json!(-1), &json!(-1), &json!(-1)));
+}
+
+/// A retry begins with its wait, in which the connection serves others.
+#[test]
+fn the_rows_of_a_connection_are_in_its_order_and_no_line_leads_back() {
+    let script = Script::new().on("GET /busy", reply(503)).then(reply(200)).on("GET /other", reply(200));
+    let (client, recorder) = (Arc::new(OnceLock::<Client>::new()), Recorder::new());
+    let shared = client.clone();
+    // On a thread of its own, as another call would be: while the first one is about to wait.
+    let meanwhile = move |event: &Event<'_>| {
+        if let Event::Retry { .. } = event {
+            thread::scope(|scope| drop(scope.spawn(|| get(shared.get().expect("a client"), "/other"))));
+        }
+    };
+    let builder = uncoded().connector(script).observer(recorder.clone()).observer(meanwhile).retry(Retry::new(1));
+    get(client.get_or_init(|| builder.build()), "/busy");
+
+    let found = elements(&recorder.waterfall());
+    assert_eq!(texts(&found, "GET /"), ["GET /busy", "GET /other", "GET /busy"]);
+    let paths: Vec<&str> = found.iter().filter_map(|element| element.attribute("d")).collect();
+    assert_eq!(paths.len(), 2);
+    for path in paths {
+        let x: Vec<f64> = path.split(['M', ' ', 'H', 'V']).filter_map(|number| number.parse().ok()).collect();
+        assert!(x[0] <= x[2] + 2.0, "{path}"); // a bar may be wider than it was long, to be seen
+    }
 }
 
 #[test]

@@ -18,11 +18,10 @@ const ESCAPE: char = '\\';
 
 /// Writes the document: an entry on each line.
 pub(super) fn write(exchanges: &[Exchange]) -> String {
-    let entries: Vec<String> = exchanges.iter().map(|exchange| Entry(exchange).to_string()).collect();
     format!(
-        "{{\"log\":{{\"version\":\"1.2\",\"creator\":{{\"name\":\"longwire\",\"version\":{}}},\"pages\":[],\"entries\":[\n{}\n]}}}}\n",
+        "{{\"log\":{{\"version\":\"1.2\",\"creator\":{{\"name\":\"longwire\",\"version\":{}}},\"pages\":[],\"entries\":{}}}}}\n",
         Quoted(env!("CARGO_PKG_VERSION")),
-        entries.join(",\n")
+        List(exchanges.iter().map(Entry))
     )
 }
 
@@ -32,7 +31,8 @@ impl fmt::Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exchange = self.0;
         let phases = exchange.phases();
-        write!(f, r#"{{"startedDateTime":"{}","time":{}"#, DateTime(exchange.began), Millis(phases.total()))?;
+        write!(f, "\n{{")?; // a line of its own
+        write!(f, r#""startedDateTime":"{}","time":{}"#, DateTime(exchange.began), Millis(phases.total()))?;
         write!(f, r#","request":{},"response":{}"#, Request(exchange), Response(exchange))?;
         write!(f, r#","cache":{{}},"timings":{}"#, Timings(&phases))?;
         if let Some(peer) = exchange.peer {

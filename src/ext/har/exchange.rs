@@ -24,6 +24,8 @@ pub(super) struct Exchange {
     pub(super) url: Url,
     pub(super) began: SystemTime,
     pub(super) started: Duration,
+    /// What a retry waits first, which no failure has to do with.
+    pub(super) wait: Duration,
     pub(super) link: Link,
     /// The server, or the proxy.
     pub(super) peer: Option<SocketAddr>,
@@ -46,6 +48,7 @@ pub(super) struct Exchange {
 pub(super) enum Link {
     None,
     Opened(ConnectionId),
+    /// Its exchange of that number; the first one is on a connection that was opened ahead.
     Reused(ConnectionId, u32),
 }
 
@@ -54,6 +57,15 @@ impl Link {
         match self {
             Link::None => None,
             Link::Opened(connection) | Link::Reused(connection, _) => Some(connection),
+        }
+    }
+
+    /// Which of its connection's exchanges this is, counted from 1; 0 without a connection.
+    pub(super) fn nth(self) -> u32 {
+        match self {
+            Link::None => 0,
+            Link::Opened(_) => 1,
+            Link::Reused(_, nth) => nth,
         }
     }
 }
@@ -122,6 +134,7 @@ impl Exchange {
             url,
             began: SystemTime::now(),
             started: at,
+            wait: Duration::ZERO,
             link: Link::None,
             peer: None,
             resolve: None,
@@ -147,9 +160,7 @@ impl Exchange {
                 self.link = connection.map_or(Link::None, Link::Opened);
             }
             Event::Secured { peer, took, .. } => {
-                // A proxy's handshake comes before the connection is there.
                 self.peer = *peer;
-                self.link = connection.map_or(Link::None, Link::Opened);
                 *self.tls.get_or_insert_default() += *took;
             }
             Event::Reused { peer, nth, .. } => {
@@ -166,7 +177,6 @@ impl Exchange {
                 self.body_bytes = Some(*bytes);
                 self.end(Outcome::Complete, at);
             }
-            Event::Failed { error, .. } => self.fail(error, at),
             Event::Kept { .. } if connection == self.link.connection() => self.end(Outcome::Complete, at),
             Event::Closed { reason, .. } if connection == self.link.connection() => {
                 let is_upgraded = *reason == CloseReason::Upgraded;
@@ -186,9 +196,10 @@ impl Exchange {
         self.outcome = Outcome::Complete;
     }
 
-    pub(super) fn fail(&mut self, error: &Error, at: Duration) {
+    /// It has failed with that error, whose words are `what`.
+    pub(super) fn fail(&mut self, error: &Error, what: String, at: Duration) {
         self.end(Outcome::Complete, at);
-        self.outcome = Outcome::Failed { stage: error.stage(), what: error.to_string() };
+        self.outcome = Outcome::Failed { stage: error.stage(), what };
         self.peer = self.peer.or(error.peer_addr());
         if let (None, Some(method)) = (&self.request, error.method()) {
             self.method = method.to_string(); // a redirect may have changed it
@@ -213,7 +224,11 @@ impl Exchange {
     /// The size of what a peer or the caller decides on: for the limit on it.
     pub(super) fn text_bytes(&self) -> usize {
         let of_head = |head: &Option<Head>| head.as_ref().map_or(0, |head| head.text.len());
-        self.url.as_str().len() + of_head(&self.request) + of_head(&self.response)
+        let of_outcome = match &self.outcome {
+            Outcome::Failed { what, .. } => what.len(),
+            Outcome::UnderWay | Outcome::Complete | Outcome::LeftUnread => 0,
+        };
+        self.url.as_str().len() + of_head(&self.request) + of_head(&self.response) + of_outcome
     }
 
     /// What its time was spent on, up to its last event.
@@ -240,7 +255,9 @@ impl Exchange {
                 _ => None,
             };
             if let Some(took) = failed {
-                *took.get_or_insert_default() += std::mem::take(&mut blocked);
+                let waited = micros(self.wait).min(blocked);
+                *took.get_or_insert_default() += blocked - waited;
+                blocked = waited;
             }
         }
         let since_request = |took: u64| self.request.as_ref().map(|_| took);
@@ -333,6 +350,11 @@ mod tests {
             let outcome = Outcome::Failed { stage, what: String::new() };
             assert_eq!(phases(&Exchange { outcome, ..resolved.clone() })[..4], want, "{stage:?}");
         }
+        let outcome = Outcome::Failed { stage: Stage::Connect, what: String::new() };
+        let retry = Exchange { outcome, wait: millis(20), ..resolved };
+        assert_eq!(phases(&retry)[..4], [Some(20), Some(5), Some(5), NONE]);
+        let too_long = Exchange { wait: millis(200), ..retry };
+        assert_eq!(phases(&too_long)[..4], [Some(25), Some(5), Some(0), NONE]);
     }
 
     #[test]
@@ -375,7 +397,7 @@ mod tests {
         assert_eq!((&ended.outcome, ended.ended), (&Outcome::LeftUnread, millis(110)));
         ended.complete(millis(130));
         assert_eq!((&ended.outcome, ended.ended), (&Outcome::Complete, millis(110)));
-        ended.fail(&Error::new(ErrorKind::Io, "broken"), millis(140));
+        ended.fail(&Error::new(ErrorKind::Io, "broken"), "broken".to_owned(), millis(140));
         let failed = Outcome::Failed { stage: Stage::Request, what: "broken".to_owned() };
         assert_eq!((ended.outcome, ended.ended), (failed, millis(110)));
     }

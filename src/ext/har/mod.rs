@@ -19,15 +19,15 @@ use crate::observe::{Event, Observer};
 /// Exchanges that are kept: with heads of half a kilobyte each they are about 15 MB.
 const EXCHANGES_MAX: usize = 10_000;
 
-/// All that is kept of heads and URLs together: a server may send heads of 64 KiB each.
+/// All that is kept of heads, URLs and errors together: a server may send heads of 64 KiB each.
 const TEXT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Records a client's exchanges, for tools that read HAR and for the eye.
 ///
 /// Clones share one recording, so one is given to [`ClientBuilder::observer`] and the other kept; several
-/// clients may share a recorder. The last 10,000 exchanges are kept, and at most 32 MiB of heads and URLs: the
-/// oldest calls make room for new ones. An exchange is one request head and its response, so each redirect and
-/// each retry counts. One that is still under way is there as far as it has come.
+/// clients may share a recorder. The last 10,000 exchanges are kept, and at most 32 MiB of heads, URLs and
+/// errors: the oldest calls make room for new ones. An exchange is one request head and its response, so each
+/// redirect and each retry counts. One that is still under way is there as far as it has come.
 ///
 /// To record is a short lock for each event, and a copy of each head. [`har`](Recorder::har) and
 /// [`waterfall`](Recorder::waterfall) work on a copy of the recording, and requests wait only while that is made.
@@ -83,14 +83,15 @@ impl Recorder {
     /// * URLs with their query, as tools need it, that of a `Location` too. **A secret in a query is in the
     ///   document.** Userinfo is not.
     /// * Fields as observers see them: the values of `Authorization`, `Cookie`, `Set-Cookie` and the like
-    ///   are `***` (see [`Event`]). `cookies` is empty for the same reason. `headersSize` is -1 where
-    ///   something was hidden.
+    ///   are `***` (see [`Event`]). `cookies` is empty for the same reason. `headersSize` is -1 where a head
+    ///   is not shown as it was, unless it is all that was sent.
     /// * No content: neither what was sent (`postData`) nor what was received (`text`). `content.size` is what
-    ///   came over the wire, before a content coding is undone; `bodySize` is -1 where it is not known.
+    ///   came over the wire, before a content coding is undone; `bodySize` is -1 where it is not known, as of
+    ///   a response that was passed over for a redirect or a retry.
     /// * `serverIPAddress` is a proxy's, where there is one. `connection` is the number of
     ///   [`Event::connection`].
-    /// * `timings` in milliseconds, to the microsecond. `connect` has `ssl` in it. `blocked` is what comes
-    ///   before the request and is neither: the wait for a place in the pool, or until a retry.
+    /// * `timings` in milliseconds, to the microsecond. `connect` has `ssl` in it. `blocked` is the rest of the
+    ///   time before the request: the wait for a place in the pool, or until a retry.
     /// * The response of an exchange that failed has the error as `_error`, and the status 0 if no head came.
     ///   What was left unread, or is still under way, says so in its `comment`.
     pub fn har(&self) -> String {
@@ -100,8 +101,10 @@ impl Recorder {
     /// Returns the recording as a picture, an SVG that stands by itself: a waterfall of all exchanges, by
     /// connection, in colours for resolving, connecting, TLS, sending, waiting and the body.
     ///
-    /// Of each exchange it shows method, path and status, and more when it is pointed at, but no query and no
-    /// field. Of more than 1,000 exchanges it shows the last. The time axis begins with the first of those, so
+    /// Of each exchange it shows method, path and status, the words of its error, and more when it is pointed at,
+    /// but no query and no field. Of a connection that was opened ahead
+    /// ([`connect_ahead`](crate::Client::connect_ahead)) the opening is not there: it belongs to no exchange. Of
+    /// more than 1,000 exchanges it shows the last. The time axis begins with the first of those, so
     /// [`clear`](Recorder::clear) the recording before what is to be looked at.
     pub fn waterfall(&self) -> String {
         waterfall::draw(&self.snapshot())
@@ -139,7 +142,12 @@ impl fmt::Debug for Recorder {
 impl Observer for Recorder {
     fn event(&self, event: &Event<'_>) {
         let at = self.made.elapsed(); // the lock may take a while
-        self.lock().take(event, at);
+        // The words of a caller's own error may come from anywhere, from a clone of this recorder too.
+        let words = match event {
+            Event::Retry { error, .. } | Event::Failed { error, .. } => error.to_string(),
+            _ => String::new(),
+        };
+        self.lock().take(event, words, at);
     }
 }
 
@@ -151,7 +159,8 @@ struct Recording {
 }
 
 impl Recording {
-    fn take(&mut self, event: &Event<'_>, at: Duration) {
+    /// Takes down an event; `words` are those of its error.
+    fn take(&mut self, event: &Event<'_>, words: String, at: Duration) {
         let call = event.call().as_u64();
         match event {
             Event::CallStarted { method, url, .. } => {
@@ -161,27 +170,39 @@ impl Recording {
                 last.complete(at);
                 Exchange::new(&last.method, to, at)
             }),
-            Event::Retry { error, .. } => self.go_on(call, |last| {
+            Event::Retry { error, wait, .. } => self.go_on(call, |last| {
                 match error.kind() {
                     ErrorKind::Status => last.complete(at), // the server wants it otherwise
-                    _ => last.fail(error, at),
+                    _ => last.fail(error, words, at),
                 }
-                Exchange::new(&last.method, &last.url, at)
+                let mut next = Exchange::new(&last.method, &last.url, at);
+                next.wait = *wait;
+                next
             }),
-            _ => self.change(event, at),
+            Event::Failed { error, .. } => self.change(event, |exchange| exchange.fail(error, words, at)),
+            _ => self.change(event, |exchange| exchange.record(event, at)),
         }
     }
 }
 
 impl Recording {
-    /// Takes down an event of an exchange that is there, or begins.
-    fn change(&mut self, event: &Event<'_>, at: Duration) {
-        let Some(exchange) = self.find(event).and_then(|key| self.exchanges.get_mut(&key)) else { return };
-        let before = exchange.text_bytes();
-        exchange.id = exchange.id.or(event.exchange());
-        exchange.record(event, at);
-        self.text_bytes = self.text_bytes - before + exchange.text_bytes();
+    /// Changes the exchange of an event, which is there or begins.
+    fn change(&mut self, event: &Event<'_>, change: impl FnOnce(&mut Exchange)) {
+        let Some(key) = self.find(event) else { return };
+        self.update(key, |exchange| {
+            exchange.id = exchange.id.or(event.exchange());
+            change(exchange);
+        });
         self.make_room();
+    }
+
+    /// Changes an exchange, and with it what is counted.
+    fn update<T>(&mut self, key: (u64, u32), change: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
+        let exchange = self.exchanges.get_mut(&key)?;
+        let before = exchange.text_bytes();
+        let made = change(exchange);
+        self.text_bytes = self.text_bytes - before + exchange.text_bytes();
+        Some(made)
     }
 
     /// The key of the exchange that the event belongs to. It may be the first event of one.
@@ -197,21 +218,21 @@ impl Recording {
                 | Event::Reused { .. }
                 | Event::RequestHead { .. }
         );
-        let found = match event.exchange() {
-            Some(id) => of_call
-                .find(|(_, exchange)| exchange.id == Some(id))
-                .or(last.filter(|(_, exchange)| is_first_event && exchange.id.is_none())),
+        let found = match (event.exchange(), last) {
+            // Not looked for among those before: a call may have thousands.
+            (Some(_), Some((_, exchange))) if is_first_event && exchange.id.is_none() => last,
+            (Some(id), _) => of_call.find(|(_, exchange)| exchange.id == Some(id)),
             // It is the call that failed, and its last exchange that this was in.
-            None => last.filter(|_| matches!(event, Event::Failed { .. })),
+            (None, _) => last.filter(|_| matches!(event, Event::Failed { .. })),
         };
         found.map(|(key, _)| *key)
     }
 
     /// Begins the next exchange of a call, where `next` has taken leave of the last one.
     fn go_on(&mut self, call: u64, next: impl FnOnce(&mut Exchange) -> Exchange) {
-        let last = self.exchanges.range_mut((call, 0)..=(call, u32::MAX)).next_back();
-        let Some((&(_, number), last)) = last else { return };
-        let next = next(last);
+        let last = self.exchanges.range((call, 0)..=(call, u32::MAX)).next_back();
+        let Some((&(_, number), _)) = last else { return };
+        let Some(next) = self.update((call, number), next) else { return };
         self.insert((call, number.saturating_add(1)), next);
     }
 
@@ -234,6 +255,8 @@ mod tests {
     use url::Url;
 
     use super::*;
+    use crate::error::Error;
+    use crate::ext::har::exchange::Outcome;
     use crate::method::Method;
     use crate::observe::EventIds;
 
@@ -282,6 +305,26 @@ mod tests {
         let counted: usize = recording.exchanges.values().map(Exchange::text_bytes).sum();
         assert_eq!(recording.text_bytes, counted);
         assert!(counted <= TEXT_BYTES_MAX && counted > TEXT_BYTES_MAX - 2 * HEAD_BYTES, "{counted}");
+    }
+
+    #[test]
+    fn the_words_of_errors_count_as_heads_do() {
+        const WORDS_BYTES: usize = 1 << 20;
+        let recorder = Recorder::new();
+        let error = Error::new(ErrorKind::Io, "x".repeat(WORDS_BYTES));
+        start(&recorder, 1);
+        for exchange in 1..=2 * (TEXT_BYTES_MAX / WORDS_BYTES) as u64 {
+            let ids = EventIds { call: 1, exchange, connection: exchange };
+            recorder.event(&Event::RequestHead { text: "GET / HTTP/1.1\r\n\r\n", ids });
+            let ids = EventIds { call: 1, ..EventIds::default() };
+            recorder.event(&Event::Retry { error: &error, wait: Duration::ZERO, ids });
+        }
+        recorder.event(&Event::Failed { error: &error, ids: EventIds { call: 1, ..EventIds::default() } });
+        let recording = recorder.lock();
+        let failed = |exchange: &&Exchange| matches!(&exchange.outcome, Outcome::Failed { .. });
+        assert_eq!(recording.exchanges.values().filter(failed).count(), TEXT_BYTES_MAX / WORDS_BYTES - 1);
+        let counted: usize = recording.exchanges.values().map(Exchange::text_bytes).sum();
+        assert_eq!(recording.text_bytes, counted);
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn count(number: usize, what: &str) -> String {
 
 fn draw_legend(svg: &mut Svg) {
     const Y: u32 = 50;
-    svg.mark(Mark::Opened, 22, Y, MUTED);
+    svg.mark(Mark::New, 22, Y, MUTED);
     svg.text(32.0, Y + 4, "", INK, "new connection");
     svg.mark(Mark::Reused, 142, Y, MUTED);
     svg.text(152.0, Y + 4, "", INK, "reused connection");
@@ -179,7 +179,8 @@ struct Card<'e> {
     top: u32,
 }
 
-/// A card for each connection, in the order in which they were first asked for.
+/// A card for each connection, in the order in which they were first asked for; in it the exchanges in the order
+/// of the connection, since one that began sooner may have waited longer.
 fn cards(exchanges: &[Exchange]) -> Vec<Card<'_>> {
     let mut cards: Vec<Card<'_>> = Vec::new();
     let mut lanes = LANES.iter().cycle();
@@ -195,6 +196,7 @@ fn cards(exchanges: &[Exchange]) -> Vec<Card<'_>> {
     }
     let mut top = HEAD_HEIGHT;
     for card in &mut cards {
+        card.exchanges.sort_by_key(|exchange| exchange.link.nth());
         card.top = top;
         top = card.bottom() + CARD_GAP;
     }
@@ -223,10 +225,10 @@ impl Card<'_> {
                 y - ROW_HEIGHT / 2,
                 WIDTH - 20
             ));
-            match exchange.link {
-                Link::None => {}
-                Link::Opened(_) => svg.mark(Mark::Opened, LINE, y, self.colour),
-                Link::Reused(..) => svg.mark(Mark::Reused, LINE, y, self.colour),
+            match exchange.link.nth() {
+                0 => {}
+                1 => svg.mark(Mark::New, LINE, y, self.colour),
+                _ => svg.mark(Mark::Reused, LINE, y, self.colour),
             }
             self.draw_label(svg, exchange, y);
             draw_bar(svg, exchange, scale, y);
@@ -247,13 +249,17 @@ impl Card<'_> {
         ));
     }
 
-    /// Where the connection leads, and how often it was reused.
+    /// Where the connection leads, and how often it was reused: also by exchanges that are not shown.
     fn details(&self, first: &Exchange) -> String {
         let mut details = origin(&first.url).to_owned();
         if let Some(peer) = first.peer.map(|peer| peer.to_string()).filter(|peer| !details.ends_with(peer)) {
             details += &format!(" at {peer}");
         }
-        match self.exchanges.iter().filter(|exchange| matches!(exchange.link, Link::Reused(..))).count() {
+        if let Link::Reused(_, 1) = first.link {
+            details += ", opened ahead";
+        }
+        let last_nth = self.exchanges.last().map_or(0, |last| last.link.nth());
+        match last_nth.saturating_sub(1) {
             0 => details + ", not reused",
             1 => details + ", reused once",
             times => details + &format!(", reused {times} times"),
@@ -380,6 +386,7 @@ fn tooltip(exchange: &Exchange) -> Vec<String> {
     match exchange.link {
         Link::None => {}
         Link::Opened(connection) => lines.push(format!("on connection {connection}, which was opened for it")),
+        Link::Reused(connection, 1) => lines.push(format!("on connection {connection}, which was opened ahead")),
         Link::Reused(connection, nth) => lines.push(format!("on connection {connection}, its exchange {nth}")),
     }
     let phases = exchange.phases();
@@ -430,7 +437,7 @@ impl fmt::Display for Time {
 #[derive(Clone, Copy)]
 enum Mark {
     /// A ring.
-    Opened,
+    New,
     /// A dot.
     Reused,
 }
@@ -463,7 +470,7 @@ impl Svg {
 
     fn mark(&mut self, mark: Mark, x: u32, y: u32, colour: &str) {
         let fill = match mark {
-            Mark::Opened => CARD,
+            Mark::New => CARD,
             Mark::Reused => colour,
         };
         self.line(format_args!(
