@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 use longwire::multipart::{Form, Part};
 use longwire::script::{Record, Replay, Reply, Script, Then, connection, raw, reply};
 use longwire::transport::{Connect, Deadline, Stream, Target};
-use longwire::{CancelToken, Client, CookieStore, ErrorKind, Method, Response, Result, SendBody};
+use longwire::{CancelToken, Client, CookieStore, ErrorKind, Fate, Method, Response, Result, Retry, SendBody};
 
 use crate::support::peer::{Peer, ok};
 use crate::support::uncoded;
@@ -389,6 +389,27 @@ fn a_file_that_cannot_be_written_is_an_error_of_this_and_every_later_request() {
     assert_eq!(folder.read("002.http"), "in the way");
     let error = record.client().get(URL).send().expect_err("nor is anything after it");
     assert!(error.to_string().contains("002.http"), "{error}");
+}
+
+/// Or the client would take it for safe to be sent again.
+#[test]
+fn a_request_that_was_sent_and_not_recorded_may_have_been_processed() {
+    let folder = Folder::new();
+    let script = Script::answering(reply(200));
+    let client = client(Record::new(script.clone(), &folder).expect("a folder"));
+    let held = [client.get(URL).send().expect("a response"), client.get(URL).send().expect("a response")];
+    drop(held); // two connections are idle
+    fs::write(folder.0.join("003.request"), "in the way").expect("a file");
+    let post = || client.post(URL).body("once").retry(Retry::new(3)).send().expect_err("it is not recorded");
+    let error = post();
+    assert_eq!((error.kind(), error.fate()), (ErrorKind::Io, Fate::MaybeProcessed));
+    let posts = || script.seen().iter().filter(|seen| seen.method() == "POST").count();
+    assert_eq!(posts(), 1);
+
+    // And the next one, on the other connection, is not sent any more.
+    fs::remove_file(folder.0.join("003.request")).expect("a file");
+    let error = post();
+    assert_eq!((error.kind(), error.fate(), posts()), (ErrorKind::Io, Fate::NotSent, 1));
 }
 
 #[test]
