@@ -270,6 +270,29 @@ fn a_417_is_replayed_before_the_body() -> Result<()> {
 }
 
 #[test]
+fn what_came_in_place_of_a_100_does_so_again_and_nothing_else_does() -> Result<()> {
+    let moment = std::time::Duration::from_millis(1);
+    let cases = [
+        (reply(413).body("no"), moment, "HTTP/1.1 413 Content Too Large", true), // after the body, which was not asked for
+        (raw("HTTP/1.1 413 No\r\n\r\nno").early().close(), crate::LIMIT, "HTTP/1.1 413 No", false),
+        (raw("HTTP/1.1 200 OK\r\n\r\nyes").early().close(), crate::LIMIT, "HTTP/1.1 200 OK", false),
+    ];
+    for (reply, patience, line, is_complete) in cases {
+        let folder = Folder::new();
+        let ask = |client: Client| -> Result<(bool, String)> {
+            let response = client.put(URL).body("text").expect_continue(patience).send()?;
+            Ok((response.is_request_complete(), told(Ok(response))))
+        };
+        let recorded = ask(client(Record::new(Script::answering(reply), &folder).expect("a folder")))?;
+        assert!(recorded.0 == is_complete && recorded.1.starts_with(line), "{recorded:?}");
+        let replay = Replay::from(&folder).expect("a record");
+        assert_eq!(ask(client(replay.clone()))?, recorded);
+        replay.assert_done();
+    }
+    Ok(())
+}
+
+#[test]
 fn an_upgrade_is_recorded_up_to_the_101() {
     let folder = Folder::new();
     let script = Script::answering(raw("HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\ns3cret"));

@@ -209,17 +209,17 @@ impl Exchange {
         }
     }
 
-    /// Returns where the leading 100 (Continue) of the response ends; all of it ends there if it begins with a
-    /// refusal. `None` if it is for the whole request.
+    /// Returns where the leading 100 (Continue) of the response ends; all of it ends there if the body was never
+    /// sent. `None` if it is for the whole request.
     fn sent_at_head(&self) -> Option<usize> {
         let mut rest = &self.response[..];
         let head = match Message::response_to(self.request.method()).next(&mut rest) {
             Ok(Some(Piece::Head(head))) => head,
             _ => return None,
         };
-        match status(&head)? {
-            100 => Some(head.len()),
-            400.. => Some(self.response.len()),
+        match status(&head) {
+            Some(100) => Some(head.len()),
+            _ if !self.request.is_complete() && self.request.body_length() == 0 => Some(self.response.len()),
             _ => None,
         }
     }
