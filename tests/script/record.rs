@@ -222,6 +222,20 @@ fn equal_requests_are_answered_in_order_and_others_in_any() -> Result<()> {
 }
 
 #[test]
+fn asterisks_that_were_asked_for_stand_behind_what_is_the_same_to_the_letter() -> Result<()> {
+    let folder = Folder::new();
+    let script = Script::new().on_with("*", |request| reply(200).body(request.target()));
+    let recording = Record::new(script, &folder).expect("a folder").client();
+    for query in ["*", "a"] {
+        recording.get(format!("{URL}?q={query}")).send()?;
+    }
+    let client = Replay::from(&folder).expect("a record").client();
+    assert_eq!(crate::text(&client, &format!("{URL}?q=a")), "/?q=a");
+    assert_eq!(crate::text(&client, &format!("{URL}?q=*")), "/?q=*");
+    Ok(())
+}
+
+#[test]
 fn a_form_with_a_random_boundary_is_replayed_without_its_body() -> Result<()> {
     let folder = Folder::new();
     let form = || Form::new().part("file", Part::bytes("content").file_name("a.txt"));
