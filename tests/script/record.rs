@@ -187,6 +187,11 @@ fn what_had_come_of_a_head_is_recorded_without_its_secrets() {
         drop(client);
         assert_eq!(folder.read("001.http"), "HTTP/1.1 200 OK\r\nSet-Cookie: sid=******;***", "{name}");
     }
+    let folder = Folder::new();
+    let cut = raw("HTTP/1.1 302 Found\r\nLink: <//a/b>\r\nLocation: http://user:s3c").close();
+    let record = Record::new(Script::answering(cut), &folder).expect("a folder");
+    assert_eq!(record.client().get(URL).send().expect_err("it is cut").kind(), ErrorKind::Truncated);
+    assert_eq!(folder.read("001.http"), "HTTP/1.1 302 Found\r\nLink: <//a/b>\r\nLocation: http://********");
 }
 
 #[test]

@@ -253,7 +253,11 @@ impl Output {
 
     /// Writes what has come of a head or a line that is not whole.
     fn write_held(&mut self, message: &mut Message, redacted: &[String]) -> io::Result<()> {
-        message.take_held().map_or(Ok(()), |piece| self.write_piece(piece, redacted))
+        let mut piece = message.take_held();
+        if let Some(Piece::Head(held) | Piece::Trailer(held)) = &mut piece {
+            secrets::blank_cut_authority(held);
+        }
+        piece.map_or(Ok(()), |piece| self.write_piece(piece, redacted))
     }
 }
 

@@ -126,14 +126,29 @@ pub(super) fn blank_urls(text: &mut [u8], more: &[String]) {
     }
 }
 
-fn blank_userinfo(text: &mut [u8]) {
+/// Blanks the authority of a URL that ends where the text is cut: there may have been an `@` after it.
+pub(super) fn blank_cut_authority(text: &mut [u8]) {
     let mut start = 0;
+    while let Some((authority, end)) = authority(text, start) {
+        if end == text.len() {
+            blank(&mut text[authority..]);
+        }
+        start = end;
+    }
+}
+
+/// Returns where the next authority begins, and where it ends.
+fn authority(text: &[u8], start: usize) -> Option<(usize, usize)> {
     // Browsers take a backslash for a slash there.
     let is_slash = |byte: &u8| b"/\\".contains(byte);
-    while let Some(at) = text[start..].windows(2).position(|two| two.iter().all(is_slash)) {
-        let authority = start + at + 2;
-        let length = text[authority..].iter().position(|byte| b"/\\?# \t\"<>".contains(byte));
-        let end = length.map_or(text.len(), |length| authority + length);
+    let authority = start + text[start..].windows(2).position(|two| two.iter().all(is_slash))? + 2;
+    let length = text[authority..].iter().position(|byte| b"/\\?# \t\"<>\r\n".contains(byte));
+    Some((authority, length.map_or(text.len(), |length| authority + length)))
+}
+
+fn blank_userinfo(text: &mut [u8]) {
+    let mut start = 0;
+    while let Some((authority, end)) = authority(text, start) {
         if let Some(at) = text[authority..end].iter().rposition(|byte| *byte == b'@') {
             text[authority..authority + at].iter_mut().filter(|byte| **byte != b':').for_each(|byte| *byte = b'*');
         }
