@@ -320,10 +320,10 @@ events! {
     /// 417 to `Expect: 100-continue`, or a 401 that Digest credentials are the answer to, or a policy for retries
     /// says so.
     Retry {
-        /// Why: the dead connection's error, or one of [`ErrorKind::Status`](crate::ErrorKind::Status) with
-        /// the status.
+        /// Why: the error of the attempt, or one of [`ErrorKind::Status`](crate::ErrorKind::Status) with the
+        /// status of its response.
         error: &'a Error,
-        /// How long it waits before that: zero but for a policy
+        /// How long it waits before that, counted from the error or the response's head: zero but for a policy
         /// ([`ClientBuilder::retry`](crate::ClientBuilder::retry)).
         wait: Duration,
     }

@@ -3,9 +3,14 @@
 
 mod support;
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
-use longwire::{Client, ClientBuilder, CloseReason, ErrorKind, Fate, Timings};
+use longwire::script::{Script, reply};
+use longwire::transport::{Connect, Deadline, Target};
+use longwire::{CancelToken, Client, ClientBuilder, CloseReason, ErrorKind, Fate, Timings};
 use support::peer::{Event, Peer, Refusing, ok};
 
 fn builder() -> ClientBuilder {
@@ -44,11 +49,30 @@ fn idle_connections_count_and_so_do_the_caps() {
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(error.to_string().contains("4 connections ahead are more than max_idle_per_host keeps: 3"), "{error}");
 
+    let error = builder().max_idle(1).build().connect_ahead(peer.url("/"), 2).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.to_string().contains("2 connections ahead are more than max_idle keeps: 1"), "{error}");
+
     let few = builder().max_connections_per_host(2).build();
     let held = few.get(peer.url("/")).send().unwrap();
     assert_eq!(few.connect_ahead(peer.url("/"), 5).unwrap(), 1, "one of the two is in use");
     drop(held);
     assert_eq!(few.connect_ahead("http://127.0.0.1:9/", 0).unwrap(), 0);
+}
+
+#[test]
+fn many_are_opened_by_no_more_than_32_threads() {
+    let script = Script::answering(reply(200));
+    let threads = Arc::new(Mutex::new(HashSet::new()));
+    let (server, seen) = (script.clone(), threads.clone());
+    let connect = move |target: &Target<'_>, deadline: Deadline, token: &CancelToken| {
+        seen.lock().expect("no test panics with it").insert(thread::current().id());
+        server.connect(target, deadline, token)
+    };
+    let client = Client::builder().connector(connect).max_idle_per_host(100).build();
+    assert_eq!(client.connect_ahead("http://memory.test/", 100).unwrap(), 100);
+    assert_eq!((client.pool_stats().idle, script.connections()), (100, 100));
+    assert!(threads.lock().expect("no test panics with it").len() <= 32);
 }
 
 #[test]

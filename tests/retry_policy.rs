@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use longwire::script::{Script, raw, reply};
 use longwire::{
     CancelToken, Client, ClientBuilder, Error, ErrorKind, Event, Fate, Method, Request, Response, Retry, SendBody,
 };
@@ -280,6 +281,18 @@ fn what_asks_for_more_time_than_there_is_is_handed_out_at_once() {
 }
 
 #[test]
+fn what_a_drain_takes_is_a_part_of_the_wait() {
+    // A second for the rest, which never comes, and what is asked for after that, would be too long.
+    for (retry_after, timeout_millis) in [(1, 1990), (0, 1000)] {
+        let slow = format!("HTTP/1.1 503 Busy\r\nRetry-After: {retry_after}\r\nContent-Length: 5\r\n\r\nbu");
+        let script = Script::new().on("*", raw(slow).silence()).then(reply(200));
+        let client = script.builder().retry(Retry::new(1)).build();
+        let response = client.get("http://memory.test/").timeout(Duration::from_millis(timeout_millis)).send().unwrap();
+        assert_eq!(response.attempts(), 2);
+    }
+}
+
+#[test]
 fn what_is_no_time_in_retry_after_counts_as_none() {
     for value in ["", "-1", "+1", "1.5", "soon", "0x10"] {
         let peer = answering(&[busy(&format!("Retry-After: {value}\r\n")), ok("done")]);
@@ -378,9 +391,12 @@ fn a_proxy_that_is_busy_is_asked_again_and_one_that_refuses_is_not() {
         let proxied = Client::builder().proxy(longwire::Proxy::new(&format!("http://{}", peer.addr())).unwrap());
         let tunnels = longwire::transport::Direct::with(proxied).unwrap();
         let client = Client::builder().connector(tunnels).retry(quick(2)).build();
-        let error = client.get("http://origin.test/").send().unwrap_err();
-        assert_eq!((error.kind(), error.fate()), (ErrorKind::Proxy, Fate::NotSent), "{status}");
-        assert_eq!(peer.request_lines().len(), connects, "{status}");
+        // Nothing was sent to the origin, so the method does not matter.
+        for (method, connects) in [(Method::GET, connects), (Method::POST, 2 * connects)] {
+            let error = client.request(method, "http://origin.test/").send().unwrap_err();
+            assert_eq!((error.kind(), error.fate()), (ErrorKind::Proxy, Fate::NotSent), "{status}");
+            assert_eq!(peer.request_lines().len(), connects, "{status}");
+        }
     }
 }
 

@@ -59,12 +59,16 @@ fn next(
         return counted.map_err(|error| error.with_fate_at_least(finished.fate));
     };
     let fate = attempts.fate.max(why.fate());
+    let decided = Instant::now();
     if let Ok(exchanged) = outcome {
-        let until = Deadline::of("the rest of a response", Some(DRAIN_WAIT), Instant::now());
+        // What is left of the deadline is for the next attempt, too.
+        let until = Deadline::of("the rest of a response", Some(DRAIN_WAIT), decided);
+        let until = until.or_sooner(bounds.limits.deadline.share(2));
         exchanged.drain(&until).map_err(|cancelled| cancelled.at(Stage::Body).with_fate_at_least(fate))?;
     }
     bounds.trace.report(|ids| Event::Retry { error: &why, wait, ids });
-    sleep(bounds.limits, wait).map_err(|cancelled| cancelled.with_fate(fate))?;
+    // The drain is a part of the wait, which was chosen to end before the deadline.
+    sleep(bounds.limits, wait.saturating_sub(decided.elapsed())).map_err(|cancelled| cancelled.with_fate(fate))?;
     attempts.count += 1;
     attempts.fate = fate;
     Ok(None)

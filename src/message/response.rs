@@ -230,7 +230,7 @@ macro_rules! head_getters {
         }
 
         /// Returns how many attempts the policy of [`ClientBuilder::retry`](crate::ClientBuilder::retry) took
-        /// for this response: 1 if the first one was answered; after redirects those of the last URL. The second
+        /// for this response: 1 if it is that to the first one; after redirects those of the last URL. The second
         /// try on a dead pooled connection, after a 417 or a Digest challenge is not counted.
         pub fn attempts(&self) -> u32 {
             self.received.attempts

@@ -61,9 +61,9 @@ pub(crate) struct Bounds<'c> {
 ///
 /// | what came of the request | is it sent again? |
 /// |---|---|
-/// | it was not sent ([`Fate::NotSent`]): no address, no connection, a broken TLS handshake, a wait for a free connection | yes, whatever its method |
+/// | it was not sent ([`Fate::NotSent`]): no address, no connection, a broken TLS handshake, a wait for a free connection, a proxy that refused its tunnel with one of the [`statuses`](Retry::statuses) | yes, whatever its method |
 /// | it may have been processed ([`Fate::MaybeProcessed`]): the connection broke, or the server was silent for too long | if it is [idempotent](crate::Request::is_idempotent) |
-/// | a response has one of the [`statuses`](Retry::statuses), or a proxy refused its tunnel with one | if it is idempotent |
+/// | a response has one of the [`statuses`](Retry::statuses) | if it is idempotent |
 /// | a response was cut, in its head or its body ([`Fate::ResponseStarted`]); any other status | no |
 /// | a mistake of the caller, a certificate that is not trusted, a blocked address, a cancel, `timeout` | no |
 /// | its body cannot be had twice (a reader that was read from) | no |
@@ -76,8 +76,8 @@ pub(crate) struct Bounds<'c> {
 /// in its place; [`Response::attempts`](crate::Response::attempts) counts them.
 ///
 /// Each hop of a redirect has its own attempts. The response that is passed over is drained as far as it arrives
-/// within a second (64 KiB at most), so that its connection can be used again. Each retry is an
-/// [`Event::Retry`](crate::Event::Retry).
+/// within a second of the wait, and half of what is left of `timeout` (64 KiB at most), so that its connection
+/// can be used again. Each retry is an [`Event::Retry`](crate::Event::Retry).
 ///
 /// **Budget.** When a server is down, retries must not multiply what it gets. The requests of a client with a
 /// policy may be sent again ten times, and then once for every five further ones; see

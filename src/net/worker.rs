@@ -7,7 +7,8 @@
 //! runs on a worker, and a connect runs on one where the request must be able to leave it: when the
 //! addresses of a name race, when a [`CancelToken`] may end it, when a user-supplied `dial` does it, and
 //! for a unix socket, whose connect takes no timeout. One address without any of these is connected to
-//! on the calling thread. Nothing else in the crate starts a thread.
+//! on the calling thread. Nothing else in the crate starts a thread, but for
+//! `Client::connect_ahead`, whose threads end with its call.
 //!
 //! A request that runs out of time leaves, and its worker is abandoned: it lives until the system
 //! returns from the call, and then ends by itself. An abandoned worker cannot be stopped, so the number

@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 use longwire::multipart::{Form, Part};
 use longwire::script::{Record, Replay, Reply, Script, Then, connection, raw, reply};
 use longwire::transport::{Connect, Deadline, Stream, Target};
-use longwire::{CancelToken, Client, CookieStore, ErrorKind, Method, Response, Result, SendBody};
+use longwire::{CancelToken, Client, CookieStore, ErrorKind, Fate, Method, Response, Result, Retry, SendBody};
 
 use crate::support::peer::{Peer, ok};
 use crate::support::uncoded;
@@ -187,6 +187,11 @@ fn what_had_come_of_a_head_is_recorded_without_its_secrets() {
         drop(client);
         assert_eq!(folder.read("001.http"), "HTTP/1.1 200 OK\r\nSet-Cookie: sid=******;***", "{name}");
     }
+    let folder = Folder::new();
+    let cut = raw("HTTP/1.1 302 Found\r\nLink: <//a/b>\r\nLocation: http://user:s3c").close();
+    let record = Record::new(Script::answering(cut), &folder).expect("a folder");
+    assert_eq!(record.client().get(URL).send().expect_err("it is cut").kind(), ErrorKind::Truncated);
+    assert_eq!(folder.read("001.http"), "HTTP/1.1 302 Found\r\nLink: <//a/b>\r\nLocation: http://********");
 }
 
 #[test]
@@ -218,6 +223,20 @@ fn equal_requests_are_answered_in_order_and_others_in_any() -> Result<()> {
     let panic = std::panic::catch_unwind(AssertUnwindSafe(|| replay.assert_done())).expect_err("two are left");
     let complaint = panic.downcast_ref::<String>().expect("a text");
     assert!(complaint.contains("not asked for: 003.request, POST /"), "{complaint}");
+    Ok(())
+}
+
+#[test]
+fn asterisks_that_were_asked_for_stand_behind_what_is_the_same_to_the_letter() -> Result<()> {
+    let folder = Folder::new();
+    let script = Script::new().on_with("*", |request| reply(200).body(request.target()));
+    let recording = Record::new(script, &folder).expect("a folder").client();
+    for query in ["*", "a"] {
+        recording.get(format!("{URL}?q={query}")).send()?;
+    }
+    let client = Replay::from(&folder).expect("a record").client();
+    assert_eq!(crate::text(&client, &format!("{URL}?q=a")), "/?q=a");
+    assert_eq!(crate::text(&client, &format!("{URL}?q=*")), "/?q=*");
     Ok(())
 }
 
@@ -266,6 +285,29 @@ fn a_417_is_replayed_before_the_body() -> Result<()> {
     assert_eq!(ask(client(replay.clone()))?.status(), 200);
     assert_eq!(replay.seen().iter().map(|seen| seen.body().len()).collect::<Vec<_>>(), [0, 4]);
     replay.assert_done();
+    Ok(())
+}
+
+#[test]
+fn what_came_in_place_of_a_100_does_so_again_and_nothing_else_does() -> Result<()> {
+    let moment = std::time::Duration::from_millis(1);
+    let cases = [
+        (reply(413).body("no"), moment, "HTTP/1.1 413 Content Too Large", true), // after the body, which was not asked for
+        (raw("HTTP/1.1 413 No\r\n\r\nno").early().close(), crate::LIMIT, "HTTP/1.1 413 No", false),
+        (raw("HTTP/1.1 200 OK\r\n\r\nyes").early().close(), crate::LIMIT, "HTTP/1.1 200 OK", false),
+    ];
+    for (reply, patience, line, is_complete) in cases {
+        let folder = Folder::new();
+        let ask = |client: Client| -> Result<(bool, String)> {
+            let response = client.put(URL).body("text").expect_continue(patience).send()?;
+            Ok((response.is_request_complete(), told(Ok(response))))
+        };
+        let recorded = ask(client(Record::new(Script::answering(reply), &folder).expect("a folder")))?;
+        assert!(recorded.0 == is_complete && recorded.1.starts_with(line), "{recorded:?}");
+        let replay = Replay::from(&folder).expect("a record");
+        assert_eq!(ask(client(replay.clone()))?, recorded);
+        replay.assert_done();
+    }
     Ok(())
 }
 
@@ -389,6 +431,27 @@ fn a_file_that_cannot_be_written_is_an_error_of_this_and_every_later_request() {
     assert_eq!(folder.read("002.http"), "in the way");
     let error = record.client().get(URL).send().expect_err("nor is anything after it");
     assert!(error.to_string().contains("002.http"), "{error}");
+}
+
+/// Or the client would take it for safe to be sent again.
+#[test]
+fn a_request_that_was_sent_and_not_recorded_may_have_been_processed() {
+    let folder = Folder::new();
+    let script = Script::answering(reply(200));
+    let client = client(Record::new(script.clone(), &folder).expect("a folder"));
+    let held = [client.get(URL).send().expect("a response"), client.get(URL).send().expect("a response")];
+    drop(held); // two connections are idle
+    fs::write(folder.0.join("003.request"), "in the way").expect("a file");
+    let post = || client.post(URL).body("once").retry(Retry::new(3)).send().expect_err("it is not recorded");
+    let error = post();
+    assert_eq!((error.kind(), error.fate()), (ErrorKind::Io, Fate::MaybeProcessed));
+    let posts = || script.seen().iter().filter(|seen| seen.method() == "POST").count();
+    assert_eq!(posts(), 1);
+
+    // And the next one, on the other connection, is not sent any more.
+    fs::remove_file(folder.0.join("003.request")).expect("a file");
+    let error = post();
+    assert_eq!((error.kind(), error.fate(), posts()), (ErrorKind::Io, Fate::NotSent, 1));
 }
 
 #[test]

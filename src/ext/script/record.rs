@@ -49,7 +49,7 @@ use crate::net::transport::{Connect, Stream, Target};
 /// `Proxy-Authorization` and `Cookie`, of fields with one of the words key, token, secret, password, session,
 /// signature or auth between the dashes of their name, and those given to [`redact`](Record::redact); the value
 /// of the cookie in `Set-Cookie`, whose name and attributes stay; in URLs user and password, and the values of
-/// parameters with such a name.
+/// parameters with such a name (percent-encoded or not).
 ///
 /// **Bodies are written as they are.** Look at them before you share the files.
 ///
@@ -160,7 +160,8 @@ impl Connect for Record {
             let what = "https is recorded on streams that are secure, as those of transport::Direct";
             return Err(Error::new(ErrorKind::InvalidRequest, what));
         }
-        let recorder = Recorder { folder: self.folder.clone(), redacted: self.redacted.clone(), state: State::Unasked };
+        let (folder, redacted) = (self.folder.clone(), self.redacted.clone());
+        let recorder = Recorder { folder, redacted, state: State::Unasked, is_incomplete: false };
         Ok(Box::new(RecordingStream { inner, recorder }))
     }
 }
@@ -252,7 +253,11 @@ impl Output {
 
     /// Writes what has come of a head or a line that is not whole.
     fn write_held(&mut self, message: &mut Message, redacted: &[String]) -> io::Result<()> {
-        message.take_held().map_or(Ok(()), |piece| self.write_piece(piece, redacted))
+        let mut piece = message.take_held();
+        if let Some(Piece::Head(held) | Piece::Trailer(held)) = &mut piece {
+            secrets::blank_cut_authority(held);
+        }
+        piece.map_or(Ok(()), |piece| self.write_piece(piece, redacted))
     }
 }
 
@@ -261,6 +266,8 @@ struct Recorder {
     folder: Arc<Folder>,
     redacted: Arc<[String]>,
     state: State,
+    /// Something of this connection could not be written.
+    is_incomplete: bool,
 }
 
 enum State {
@@ -320,6 +327,20 @@ impl Recorder {
         exchange.response_output.write_held(&mut exchange.response, &self.redacted)
     }
 
+    /// Fails if something of this connection could not be written.
+    fn check(&self) -> io::Result<()> {
+        if self.is_incomplete { self.folder.check() } else { Ok(()) }
+    }
+
+    /// Fails before the first byte of a request is sent, if anything could not be written.
+    fn check_next(&self) -> io::Result<()> {
+        match &self.state {
+            State::Exchange(exchange) if !exchange.request.is_complete() => self.check(),
+            State::Unasked | State::Exchange(_) => self.folder.check(),
+            State::Upgraded => Ok(()),
+        }
+    }
+
     fn after_read(&mut self, read: io::Result<usize>, into: &[u8]) -> io::Result<usize> {
         let noted = match &read {
             Ok(0) if !into.is_empty() => self.finish(),
@@ -330,12 +351,13 @@ impl Recorder {
         read
     }
 
-    fn after_write(&mut self, written: io::Result<usize>, bytes: &[u8]) -> io::Result<usize> {
+    /// What was sent counts as sent, or the client would take it for safe to be sent again. So an error is
+    /// that of the next call.
+    fn after_write(&mut self, written: &io::Result<usize>, bytes: &[u8]) {
         if let Ok(count) = written {
-            let noted = self.note_written(bytes.get(..count).unwrap_or(bytes));
-            self.folder.note(noted)?;
+            let noted = self.note_written(bytes.get(..*count).unwrap_or(bytes));
+            self.is_incomplete |= self.folder.note(noted).is_err();
         }
-        written
     }
 }
 
@@ -345,7 +367,7 @@ impl Exchange {
             if let Piece::Head(head) = &piece {
                 let seen = Seen::new("".into(), 0, 0, head.clone());
                 seen.method().clone_into(&mut self.method);
-                self.response = Message::response_to(&self.method);
+                self.response.answers(&self.method);
             }
             self.request_output.write_piece(piece, redacted)?;
         }
@@ -378,6 +400,7 @@ struct RecordingStream {
 
 impl Read for RecordingStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.recorder.check()?;
         let read = match self.inner.as_tcp() {
             // A read of a socket that times out may lose bytes there; a peek does not.
             Some(socket) if cfg!(windows) => socket.peek(&mut [0]).and_then(|_| self.inner.read(buf)),
@@ -389,11 +412,14 @@ impl Read for RecordingStream {
 
 impl Write for RecordingStream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.recorder.check_next()?;
         let written = self.inner.write(buf);
-        self.recorder.after_write(written, buf)
+        self.recorder.after_write(&written, buf);
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.recorder.check()?;
         self.inner.flush()
     }
 }
@@ -404,13 +430,16 @@ impl Stream for RecordingStream {
     }
 
     fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.recorder.check()?;
         let read = self.inner.try_read(buf);
         self.recorder.after_read(read, buf)
     }
 
     fn write_nosignal(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.recorder.check_next()?;
         let written = self.inner.write_nosignal(buf);
-        self.recorder.after_write(written, buf)
+        self.recorder.after_write(&written, buf);
+        written
     }
 
     fn shutdown_handle(&self) -> Option<Box<dyn Fn() + Send + Sync>> {

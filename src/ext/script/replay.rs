@@ -27,8 +27,10 @@ use crate::net::transport::{Connect, Stream, Target};
 ///
 /// A request gets the response to the first recorded one that was not used yet and has the same method, the
 /// same target and the same body; so equal requests get their responses in order, and those that differ in any
-/// order. The host counts for nothing, nor do the fields. What was blanked in a target may be anything, and of
-/// a recorded body that did not end, as where the server had answered before, only what is there counts.
+/// order. The host counts for nothing, nor do the fields. What was blanked in a target may be anything; but a
+/// target that is the same to the letter comes first. Of a recorded body that did not end, as where the server
+/// had answered before, only what is there counts; and of one that waits for a `100 (Continue)` that was
+/// recorded, nothing.
 /// Without such a one the request fails with [`ErrorKind::Connect`](crate::ErrorKind::Connect), and a text that
 /// says what differs.
 ///
@@ -174,11 +176,14 @@ impl Recording {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the first exchange that was not used and for which `is_it`.
-    fn take(&self, is_it: impl Fn(&Exchange, Bodies) -> bool) -> Option<&Exchange> {
+    /// Takes the first exchange that was not used and for which `is_it`; sooner one with the very target, since
+    /// asterisks may have been asked for.
+    fn take(&self, request: &Seen, is_it: impl Fn(&Exchange, Bodies) -> bool) -> Option<&Exchange> {
         let mut state = self.lock();
-        let bodies = state.bodies;
-        let at = (0..self.exchanges.len()).find(|at| !state.used[*at] && is_it(&self.exchanges[*at], bodies))?;
+        let State { used, bodies } = &*state;
+        let unused = (0..self.exchanges.len()).filter(|at| !used[*at] && is_it(&self.exchanges[*at], *bodies));
+        let has_very_target = |at: &usize| self.exchanges[*at].request.target() == request.target();
+        let at = unused.clone().find(has_very_target).or_else(|| unused.clone().next())?;
         state.used[at] = true;
         Some(&self.exchanges[at])
     }
@@ -209,17 +214,17 @@ impl Exchange {
         }
     }
 
-    /// Returns where the leading 100 (Continue) of the response ends; all of it ends there if it begins with a
-    /// refusal. `None` if it is for the whole request.
+    /// Returns where the leading 100 (Continue) of the response ends; all of it ends there if the body was never
+    /// sent. `None` if it is for the whole request.
     fn sent_at_head(&self) -> Option<usize> {
         let mut rest = &self.response[..];
         let head = match Message::response_to(self.request.method()).next(&mut rest) {
             Ok(Some(Piece::Head(head))) => head,
             _ => return None,
         };
-        match status(&head)? {
-            100 => Some(head.len()),
-            400.. => Some(self.response.len()),
+        match status(&head) {
+            Some(100) => Some(head.len()),
+            _ if !self.request.is_complete() && self.request.body_length() == 0 => Some(self.response.len()),
             _ => None,
         }
     }
@@ -230,7 +235,7 @@ impl Answer for Recording {
     fn at_head(&self, request: &Seen) -> Option<Reply> {
         request.header("expect")?;
         let is_it = |exchange: &Exchange, _| exchange.has_line_of(request) && exchange.sent_at_head().is_some();
-        let exchange = self.take(is_it)?;
+        let exchange = self.take(request, is_it)?;
         let first = exchange.sent_at_head().unwrap_or_default();
         Some(Reply::recorded_from_head(exchange.response.clone(), first))
     }
@@ -239,7 +244,7 @@ impl Answer for Recording {
         let is_it = |exchange: &Exchange, bodies| {
             exchange.has_line_of(request) && (bodies == Bodies::Ignored || exchange.has_body_of(request))
         };
-        match self.take(is_it) {
+        match self.take(request, is_it) {
             Some(exchange) => Ok(Reply::recorded(exchange.response.clone())),
             None => Err(self.describe_unmatched(request)),
         }

@@ -218,8 +218,12 @@ impl Reply {
         raw(bytes).step(Step::CloseIfAwaited)
     }
 
-    /// The same, of which the first bytes are sent as soon as the head of the request is there.
+    /// The same, of which the first bytes are sent as soon as the head of the request is there; if these are all,
+    /// the connection ends without the rest of the request, too.
     pub(super) fn recorded_from_head(mut bytes: Vec<u8>, first: usize) -> Reply {
+        if first == bytes.len() {
+            return Reply::recorded(bytes).early();
+        }
         let rest = bytes.split_off(first);
         Reply { start: Start::HeadSends(bytes), ..Reply::recorded(rest) }
     }

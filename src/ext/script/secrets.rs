@@ -3,6 +3,8 @@
 //! What a secret is by its name is decided in `redact`; here is where it stands in a head. Bodies are not
 //! known here.
 
+use url::form_urlencoded;
+
 use crate::method::Method;
 use crate::redact;
 
@@ -37,27 +39,24 @@ enum Field {
 /// whose name is in `more`, and what [`blank_urls`] finds in the others and the first line.
 pub(super) fn blank_head(head: &mut [u8], more: &[String]) {
     let first = head.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(head.len());
-    let (mut before, mut is_first) = (Field::Shown, true);
-    for line in head[first..].split_inclusive_mut(|byte| *byte == b'\n') {
-        let line = without_end(line);
-        if is_first {
-            blank_urls(line, more);
-        } else {
-            before = blank_field(line, more, before);
-        }
-        is_first = false;
-    }
+    let is_end = |byte: &u8| b"\r\n".contains(byte);
+    let first_end = head[first..].iter().position(is_end).map_or(head.len(), |length| first + length);
+    let (line, fields) = head.split_at_mut(first_end);
+    blank_urls(line, more);
+    blank_fields(fields, more, Field::Shown);
 }
 
 /// Blanks secrets in one line of a trailer section.
 pub(super) fn blank_trailer(line: &mut [u8], more: &[String]) {
     // A trailer has no folds: an indented line is taken for the rest of a secret.
-    blank_field(without_end(line), more, Field::Blanked);
+    blank_fields(line, more, Field::Blanked);
 }
 
-fn without_end(line: &mut [u8]) -> &mut [u8] {
-    let end = line.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
-    &mut line[..end]
+/// A CR alone ends a line, too: it may be that only here it does not.
+fn blank_fields(lines: &mut [u8], more: &[String], mut before: Field) {
+    for line in lines.split_mut(|byte| b"\r\n".contains(byte)).filter(|line| !line.is_empty()) {
+        before = blank_field(line, more, before);
+    }
 }
 
 fn blank_field(line: &mut [u8], more: &[String], before: Field) -> Field {
@@ -115,7 +114,7 @@ pub(super) fn blank_urls(text: &mut [u8], more: &[String]) {
         let is_mark = |byte: &u8| b"?&;#".contains(byte);
         let part = &text[start..];
         let name_end = part.iter().position(|byte| is_mark(byte) || *byte == b'=').unwrap_or(part.len());
-        let name = String::from_utf8_lossy(&part[..name_end]);
+        let name = form_urlencoded::parse(&part[..name_end]).next().map(|(name, _)| name).unwrap_or_default();
         if part.get(name_end) != Some(&b'=') || !is_secret(&name, more) {
             start += name_end + 1;
             continue;
@@ -127,12 +126,29 @@ pub(super) fn blank_urls(text: &mut [u8], more: &[String]) {
     }
 }
 
+/// Blanks the authority of a URL that ends where the text is cut: there may have been an `@` after it.
+pub(super) fn blank_cut_authority(text: &mut [u8]) {
+    let mut start = 0;
+    while let Some((authority, end)) = authority(text, start) {
+        if end == text.len() {
+            blank(&mut text[authority..]);
+        }
+        start = end;
+    }
+}
+
+/// Returns where the next authority begins, and where it ends.
+fn authority(text: &[u8], start: usize) -> Option<(usize, usize)> {
+    // Browsers take a backslash for a slash there.
+    let is_slash = |byte: &u8| b"/\\".contains(byte);
+    let authority = start + text[start..].windows(2).position(|two| two.iter().all(is_slash))? + 2;
+    let length = text[authority..].iter().position(|byte| b"/\\?# \t\"<>\r\n".contains(byte));
+    Some((authority, length.map_or(text.len(), |length| authority + length)))
+}
+
 fn blank_userinfo(text: &mut [u8]) {
     let mut start = 0;
-    while let Some(at) = text[start..].windows(2).position(|two| two == b"//") {
-        let authority = start + at + 2;
-        let length = text[authority..].iter().position(|byte| b"/?# \t\"<>".contains(byte));
-        let end = length.map_or(text.len(), |length| authority + length);
+    while let Some((authority, end)) = authority(text, start) {
         if let Some(at) = text[authority..end].iter().rposition(|byte| *byte == b'@') {
             text[authority..authority + at].iter_mut().filter(|byte| **byte != b':').for_each(|byte| *byte = b'*');
         }
@@ -194,6 +210,10 @@ mod tests {
             ("Cookie s3cret", "Cookie*******"),
             ("Cookie : s3cret", "Cookie*********"),
             ("\x01Cookie: s3cret", "\x01Cookie********"),
+            ("A: b\rSet-Cookie: a=s3cret", "A: b\rSet-Cookie: a=******"),
+            ("Cookie: s3cret\r more", "Cookie: ******\r ****"),
+            ("Location: http:\\\\u:pw@h\\x", "Location: http:\\\\*:**@h\\x"),
+            ("Location: /?access%5ftoken=s3cret&x%2Down=mine", "Location: /?access%5ftoken=******&x%2Down=****"),
             ("Host: h:80", "Host: h:80"),
         ] {
             for line_end in ["\r\n", "\n"] {
@@ -208,14 +228,18 @@ mod tests {
         }
         let first = "\r\nGET http://u:p@h/?b=c&api_key=1&own=2 HTTP/1.1\r\n\r\n";
         assert_eq!(blanked(first, &["own"]), "\r\nGET http://*:*@h/?b=c&api_key=*&own=* HTTP/1.1\r\n\r\n");
+        assert_eq!(blanked("HTTP/1.1 200 OK\rCookie: s3cret", &[]), "HTTP/1.1 200 OK\rCookie: ******");
         assert_eq!(blanked("", &[]), "");
     }
 
     #[test]
     fn a_secret_trailer_is_blanked() {
-        for (line, want) in
-            [("X-Token: a\r\n", "X-Token: *\r\n"), ("X-Sum: a\r\n", "X-Sum: a\r\n"), (" a\r\n", " *\r\n")]
-        {
+        for (line, want) in [
+            ("X-Token: a\r\n", "X-Token: *\r\n"),
+            ("X-Sum: a\r\n", "X-Sum: a\r\n"),
+            (" a\r\n", " *\r\n"),
+            ("A: b\rKey: a\n", "A: b\rKey: *\n"),
+        ] {
             let mut line = line.as_bytes().to_vec();
             blank_trailer(&mut line, &[]);
             assert_eq!(String::from_utf8(line).unwrap(), want);

@@ -110,9 +110,10 @@ impl Pool {
         stats
     }
 
-    /// The most idle connections of one origin.
-    pub(crate) fn idle_per_host_max(&self) -> usize {
-        self.limits.idle_per_host_max
+    /// The most idle connections of one origin, and the setting that limits them.
+    pub(crate) fn idle_max(&self) -> (usize, &'static str) {
+        let PoolLimits { idle_per_host_max, idle_max, .. } = self.limits;
+        if idle_max < idle_per_host_max { (idle_max, "max_idle") } else { (idle_per_host_max, "max_idle_per_host") }
     }
 
     /// How many connections of that origin may be opened until `count` are idle.
