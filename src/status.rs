@@ -65,6 +65,14 @@ impl StatusCode {
     pub const fn is_server_error(self) -> bool {
         self.0 / 100 == 5
     }
+
+    /// Those after which the same request may succeed a little later: Too Many Requests, Bad Gateway, Service
+    /// Unavailable, Gateway Timeout.
+    pub(crate) const TRANSIENT: &[u16] = &[429, 502, 503, 504];
+
+    pub(crate) fn is_transient(self) -> bool {
+        StatusCode::TRANSIENT.contains(&self.0)
+    }
 }
 
 impl PartialEq<u16> for StatusCode {

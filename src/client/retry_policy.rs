@@ -16,10 +16,7 @@ use crate::net::conn::Limits;
 use crate::net::deadline::Deadline;
 use crate::observe::Event;
 use crate::random;
-
-/// After these the same request may succeed a little later: Too Many Requests, Bad Gateway, Service
-/// Unavailable, Gateway Timeout.
-const STATUSES: &[u16] = &[429, 502, 503, 504];
+use crate::status::StatusCode;
 
 /// How long the rest of a response is waited for before the next attempt.
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
@@ -29,7 +26,7 @@ impl Retry {
     pub const fn new(retries: u32) -> Retry {
         Retry {
             retries_max: retries,
-            statuses: Cow::Borrowed(STATUSES),
+            statuses: Cow::Borrowed(StatusCode::TRANSIENT),
             backoff: (Duration::from_millis(200), Duration::from_secs(20)),
             wait_max: Duration::from_secs(60),
             spending: Spending::ClientBudget,

@@ -506,7 +506,7 @@ fn is_passing(error: &Error) -> bool {
     use ErrorKind::{Connect, Io, Resolve, Status, Timeout, Tls, Truncated};
     match error.kind() {
         Truncated | Io | Timeout | Tls | Resolve | Connect => true,
-        Status => error.status().is_some_and(|status| matches!(status.as_u16(), 429 | 502 | 503 | 504)),
+        Status => error.status().is_some_and(StatusCode::is_transient),
         _ => false,
     }
 }

@@ -26,8 +26,9 @@ use crate::net::transport::{Connect, Stream, Target};
 /// A connector that writes what is exchanged on its connections to files, for a [`Replay`](super::Replay).
 ///
 /// Each exchange has two files, raw as on the wire: `001.request`, `001.http`, and so on, in the order in which
-/// the requests began. `https` is recorded too, in plain text. All else is as without it: it passes on every
-/// byte and every error.
+/// the requests began. `https` is recorded too, in plain text. It passes on every byte and every error. Two
+/// things are not as without it: `connection().tls()` is `None`, since TLS is done below it, and an HTTP proxy
+/// opens a tunnel for `http` as well.
 ///
 /// ```no_run
 /// use longwire::script::{Record, Replay};

@@ -272,7 +272,8 @@ impl Reply {
         self.step(Step::Bytes(Bytes::once(bytes.into())))
     }
 
-    /// Adds `length` bytes: `pattern` over and over. They take no memory, however many they are.
+    /// Adds `length` bytes: `pattern` over and over. They take no memory, however many they are,
+    /// unless the reply is cut into [`pieces`](Reply::pieces) or a [`drip`](Reply::drip).
     ///
     /// # Panics
     /// If the pattern is empty.
