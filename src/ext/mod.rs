@@ -10,3 +10,4 @@ mod json;
 #[cfg(feature = "log")]
 pub(crate) mod log;
 pub(crate) mod multipart;
+pub(crate) mod sse;
