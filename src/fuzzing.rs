@@ -12,7 +12,9 @@
 #[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
 mod coding;
 mod cookies;
+mod delivery;
 mod reference;
+mod sse;
 
 #[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
 pub use coding::coding;
@@ -26,6 +28,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ext::download::content_range::ContentRange;
+use crate::fuzzing::delivery::{Delivery, deliveries};
 use crate::headers::{Headers, is_field_byte};
 use crate::method::Method;
 use crate::net::deadline::Deadline;
@@ -49,6 +52,7 @@ use crate::wire::step::Step;
 use crate::wire::{auth_param, challenge};
 
 pub use cookies::cookies;
+pub use sse::sse;
 
 /// The client's default limits, and limits that a short input can exceed.
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 64 * 1024, fields_max: 256 };
@@ -418,51 +422,6 @@ impl Stream for ScriptedProxy {
     }
 }
 
-/// How the bytes of an input arrive.
-#[derive(Clone, Copy, Debug)]
-enum Delivery {
-    Whole,
-    ByByte,
-    /// In two parts.
-    Split(usize),
-    /// In pieces of 1 to `bytes_max` bytes.
-    Pieces {
-        seed: u64,
-        bytes_max: usize,
-    },
-}
-
-impl Delivery {
-    /// Returns how many bytes have arrived after the next read, when `arrived` have before.
-    fn next(&mut self, arrived: usize, length: usize) -> usize {
-        match self {
-            Delivery::Whole => length,
-            Delivery::ByByte => (arrived + 1).min(length),
-            Delivery::Split(at) if arrived < *at => (*at).min(length),
-            Delivery::Split(_) => length,
-            Delivery::Pieces { seed, bytes_max } => {
-                *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (arrived + 1 + (*seed >> 33) as usize % *bytes_max).min(length)
-            }
-        }
-    }
-}
-
-/// The deliveries to test; they depend on nothing but the bytes.
-fn deliveries(bytes: &[u8]) -> Vec<Delivery> {
-    let seed = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    let mut deliveries =
-        vec![Delivery::ByByte, Delivery::Pieces { seed, bytes_max: 7 }, Delivery::Pieces { seed, bytes_max: 200 }];
-    match bytes.len() {
-        0 => {}
-        length @ 1..=48 => deliveries.extend((1..length).map(Delivery::Split)),
-        length => deliveries.push(Delivery::Split(1 + (seed >> 17) as usize % (length - 1))),
-    }
-    deliveries
-}
-
 /// A parser that skips invalid lines accepts each head that one that does not accepts, with the same
 /// result, and skips no line that another parser may take for a field that frames the message.
 fn check_skipping(strict: &Result<Head>, lenient: &Result<Head>) {
@@ -824,6 +783,31 @@ mod tests {
         let (opened, expected) = (texts.map(|text| socks5_end(text.as_bytes(), true)), [None, Some(15), Some(24)]);
         assert_eq!(opened[4..7], expected);
         run("tunnel", tunnel, named(&texts).into_iter().chain(replies()).collect());
+    }
+
+    #[test]
+    fn any_bytes_as_a_stream_of_events_are_read_as_by_the_second_reader() {
+        let texts = [
+            "",
+            "data: a\n\nid: 1\nevent: b\ndata\ndata: c\r\n\r\n",
+            "\u{feff}:\r\rretry: 10\rdata:\r\rid\r\r",
+            "data: as long as the small limit is, and more\n\n",
+            "data\ndata\ndata\ndata\ndata\ndata\ndata\ndata\ndata\n\n",
+            ": as long as the small limit is, and more",
+        ];
+        let parts = ["data", "event", "id", "retry", ":", ": ", " ", "\n", "\r", "\r\n", "\n\n", "\r\r", "x", "\0"];
+        let parts = parts.map(str::as_bytes).into_iter().chain([&b"\xef\xbb\xbf"[..], b"\xf0\x9f", b"\xff", b"12"]);
+        let parts: Vec<&[u8]> = parts.collect();
+        let mut seed = 7u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize
+        };
+        let mixed = (0..2000).map(|number| {
+            let text: Vec<&[u8]> = (0..random() % 40).map(|_| parts[random() % parts.len()]).collect();
+            (format!("mixed {number}"), text.concat())
+        });
+        run("sse", sse, named(&texts).into_iter().chain(mixed).collect());
     }
 
     #[test]

@@ -309,6 +309,16 @@ pub mod multipart {
     pub use crate::ext::multipart::{Form, Part};
 }
 
+/// Server-Sent Events: `text/event-stream` (WHATWG HTML §9.2).
+///
+/// [`Response::events`] is one response as a stream of events; an [`EventSource`](sse::EventSource) connects
+/// again when it ends.
+pub mod sse {
+    pub use crate::ext::sse::event::{Event, OwnedEvent};
+    pub use crate::ext::sse::source::EventSource;
+    pub use crate::ext::sse::{Events, EventsIter};
+}
+
 pub use ext::script;
 
 /// Transports: what a client connects by, and what it reads from and writes to.

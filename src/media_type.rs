@@ -3,11 +3,16 @@
 
 use std::borrow::Cow;
 
+/// Returns whether a Content-Type is of this media type, with whatever parameters.
+pub(crate) fn is(content_type: &[u8], media_type: &str) -> bool {
+    let end = content_type.iter().position(|byte| *byte == b';').unwrap_or(content_type.len());
+    content_type[..end].trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
+}
+
 /// Returns whether the media type is that of HTML, which login and error pages are.
 #[cfg(feature = "json")]
 pub(crate) fn is_html(content_type: &[u8]) -> bool {
-    let end = content_type.iter().position(|byte| *byte == b';').unwrap_or(content_type.len());
-    content_type[..end].trim_ascii().eq_ignore_ascii_case(b"text/html")
+    is(content_type, "text/html")
 }
 
 /// Returns the value of the first `charset` parameter of a Content-Type, a token or a quoted string,
@@ -107,6 +112,21 @@ mod tests {
         ] {
             let value = charset(content_type.as_bytes()).unwrap();
             assert_eq!(matches!(value, Cow::Owned(_)), is_copy, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_media_type_is_told_without_its_parameters() {
+        for (content_type, want) in [
+            ("text/event-stream", true),
+            (" Text/EVENT-stream ;charset=utf-8", true),
+            ("text/event-stream;", true),
+            ("text/event-streams", false),
+            ("text/event-stream, text/html", false),
+            ("application/json; x=text/event-stream", false),
+            ("", false),
+        ] {
+            assert_eq!(is(content_type.as_bytes(), "text/event-stream"), want, "{content_type}");
         }
     }
 

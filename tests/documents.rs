@@ -6,7 +6,7 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -14,6 +14,7 @@ const DOCUMENTS: [&str; 12] = [
     "benches/README.md",
     "benches/results.md",
     "benches/results-coded.md",
+    "benches/results-sse.md",
     "benches/results-tls.md",
     "fixtures/README.md",
     "fuzz/README.md",

@@ -17,6 +17,8 @@ mod coded;
 mod counted;
 #[path = "support/counting.rs"]
 mod counting;
+#[path = "memory/events.rs"]
+mod events;
 #[cfg(target_os = "linux")]
 #[path = "memory/process.rs"]
 mod process;

@@ -101,6 +101,27 @@ fn assert_refused(sent: Result<Response>, what: &str) {
     assert_eq!(error.stage(), Stage::Redirect, "{what}: {error}");
 }
 
+#[test]
+fn the_permanent_url_is_where_permanent_redirects_lead_before_any_other() {
+    for (statuses, want) in [
+        (&[][..], "/0"),
+        (&[301], "/1"),
+        (&[308, 301], "/2"),
+        (&[302], "/0"),
+        (&[303, 301], "/0"),
+        (&[301, 307, 308], "/1"),
+    ] {
+        let mut script = Script::new();
+        for (at, status) in statuses.iter().enumerate() {
+            let next = format!("/{}", at + 1);
+            script = script.on(&format!("GET /{at}"), reply(*status).header("Location", next));
+        }
+        let response = script.on("*", reply(204)).client().get("http://host/0").send().expect("a response");
+        assert_eq!((response.status().as_u16(), response.permanent_url().path()), (204, want), "{statuses:?}");
+        assert_eq!(response.into_parts().0.permanent_url().path(), want, "{statuses:?}");
+    }
+}
+
 // ---- method and body ----
 
 /// Sends `method` with a body to a redirect of `status` and returns what arrives behind it.

@@ -33,7 +33,11 @@ pub fn describe(clients: &[&str], is_pinned: bool, rounds: usize) -> String {
     let system = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let compiler = Command::new("rustc").arg("--version").output();
     let compiler = compiler.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let versions: Vec<String> = clients.iter().filter_map(|name| version_of(name)).collect();
+    // Where none of them is a crate they are longwire's own ways.
+    let mut versions: Vec<String> = clients.iter().filter_map(|name| version_of(name)).collect();
+    if versions.is_empty() {
+        versions.extend(version_of("longwire"));
+    }
     let place = if is_pinned { "client and server on one core" } else { "NOT bound to one core (no `taskset`)" };
     format!(
         "{processor}, Linux {}, {}; {}. {rounds} interleaved rounds, {place}.",

@@ -70,6 +70,13 @@ impl Answer {
         Answer { first, block: Arc::default(), times: 0, last: b"", closes: false }
     }
 
+    /// A stream of so many events that are all this one: a chunk each, and some of these at once in a write.
+    pub fn events(event: &str, count: usize, at_once: usize) -> Answer {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let block = format!("{:x}\r\n{event}\r\n", event.len()).repeat(at_once).into_bytes();
+        Answer { first: head.into(), block: block.into(), times: count / at_once, last: b"0\r\n\r\n", closes: false }
+    }
+
     fn send(&self, stream: &mut impl Write) -> io::Result<()> {
         stream.write_all(&self.first)?;
         for _ in 0..self.times {

@@ -62,6 +62,24 @@ impl Results {
         text
     }
 
+    /// A table of the least wall-clock times over the rounds, in milliseconds per operation, with their ratios
+    /// to that of the bare loop.
+    pub fn least(&self) -> String {
+        let mut text = format!("| work | {} |\n|---|{}\n", self.clients.join(" | "), "--:|".repeat(self.clients.len()));
+        for (row, work) in self.works.iter().enumerate() {
+            let least = |client: usize| {
+                let times = self.samples[row][client].iter().flatten().map(|sample| sample.wall / 1e6);
+                times.fold(f64::INFINITY, f64::min)
+            };
+            let _ = write!(text, "| {} | {:.1} |", work.title, least(BARE));
+            for client in BARE + 1..self.clients.len() {
+                let _ = write!(text, " {:.1} ({:.2}) |", least(client), least(client) / least(BARE));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
     /// A table of what this makes of each sample's time, higher for less: the median over the rounds.
     pub fn rates(&self, rate: impl Fn(&Work, &Sample) -> f64) -> String {
         let mut text = format!("| work | {} |\n|---|{}\n", self.clients.join(" | "), "--:|".repeat(self.clients.len()));

@@ -38,7 +38,7 @@ use crate::client::settings::Settings;
 use crate::error::{Error, ErrorKind, Result, Stage};
 use crate::headers::Headers;
 use crate::message::request::{Options, ProxyOption, Request, check_upgrade};
-use crate::message::response::{Exchanged, Response};
+use crate::message::response::{Exchanged, Redirected, Response};
 use crate::message::retry::{Attempts, Bounds, Budget, Sent};
 use crate::method::Method;
 use crate::net::conn::Limits;
@@ -169,7 +169,10 @@ impl Client {
         let mut redirects = Redirects { max, ..Redirects::default() };
         let call = Call { client: &self.0, limits, trace };
         match call.follow(&mut request, &mut redirects, now) {
-            Ok(exchanged) => Ok(exchanged.into_response(request.method, request.url, redirects.trail)),
+            Ok(exchanged) => {
+                let redirects = Redirected { by: redirects.trail, permanent: redirects.permanent };
+                Ok(exchanged.into_response(request.method, request.url, redirects))
+            }
             Err(error) => {
                 // A hop that fails does not undo what the ones before have done.
                 let error = error.with_request(&request.method, &request.url).with_fate_at_least(redirects.fate());

@@ -15,8 +15,16 @@ use crate::uri;
 use crate::wire::response_head::Head;
 
 /// Fields that reveal nothing about the sender: only these are forwarded to another origin.
-const CROSS_ORIGIN_ALLOWED: [&str; 7] =
-    ["accept", "accept-charset", "accept-language", "accept-encoding", "user-agent", "range", "if-range"];
+const CROSS_ORIGIN_ALLOWED: [&str; 8] = [
+    "accept",
+    "accept-charset",
+    "accept-language",
+    "accept-encoding",
+    "user-agent",
+    "range",
+    "if-range",
+    "last-event-id", // without it a stream that is redirected could not go on where it was
+];
 
 /// Fields that belong to the body: they are forwarded with it.
 const OF_THE_BODY: [&str; 5] =
@@ -31,6 +39,8 @@ pub(crate) struct Redirects {
     pub(crate) max: u32,
     /// The URLs that redirected, first to last.
     pub(crate) trail: Vec<Url>,
+    /// How many of them did so for good, before any that did not.
+    pub(crate) permanent: usize,
     /// Fields that `on_redirect` kept for the hop under way, for it alone.
     pub(crate) kept: Headers,
 }
@@ -83,6 +93,9 @@ impl Redirects {
         }
         self.kept = keep(sent, &kept);
         trace.report(|ids| Event::Redirect { status: head.status, from: &request.url, to: &next, ids });
+        if self.permanent == self.trail.len() && matches!(head.status.as_u16(), 301 | 308) {
+            self.permanent += 1;
+        }
         self.trail.push(std::mem::replace(&mut request.url, next));
         Ok(true)
     }

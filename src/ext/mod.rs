@@ -13,3 +13,4 @@ mod json;
 pub(crate) mod log;
 pub(crate) mod multipart;
 pub mod script;
+pub(crate) mod sse;

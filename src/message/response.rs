@@ -80,7 +80,15 @@ struct Received {
     begun: Instant,
     sent: Instant,
     attempts: u32,
-    redirects: Vec<Url>,
+    redirects: Redirected,
+}
+
+/// How a response came to have another URL than its request.
+pub(crate) struct Redirected {
+    /// The URLs that redirected, first to last.
+    pub(crate) by: Vec<Url>,
+    /// How many of them did so for good, before any that did not.
+    pub(crate) permanent: usize,
 }
 
 /// What an exchange gives: a response, but for its URL.
@@ -119,7 +127,7 @@ impl Exchanged {
     }
 
     #[inline]
-    pub(crate) fn into_response(self, method: Method, url: Url, redirects: Vec<Url>) -> Response {
+    pub(crate) fn into_response(self, method: Method, url: Url, redirects: Redirected) -> Response {
         #[cfg(feature = "__coding")]
         let decoder = self.decoder();
         let Exchanged { lease, received, attempts, .. } = self;
@@ -238,7 +246,14 @@ macro_rules! head_getters {
 
         /// Returns the URLs that redirected here, first to last; empty without redirects.
         pub fn redirects(&self) -> &[Url] {
-            &self.received.redirects
+            &self.received.redirects.by
+        }
+
+        /// Returns the URL to send the request to from now on (RFC 9110 §15.4.2, §15.4.9): where permanent
+        /// redirects (301, 308) have led, up to the first that was not. Without one it is the request's.
+        pub fn permanent_url(&self) -> &Url {
+            let Redirected { by, permanent } = &self.received.redirects;
+            by.get(*permanent).unwrap_or(self.url())
         }
 
         /// Returns the length of the whole body in bytes, where the framing announces it. It does not

@@ -221,7 +221,7 @@ impl Conn {
     }
 
     /// Ends the exchange. Returns the buffer, and an error if the connection cannot be used for another.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(&mut self) -> (Buffer, Result<(), CloseReason>) {
         let state = match self.lift_limits() {
             Err(_) => Err(CloseReason::Cancelled),
@@ -376,7 +376,7 @@ impl Conn {
 
     /// Sends what was put into the buffer and `body` after it, as much of both as there is room for in one
     /// write. Then flushes the stream.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send(&mut self, body: &[u8]) -> Result<()> {
         let count = self.buffer.put_what_fits(body);
         if !self.buffer.bytes().is_empty() {
@@ -469,7 +469,7 @@ impl Conn {
 
     /// Writes once. Returns how many bytes the stream has taken: 0 if it has only sent some that it had
     /// buffered, `None` if it made no progress before the thread woke up.
-    #[inline]
+    #[inline(always)]
     fn try_write(&mut self, source: &Source<'_>, left: Option<Duration>) -> Result<Option<usize>> {
         self.check_cancelled()?;
         let tick = fitting_tick(self.write_tick, left, self.must_poll);

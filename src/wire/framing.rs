@@ -27,7 +27,7 @@ pub(crate) enum Framing {
 }
 
 /// Returns how a response's body is framed: RFC 9112 §6.3, rule by rule.
-#[inline]
+#[inline(always)]
 pub(crate) fn of_response(method: &Method, head: &Head) -> Result<Framing> {
     // 1. Responses to HEAD, and 1xx, 204 and 304, have no body, regardless of their fields.
     let is_bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use longwire::multipart::{Form, Part};
+use longwire::sse::{Event as SentEvent, EventSource, Events, EventsIter, OwnedEvent};
 use longwire::transport::{Connect, Deadline, Direct, Query, Resolve, Stream, Target};
 use longwire::{
     Body, BodyEnd, CallId, CancelToken, Client, ClientBuilder, CloseCounts, CloseReason, ConnectionId, ConnectionInfo,
@@ -230,6 +231,7 @@ fn a_response_and_its_body() {
         let _: (Option<u64>, Timings, &[u8]) = (response.content_length(), response.timings(), response.raw_head());
         let _: (&[Url], bool, Option<&str>) =
             (response.redirects(), response.is_request_complete(), response.charset());
+        let _: &Url = response.permanent_url();
         let connection: &ConnectionInfo = response.connection();
         let _: (Option<SocketAddr>, Option<SocketAddr>) = (connection.peer_addr(), connection.local_addr());
         let _: (bool, u32, Duration) = (connection.reused(), connection.nth(), connection.age());
@@ -267,6 +269,40 @@ fn a_response_and_its_body() {
     reads::<Body>();
     fn streams<T: Read + Write + Debug + Send>() {}
     streams::<Upgraded>();
+}
+
+#[test]
+fn events_and_their_source() {
+    let _: fn(Response) -> Result<Events> = Response::events;
+    let _: fn(Events, usize) -> Events = Events::limit;
+    let _ = |mut events: Events| -> Result<EventsIter> {
+        while let Some(event) = events.next()? {
+            let _: (&str, &str, Option<&str>) = (event.event(), event.data(), event.id());
+            let owned: OwnedEvent = event.to_owned();
+            let _: (&str, &str, Option<&str>) = (owned.event(), owned.data(), owned.id());
+            let _: (String, OwnedEvent) = (owned.into_data(), event.into());
+        }
+        let _: (Option<&str>, Option<Duration>) = (events.last_event_id(), events.retry());
+        let _: Option<BodyEnd> = events.ended();
+        Ok(events.into_iter())
+    };
+    let _: fn(&mut EventsIter) -> Option<Result<OwnedEvent>> = EventsIter::next;
+    let _: fn(&Client, Request<'static>) -> Result<EventSource> = EventSource::new;
+    let _ = |source: EventSource| -> Result<EventSource> {
+        let second = Duration::from_secs(1);
+        let mut source = source.resume_after("7").max_attempts(3).reconnection_time(second).max_wait(second).limit(1);
+        let _: Option<SentEvent<'_>> = source.next()?;
+        let _: (Option<&str>, &Url, u32) = (source.last_event_id(), source.url(), source.attempts());
+        let _: (Option<&Error>, &CancelToken) = (source.last_error(), source.cancel_token());
+        Ok(source)
+    };
+    fn sent<T: Debug + Send>() {}
+    sent::<Events>();
+    sent::<EventsIter>();
+    sent::<EventSource>();
+    fn value<T: Clone + Debug + PartialEq + Eq + Hash + Send + Sync>() {}
+    value::<SentEvent<'static>>();
+    value::<OwnedEvent>();
 }
 
 #[cfg(feature = "json")]

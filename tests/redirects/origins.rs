@@ -18,7 +18,7 @@ fn laden(client: &Client, method: Method, url: String) -> Result<Response> {
     request.body("the body").send()
 }
 
-const GOES_ALONG: [(&str, &str); 12] = [
+const GOES_ALONG: [(&str, &str); 13] = [
     ("Accept", "text/x-test"),
     ("Accept-Charset", "utf-8"),
     ("Accept-Language", "zh"),
@@ -26,6 +26,7 @@ const GOES_ALONG: [(&str, &str); 12] = [
     ("User-Agent", "test/1"),
     ("Range", "bytes=0-9"),
     ("If-Range", "\"tag\""),
+    ("Last-Event-ID", "7"),
     ("Content-Type", "text/x-sent"),
     ("Content-Encoding", "x-none"),
     ("Content-Language", "en"),

@@ -118,17 +118,24 @@ pub(crate) struct Server {
     port: u16,
     // Dropped after the process: the folder that it serves and the backend it asks.
     site: Site,
-    _backend: Peer,
+    _backend: Option<Peer>,
 }
 
 impl Server {
     pub(crate) fn start(kind: Kind, setup: Setup) -> Server {
-        let site = Site::create(setup.large_bytes);
         let backend = backend();
+        let server = Server::before(kind, setup, backend.addr().port());
+        Server { _backend: Some(backend), ..server }
+    }
+
+    /// With a backend of the test's own at that port.
+    #[allow(dead_code, reason = "only tests/sse has one")]
+    pub(crate) fn before(kind: Kind, setup: Setup, backend_port: u16) -> Server {
+        let site = Site::create(setup.large_bytes);
         for _ in 0..PORTS_TRIED_MAX {
-            let mut process = spawn(kind, setup, &site, backend.addr().port());
+            let mut process = spawn(kind, setup, &site, backend_port);
             if let Some(port) = process.wait_until_ready(&site) {
-                return Server { process, port, site, _backend: backend };
+                return Server { process, port, site, _backend: None };
             }
         }
         panic!("{kind:?} does not start: {}", site.log());
@@ -273,7 +280,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// The number after "port " in a log, once it is there with what follows it.
-fn said_port(log: &str) -> Option<u16> {
+pub(crate) fn said_port(log: &str) -> Option<u16> {
     let (_, rest) = log.split_once(" port ")?;
     let (port, _) = rest.split_once(' ')?;
     port.parse().ok()

@@ -108,7 +108,7 @@ impl Table {
     // ---- Hosts
 
     /// Returns the id of the host with that origin, which is entered if it is new.
-    #[inline]
+    #[inline(always)]
     pub(super) fn host_id(&mut self, origin: &str) -> HostId {
         if self.hosts.get(self.latest).is_some_and(|host| *host.origin == *origin) {
             return self.latest;
@@ -301,7 +301,7 @@ impl Table {
         self.spare_buffers.pop().unwrap_or_else(|| Buffer::new(limits.buffer_size))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn keep_buffer(&mut self, mut buffer: Buffer) {
         buffer.clear();
         if self.spare_buffers.len() < SPARE_BUFFERS_MAX {
