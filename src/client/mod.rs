@@ -365,8 +365,15 @@ impl Call<'_> {
     ) -> Result<(Result<Exchanged>, bool)> {
         let client = self.client;
         let settings = &client.settings;
-        let proxy_option = request.options.proxy.clone();
-        let way = match (&proxy_option, &settings.proxies) {
+        let own_proxy;
+        let proxy_option = match &request.options.proxy {
+            ProxyOption::Client => &ProxyOption::Client,
+            own => {
+                own_proxy = own.clone(); // the request is changed while it is sent
+                &own_proxy
+            }
+        };
+        let way = match (proxy_option, &settings.proxies) {
             (ProxyOption::Client, Proxies::None) => Way::DIRECT,
             (option, proxies) => proxies.way(option, &request.url)?,
         };

@@ -233,7 +233,7 @@ impl Conn {
 
     /// Ends the limits of an exchange or a handshake: no cancel reaches the socket after this. An error if
     /// one has, for then the socket is shut down.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lift_limits(&mut self) -> Result<()> {
         let outcome = match self.registration.take() {
             Some(registration) => {
