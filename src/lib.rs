@@ -71,7 +71,7 @@
 //! | read compressed bodies | the features `gzip`, `brotli`, `zstd`; [`Body::coding`], [`Body::wire_bytes`] |
 //! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::text_as`], [`Response::copy_to`] |
 //! | send and read JSON (feature `json`) | [`RequestBuilder::json`], [`Response::json`] |
-//! | read a stream of Server-Sent Events, once or for ever | [`Response::events`]; [`sse::EventSource`] |
+//! | read Server-Sent Events; follow a feed | [`Response::events`], [`sse::Events`]; [`sse::EventSource`] |
 //! | download a large file over a bad connection | [`Download`], [`Download::save_to`] |
 //! | send again what failed, and wait before that | [`Retry`], [`ClientBuilder::retry`] |
 //! | find out what went wrong | [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
@@ -161,6 +161,10 @@
 //! | retries of a client by policies | ten, and one for every five requests | [`Retry::without_budget`] |
 //! | rest of a response that a policy passes over; time waited for it | 64 KiB; 1 s | |
 //! | life of a connection that was opened ahead, and of which no request makes use | 5 s | [`Client::connect_ahead`] |
+//! | an event of a stream, its lines with one byte for the end of each; a comment between events | 1 MiB | [`sse::Events::limit`] |
+//! | buffer of a stream of events; of a fast one | 16 KiB; 64 KiB, or the largest event and 8 KiB | |
+//! | wait before an `EventSource` connects again: first; longest; least by `retry` | 3 s; 60 s; 100 ms | [`sse::EventSource::reconnection_time`], [`sse::EventSource::max_wait`] |
+//! | connects of an `EventSource` in a row without an event | none | [`sse::EventSource::max_attempts`] |
 //! | requests in a row for the rest of a download that bring no byte; wait between them | 5; 0.5 s, doubled up to 30 s | [`Download::attempts`] |
 //! | exchanges that a recorder keeps; their heads and URLs together; rows of a waterfall | 10,000; 32 MiB; 1,000 | |
 //! | head of a script or record, line of its chunked coding; request body that a script keeps | 1 MiB; 64 MiB | |
