@@ -21,10 +21,11 @@ use std::thread;
 use std::time::Duration;
 
 use longwire::{
-    BodyEnd, Client, CloseReason, Error, ErrorKind, Event, Method, Observer, RequestBuilder, Response, SendBody,
+    BodyEnd, Client, CloseReason, Error, ErrorKind, Event, Method, Observer, RequestBuilder, Response, Retry, SendBody,
     StatusCode, Version,
 };
 use servers::{INDEX, Kind, PatternCheck, SMALL, STREAM_BYTES, Server, Setup, checks_of, pattern};
+use support::peer::{Peer, ok};
 
 /// No exchange here takes longer, on the slowest machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -45,6 +46,8 @@ checks_of!(
     "needs nginx: run with --include-ignored (.ci/run does)",
     [
         several_gets_share_one_connection,
+        connections_opened_ahead_are_taken,
+        a_backend_that_fails_twice_is_asked_again,
         threads_share_the_pool,
         a_chunked_response_is_read_to_its_last_chunk,
         head_tells_the_length_and_has_no_body,
@@ -78,6 +81,7 @@ checks_of!(
     "needs apache2-bin: run with --include-ignored (.ci/run does)",
     [
         several_gets_share_one_connection,
+        connections_opened_ahead_are_taken,
         threads_share_the_pool,
         a_chunked_response_is_read_to_its_last_chunk,
         head_tells_the_length_and_has_no_body,
@@ -110,6 +114,7 @@ checks_of!(
     "needs caddy: run with --include-ignored (.ci/run does)",
     [
         several_gets_share_one_connection,
+        connections_opened_ahead_are_taken,
         threads_share_the_pool,
         a_chunked_response_is_read_to_its_last_chunk,
         head_tells_the_length_and_has_no_body,
@@ -139,6 +144,7 @@ checks_of!(
     "needs h2o: run with --include-ignored (.ci/run does)",
     [
         several_gets_share_one_connection,
+        connections_opened_ahead_are_taken,
         threads_share_the_pool,
         a_chunked_response_is_read_to_its_last_chunk,
         head_tells_the_length_and_has_no_body,
@@ -168,6 +174,7 @@ checks_of!(
     "needs nodejs: run with --include-ignored (.ci/run does)",
     [
         several_gets_share_one_connection,
+        connections_opened_ahead_are_taken,
         threads_share_the_pool,
         a_chunked_response_is_read_to_its_last_chunk,
         head_tells_the_length_and_has_no_body,
@@ -215,6 +222,7 @@ checks_of!(
     "needs python3: run with --include-ignored (.ci/run does)",
     [
         several_gets_share_one_connection,
+        connections_opened_ahead_are_taken,
         head_tells_the_length_and_has_no_body,
         an_unchanged_file_is_304_by_its_date,
         a_large_download_arrives_byte_for_byte,
@@ -244,6 +252,37 @@ fn several_gets_share_one_connection(kind: Kind) {
     assert_eq!((stats.opened, stats.reused), (1, 4));
     assert_eq!((stats.idle, stats.in_use), (1, 0));
     assert_eq!(stats.closed.total(), 0);
+}
+
+fn connections_opened_ahead_are_taken(kind: Kind) {
+    let (server, client) = (start(kind), client());
+    assert_eq!(client.connect_ahead(server.url("/"), 2).expect("two connections"), 2);
+    let responses = [0; 2].map(|_| get(&client, &server, "/small.txt"));
+    for response in responses {
+        assert_eq!((response.connection().reused(), response.connection().nth()), (true, 1));
+        assert!(response.timings().connect.is_zero());
+        assert_eq!(response.text().expect("the body"), SMALL);
+    }
+    let stats = client.pool_stats();
+    assert_eq!((stats.opened, stats.reused, stats.idle), (2, 2, 2));
+}
+
+/// A gateway answers 502 for a backend that closes without an answer.
+fn a_backend_that_fails_twice_is_asked_again(kind: Kind) {
+    let backend = Peer::start(|mut conn, index| {
+        let request = conn.request();
+        if index >= 2 && request.is_some() {
+            conn.send(ok("here again"));
+        }
+    });
+    let server = Server::before(kind, Setup::default(), backend.addr().port());
+    let quick = Retry::new(3).backoff(Duration::from_millis(1), Duration::from_millis(1));
+    let response = client().get(server.url("/backend/x")).retry(quick.clone()).send().expect("a response");
+    assert_eq!((response.status().as_u16(), response.attempts()), (200, 3));
+    assert!(response.connection().reused(), "the answers that were passed over leave the connection fit");
+    assert_eq!(response.text().expect("the body"), "here again");
+    let refused = client().post(server.url("/backend/x")).body("x").retry(quick).send().expect("a response");
+    assert_eq!(refused.attempts(), 1);
 }
 
 fn threads_share_the_pool(kind: Kind) {

@@ -129,7 +129,7 @@ impl Server {
     }
 
     /// With a backend of the test's own at that port.
-    #[allow(dead_code, reason = "only tests/sse has one")]
+    #[allow(dead_code, reason = "few tests have one")]
     pub(crate) fn before(kind: Kind, setup: Setup, backend_port: u16) -> Server {
         let site = Site::create(setup.large_bytes);
         for _ in 0..PORTS_TRIED_MAX {
