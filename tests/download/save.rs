@@ -100,6 +100,28 @@ fn a_part_with_another_tag_or_none_counts_for_nothing() {
     }
 }
 
+/// Whatever the tag says: a server that has the same one for both is wrong, and still makes no mixture.
+#[test]
+fn a_part_with_another_content_coding_counts_for_nothing() {
+    let coded = format!("{ETAG}Content-Encoding: x-gzip\r\n");
+    for (left, is_coded) in [(ETAG, true), (&coded, false)] {
+        let folder = Folder::new();
+        leave_part(&folder, URL, left);
+        let as_now = |reply: Reply| if is_coded { reply.header("Content-Encoding", "x-gzip") } else { reply };
+        let rest = as_now(part("bytes 400-999/1000", &new()[HAD..]));
+        let script = Script::new().on("*", as_now(whole("\"old\"", new()))).on("*", rest);
+        save(begin(&script), &folder).expect("a file");
+        assert!(content(&folder.path("disk.img")) == new(), "{left:?}");
+    }
+
+    let folder = Folder::new();
+    leave_part(&folder, URL, &coded);
+    let coded = |reply: Reply| reply.header("Content-Encoding", "x-gzip");
+    let script = Script::new().on("*", coded(whole("\"old\"", old()))).on("*", coded(rest()));
+    assert_eq!(save(begin(&script), &folder).expect("the rest").resumed, 1);
+    assert!(content(&folder.path("disk.img")) == old());
+}
+
 #[test]
 fn a_part_that_is_whole_needs_no_more() {
     let folder = Folder::new();

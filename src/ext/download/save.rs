@@ -1,7 +1,8 @@
 //! A download as a file: written under another name until it is whole, and gone on with by a later process.
 //!
 //! For `disk.img` there are, until it is done, `disk.img.part`, the beginning of the file, and
-//! `disk.img.part.tag`, which version of what that is: the validator in the first line, the URL in the second.
+//! `disk.img.part.tag`, which version of what that is: the validator in the first line, the URL in the second,
+//! the content coding, if there is one, in the third.
 //! The tag is written while the part is empty, and not touched again: so whenever the process ends, what the
 //! part holds is the beginning of what the tag says.
 //!
@@ -133,7 +134,11 @@ impl Download {
             None if is_vouched_for => "",
             None => return None,
         };
-        Some(format!("{validator}\n{}\n", &url[..Position::AfterPath]).into_bytes())
+        let mut tag = format!("{validator}\n{}\n", &url[..Position::AfterPath]).into_bytes();
+        if let Some(coding) = self.version.coding() {
+            tag.extend([coding, b"\n"].concat());
+        }
+        Some(tag)
     }
 }
 

@@ -56,6 +56,11 @@ impl Version {
         matches!(self.validator, Some(Validator::ETag(_)))
     }
 
+    /// Returns the content codings, where there is one.
+    pub(super) fn coding(&self) -> Option<&[u8]> {
+        self.coding.as_deref()
+    }
+
     /// Returns whether a response with these fields has the same strong entity tag.
     pub(super) fn is_surely(&self, headers: &Headers) -> bool {
         self.has_strong_etag() && only(headers, "etag") == self.etag.as_deref()
