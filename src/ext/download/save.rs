@@ -66,7 +66,8 @@ impl Download {
     ///
     /// # Errors
     /// Those of reading; [`ErrorKind::Io`] with the system's error inside where a file cannot be opened,
-    /// read, written or renamed, or is not as long as what was written to it, and the message names it;
+    /// read, written or renamed, is not as long as what was written to it, or is a symbolic link in the place
+    /// of the part, and the message names it;
     /// [`ErrorKind::InvalidRequest`] if `path` is there and no regular file, or if something was read
     /// before.
     pub fn save_to(&mut self, path: impl AsRef<Path>) -> Result<Saved> {
@@ -158,6 +159,11 @@ impl Files {
             PathBuf::from(name)
         };
         let (part_path, tag_path) = (beside(".part"), beside(".part.tag"));
+        // The file that it leads to would be written over, and the link renamed. (A device loses nothing.)
+        let is_link = fs::symlink_metadata(&part_path).is_ok_and(|there| there.is_symlink());
+        if is_link && fs::metadata(&part_path).map_or(true, |there| there.is_file()) {
+            return Err(failed("opening", &part_path)(io::Error::other("it is a symbolic link")));
+        }
         let part = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part_path);
         let part = part.map_err(failed("opening", &part_path))?;
         Ok(Files { path: path.to_owned(), part_path, tag_path, part })
@@ -189,9 +195,18 @@ impl Files {
         }
         self.seek(0)?;
         match tag {
-            Some(tag) => fs::write(&self.tag_path, tag).map_err(failed("writing", &self.tag_path)),
-            None => remove(&self.tag_path),
+            Some(tag) => self.write_tag(&tag).map_err(failed("writing", &self.tag_path)),
+            None => remove(&self.tag_path).map_err(failed("removing", &self.tag_path)),
         }
+    }
+
+    /// Writes the tag as a file of its own, whatever was there, and on the disk before there are bytes that it
+    /// is about.
+    fn write_tag(&self, tag: &[u8]) -> io::Result<()> {
+        remove(&self.tag_path)?;
+        let mut file = File::create_new(&self.tag_path)?;
+        file.write_all(tag)?;
+        file.sync_all()
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -211,15 +226,15 @@ impl Files {
         drop(part); // some systems rename no file that is open
         fs::rename(&part_path, &path).map_err(failed("renaming", &part_path))?;
         sync_folder_of(&path).map_err(failed("flushing the folder of", &path))?;
-        remove(&tag_path)
+        remove(&tag_path).map_err(failed("removing", &tag_path))
     }
 }
 
 /// Removes a file, if it is there.
-fn remove(path: &Path) -> Result<()> {
+fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", path)(error)),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
