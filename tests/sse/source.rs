@@ -196,6 +196,21 @@ fn a_204_is_the_end_and_a_final_one() {
     assert_eq!(script.seen().len(), 2);
 }
 
+/// As a proxy does whose server behind it is starting anew. What a certificate says is another thing.
+#[cfg(feature = "__rustls")]
+#[test]
+fn a_tls_handshake_that_breaks_is_tried_again() {
+    let peer = Peer::start(|_, _| {});
+    let request = Request::new(Method::GET, format!("https://{}/", peer.addr())).unwrap();
+    let mut source = source(&Client::new(), request).max_attempts(3);
+    assert_eq!((source.next().unwrap_err().kind(), source.attempts()), (ErrorKind::Tls, 3));
+
+    let peer = Peer::start(|mut conn, _| assert!(conn.send("HTTP/1.1 400 Bad Request\r\n\r\n")));
+    let request = Request::new(Method::GET, format!("https://{}/", peer.addr())).unwrap();
+    let mut source = self::source(&Client::new(), request).max_attempts(3);
+    assert_eq!((source.next().unwrap_err().kind(), source.attempts()), (ErrorKind::Tls, 1));
+}
+
 /// request-status-error, format-mime-bogus.
 #[test]
 fn what_will_not_be_another_next_time_is_a_final_error() {
