@@ -238,12 +238,16 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets a rename survive a power failure. A folder that may be written and not read cannot be flushed.
+/// Lets a rename survive a power failure. A folder that may be written and not read cannot be flushed, and on
+/// some file systems (of networks and virtual machines) none can.
 #[cfg(unix)]
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(folder) {
-        Ok(folder) => folder.sync_all(),
+        Ok(folder) => match folder.sync_all() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+            flushed => flushed,
+        },
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),
     }
@@ -259,4 +263,18 @@ fn sync_folder_of(_: &Path) -> io::Result<()> {
 fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let what = format!("{doing} {path:?}");
     move |error| Error::from_io(ErrorKind::Io, what, error)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// As of some network file systems.
+    #[test]
+    fn a_folder_that_its_file_system_cannot_flush_is_no_error() {
+        let flushed = File::open("/proc/self").expect("a folder").sync_all();
+        assert_eq!(flushed.expect_err("it cannot be flushed").kind(), io::ErrorKind::InvalidInput);
+        sync_folder_of(Path::new("/proc/self/file")).expect("nothing to flush");
+        sync_folder_of(Path::new("/none/file")).expect_err("no such folder");
+    }
 }
