@@ -423,6 +423,24 @@ fn another_origin_is_redirected_to_each_time_and_gets_the_last_id_but_no_credent
     assert_last_event_ids(&script, &["", "", "7", "7"]);
 }
 
+/// Else another origin would choose which URL the credentials go to.
+#[test]
+fn a_way_back_over_another_origin_is_not_kept() {
+    let script = Script::new()
+        .on("GET /feed", reply(301).header("Location", "http://other/moved"))
+        .on("GET /moved", reply(308).header("Location", "http://host/chosen"))
+        .on("GET /chosen", stream("data: 1\n\n"))
+        .on("GET /chosen", reply(204));
+    let mut request = feed();
+    request.set_bearer_auth("secret").unwrap();
+    let mut source = source(&script.client(), request);
+    assert_eq!(all(&mut source).unwrap(), ["1"]);
+    let seen = script.seen();
+    let bearers: Vec<_> = seen.iter().filter(|seen| seen.header("authorization").is_some()).collect();
+    assert!(bearers.iter().all(|seen| seen.target() == "/feed"), "{bearers:?}");
+    assert_eq!((seen.len(), source.url().path()), (6, "/feed"));
+}
+
 #[test]
 fn a_dropped_source_closes_its_connection() {
     let peer = Peer::start(|mut conn, _| {

@@ -53,8 +53,8 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 ///
 /// The request is sent with `Accept: text/event-stream` and `Cache-Control: no-store`, unless it has these
 /// fields, and does not ask for a content coding unless it is told to. Redirects are followed; where a 301 or
-/// 308 leads within the origin, the next connect goes there at once. To another origin each connect is
-/// redirected anew, so that the rules about what may go there hold each time.
+/// 308 leads within the origin, the next connect goes there at once. To another origin, and back from one,
+/// each connect is redirected anew, so that the rules about what may go there hold each time.
 ///
 /// Its connections are those of the client; dropping it closes the one that it has.
 ///
@@ -344,11 +344,13 @@ impl EventSource {
         error.with_request(self.request.method(), self.request.url())
     }
 
-    /// Connects to where permanent redirects have led from now on. In another origin fields might get there
-    /// that a redirect would have left behind.
+    /// Connects to where permanent redirects have led from now on. In another origin, or by way of one, fields
+    /// might get there that a redirect would have left behind.
     fn keep_permanent_url(&mut self, response: &Response) -> Result<()> {
         let url = response.permanent_url();
-        if url != self.request.url() && url.origin() == self.request.url().origin() {
+        let is_near = |url: &Url| url.origin() == self.request.url().origin();
+        let mut way = response.redirects().iter().take_while(|by| *by != url);
+        if url != self.request.url() && is_near(url) && way.all(is_near) {
             self.request.set_url(url.clone())?;
         }
         Ok(())
