@@ -366,6 +366,12 @@ impl Error {
         self.0.kind == ErrorKind::Cancelled
     }
 
+    /// Returns whether the system says that the connection broke.
+    pub(crate) fn is_broken_connection(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        matches!(self.system_kind(), Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+    }
+
     pub(crate) fn cancelled() -> Error {
         Error::new(ErrorKind::Cancelled, "the request was cancelled")
     }

@@ -444,6 +444,12 @@ fn a_whole_of_unknown_length_ends_where_its_framing_or_a_416_says() {
             Want::Changed("it has 399 bytes now"),
         ),
         (
+            "… and it ends there in another version",
+            chunked(&old[..HAD]),
+            vec![reply(416).header("Content-Range", "bytes */400").header("ETag", "\"new\"")],
+            Want::Changed("ETag was \"old\", and is \"new\" now"),
+        ),
+        (
             "until the connection ends, which it does not do properly",
             raw([format!("HTTP/1.0 200 OK\r\n{ETAG}\r\n").as_bytes(), &old[..HAD]].concat()).reset(),
             vec![rest()],

@@ -4,7 +4,6 @@
 //! may have its own retry on a dead pooled connection. How the request is sent is not known here.
 
 use std::borrow::Cow;
-use std::io;
 use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -113,7 +112,7 @@ impl Retry {
             ErrorKind::Resolve | ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Io | ErrorKind::Truncated => true,
             ErrorKind::Proxy => error.status().is_some_and(|status| self.statuses.contains(&status.as_u16())),
             // A handshake that broke; a certificate is not better the next time.
-            ErrorKind::Tls => is_broken(error),
+            ErrorKind::Tls => error.is_broken_connection(),
             _ => false,
         }
     }
@@ -126,13 +125,6 @@ fn may_resend(sent: &Sent<'_>, fate: Fate) -> bool {
         Fate::MaybeProcessed => sent.is_idempotent,
         Fate::ResponseStarted => false,
     }
-}
-
-/// Returns whether the system says that the connection broke.
-fn is_broken(error: &Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
-    inner.is_some_and(|inner| matches!(inner.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
 }
 
 /// Waits; the error is a cancel.

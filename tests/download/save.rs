@@ -100,6 +100,54 @@ fn a_part_with_another_tag_or_none_counts_for_nothing() {
     }
 }
 
+/// Whatever the tag says: a server that has the same one for both is wrong, and still makes no mixture.
+#[test]
+fn a_part_with_another_content_coding_counts_for_nothing() {
+    let coded = format!("{ETAG}Content-Encoding: x-gzip\r\n");
+    for (left, is_coded) in [(ETAG, true), (&coded, false)] {
+        let folder = Folder::new();
+        leave_part(&folder, URL, left);
+        let as_now = |reply: Reply| if is_coded { reply.header("Content-Encoding", "x-gzip") } else { reply };
+        let rest = as_now(part("bytes 400-999/1000", &new()[HAD..]));
+        let script = Script::new().on("*", as_now(whole("\"old\"", new()))).on("*", rest);
+        save(begin(&script), &folder).expect("a file");
+        assert!(content(&folder.path("disk.img")) == new(), "{left:?}");
+    }
+
+    let folder = Folder::new();
+    leave_part(&folder, URL, &coded);
+    let coded = |reply: Reply| reply.header("Content-Encoding", "x-gzip");
+    let script = Script::new().on("*", coded(whole("\"old\"", old()))).on("*", coded(rest()));
+    assert_eq!(save(begin(&script), &folder).expect("the rest").resumed, 1);
+    assert!(content(&folder.path("disk.img")) == old());
+}
+
+/// They may lead to a file that is somebody else's, and in a folder for all, somebody else may have made them.
+#[cfg(unix)]
+#[test]
+fn links_at_the_path_of_the_part_or_its_tag_are_not_followed() {
+    use std::os::unix::fs::symlink;
+
+    let folder = Folder::new();
+    fs::write(folder.path("precious"), "precious").expect("a file");
+    for (link, target) in
+        [("disk.img.part", "precious"), ("disk.img.part", "nothing"), ("disk.img.part.tag", "precious")]
+    {
+        symlink(folder.path(target), folder.path(link)).expect("a link");
+        let saved = save(begin(&Script::answering(whole("\"old\"", old()))), &folder);
+        match link {
+            "disk.img.part" => {
+                let error = saved.expect_err("a link");
+                assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+                assert!(error.to_string().contains("is a symbolic link"), "{error}");
+                fs::remove_file(folder.path(link)).expect("the link");
+            }
+            _ => assert!(saved.is_ok() && content(&folder.path("disk.img")) == old()),
+        }
+        assert!(content(&folder.path("precious")) == b"precious" && !folder.path("nothing").exists());
+    }
+}
+
 #[test]
 fn a_part_that_is_whole_needs_no_more() {
     let folder = Folder::new();

@@ -196,6 +196,21 @@ fn a_204_is_the_end_and_a_final_one() {
     assert_eq!(script.seen().len(), 2);
 }
 
+/// As a proxy does whose server behind it is starting anew. What a certificate says is another thing.
+#[cfg(feature = "__rustls")]
+#[test]
+fn a_tls_handshake_that_breaks_is_tried_again() {
+    let peer = Peer::start(|_, _| {});
+    let request = Request::new(Method::GET, format!("https://{}/", peer.addr())).unwrap();
+    let mut source = source(&Client::new(), request).max_attempts(3);
+    assert_eq!((source.next().unwrap_err().kind(), source.attempts()), (ErrorKind::Tls, 3));
+
+    let peer = Peer::start(|mut conn, _| assert!(conn.send("HTTP/1.1 400 Bad Request\r\n\r\n")));
+    let request = Request::new(Method::GET, format!("https://{}/", peer.addr())).unwrap();
+    let mut source = self::source(&Client::new(), request).max_attempts(3);
+    assert_eq!((source.next().unwrap_err().kind(), source.attempts()), (ErrorKind::Tls, 1));
+}
+
 /// request-status-error, format-mime-bogus.
 #[test]
 fn what_will_not_be_another_next_time_is_a_final_error() {
@@ -406,6 +421,24 @@ fn another_origin_is_redirected_to_each_time_and_gets_the_last_id_but_no_credent
         assert_eq!(request.header("accept"), Some("text/event-stream"));
     }
     assert_last_event_ids(&script, &["", "", "7", "7"]);
+}
+
+/// Else another origin would choose which URL the credentials go to.
+#[test]
+fn a_way_back_over_another_origin_is_not_kept() {
+    let script = Script::new()
+        .on("GET /feed", reply(301).header("Location", "http://other/moved"))
+        .on("GET /moved", reply(308).header("Location", "http://host/chosen"))
+        .on("GET /chosen", stream("data: 1\n\n"))
+        .on("GET /chosen", reply(204));
+    let mut request = feed();
+    request.set_bearer_auth("secret").unwrap();
+    let mut source = source(&script.client(), request);
+    assert_eq!(all(&mut source).unwrap(), ["1"]);
+    let seen = script.seen();
+    let bearers: Vec<_> = seen.iter().filter(|seen| seen.header("authorization").is_some()).collect();
+    assert!(bearers.iter().all(|seen| seen.target() == "/feed"), "{bearers:?}");
+    assert_eq!((seen.len(), source.url().path()), (6, "/feed"));
 }
 
 #[test]

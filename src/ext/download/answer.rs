@@ -100,8 +100,9 @@ impl Asked<'_> {
         }
     }
 
-    /// The server says that the whole ends where we are, or before.
+    /// The server says that the whole ends where we are, or before. Its content is a page about that.
     fn decide_on_nothing(&self, response: &Response) -> Result<Answer, String> {
+        self.version.check_validators(response.headers())?;
         match (content_range(response), self.length) {
             (Some(ContentRange::Unsatisfied { length }), None) if length == self.position => Ok(Answer::NothingLeft),
             (Some(ContentRange::Unsatisfied { length }), ours) if ours != Some(length) => {

@@ -45,9 +45,10 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 ///
 /// When the body breaks off, the rest is asked for (`Range`), on the condition that the resource is still the
 /// same (`If-Range`, RFC 9110 §13.1.5), and reading goes on as if nothing had happened. `Ok(0)` from a read
-/// into a non-empty buffer means that all of it was read, and errors are final: every later read returns
-/// the same. [`save_to`](Download::save_to) writes it to a file, and goes on with what an earlier process
-/// has left there.
+/// into a non-empty buffer means that all of it was read (where the server tells no length and closes the
+/// connection, as far as that tells: [`BodyEnd::Closed`](crate::BodyEnd::Closed)), and errors are final: every
+/// later read returns the same. [`save_to`](Download::save_to) writes it to a file, and goes on with what an
+/// earlier process has left there.
 ///
 /// ```
 /// use longwire::{Client, Download, Method, Request};

@@ -1,7 +1,8 @@
 //! A download as a file: written under another name until it is whole, and gone on with by a later process.
 //!
 //! For `disk.img` there are, until it is done, `disk.img.part`, the beginning of the file, and
-//! `disk.img.part.tag`, which version of what that is: the validator in the first line, the URL in the second.
+//! `disk.img.part.tag`, which version of what that is: the validator in the first line, the URL in the second,
+//! the content coding, if there is one, in the third.
 //! The tag is written while the part is empty, and not touched again: so whenever the process ends, what the
 //! part holds is the beginning of what the tag says.
 //!
@@ -65,7 +66,8 @@ impl Download {
     ///
     /// # Errors
     /// Those of reading; [`ErrorKind::Io`] with the system's error inside where a file cannot be opened,
-    /// read, written or renamed, or is not as long as what was written to it, and the message names it;
+    /// read, written or renamed, is not as long as what was written to it, or is a symbolic link in the place
+    /// of the part, and the message names it;
     /// [`ErrorKind::InvalidRequest`] if `path` is there and no regular file, or if something was read
     /// before.
     pub fn save_to(&mut self, path: impl AsRef<Path>) -> Result<Saved> {
@@ -133,7 +135,11 @@ impl Download {
             None if is_vouched_for => "",
             None => return None,
         };
-        Some(format!("{validator}\n{}\n", &url[..Position::AfterPath]).into_bytes())
+        let mut tag = format!("{validator}\n{}\n", &url[..Position::AfterPath]).into_bytes();
+        if let Some(coding) = self.version.coding() {
+            tag.extend([coding, b"\n"].concat());
+        }
+        Some(tag)
     }
 }
 
@@ -153,6 +159,11 @@ impl Files {
             PathBuf::from(name)
         };
         let (part_path, tag_path) = (beside(".part"), beside(".part.tag"));
+        // The file that it leads to would be written over, and the link renamed. (A device loses nothing.)
+        let is_link = fs::symlink_metadata(&part_path).is_ok_and(|there| there.is_symlink());
+        if is_link && fs::metadata(&part_path).map_or(true, |there| there.is_file()) {
+            return Err(failed("opening", &part_path)(io::Error::other("it is a symbolic link")));
+        }
         let part = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part_path);
         let part = part.map_err(failed("opening", &part_path))?;
         Ok(Files { path: path.to_owned(), part_path, tag_path, part })
@@ -184,9 +195,18 @@ impl Files {
         }
         self.seek(0)?;
         match tag {
-            Some(tag) => fs::write(&self.tag_path, tag).map_err(failed("writing", &self.tag_path)),
-            None => remove(&self.tag_path),
+            Some(tag) => self.write_tag(&tag).map_err(failed("writing", &self.tag_path)),
+            None => remove(&self.tag_path).map_err(failed("removing", &self.tag_path)),
         }
+    }
+
+    /// Writes the tag as a file of its own, whatever was there, and on the disk before there are bytes that it
+    /// is about.
+    fn write_tag(&self, tag: &[u8]) -> io::Result<()> {
+        remove(&self.tag_path)?;
+        let mut file = File::create_new(&self.tag_path)?;
+        file.write_all(tag)?;
+        file.sync_all()
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -206,24 +226,28 @@ impl Files {
         drop(part); // some systems rename no file that is open
         fs::rename(&part_path, &path).map_err(failed("renaming", &part_path))?;
         sync_folder_of(&path).map_err(failed("flushing the folder of", &path))?;
-        remove(&tag_path)
+        remove(&tag_path).map_err(failed("removing", &tag_path))
     }
 }
 
 /// Removes a file, if it is there.
-fn remove(path: &Path) -> Result<()> {
+fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", path)(error)),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
-/// Lets a rename survive a power failure. A folder that may be written and not read cannot be flushed.
+/// Lets a rename survive a power failure. A folder that may be written and not read cannot be flushed, and on
+/// some file systems (of networks and virtual machines) none can.
 #[cfg(unix)]
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(folder) {
-        Ok(folder) => folder.sync_all(),
+        Ok(folder) => match folder.sync_all() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+            flushed => flushed,
+        },
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),
     }
@@ -239,4 +263,18 @@ fn sync_folder_of(_: &Path) -> io::Result<()> {
 fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let what = format!("{doing} {path:?}");
     move |error| Error::from_io(ErrorKind::Io, what, error)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// As of some network file systems.
+    #[test]
+    fn a_folder_that_its_file_system_cannot_flush_is_no_error() {
+        let flushed = File::open("/proc/self").expect("a folder").sync_all();
+        assert_eq!(flushed.expect_err("it cannot be flushed").kind(), io::ErrorKind::InvalidInput);
+        sync_folder_of(Path::new("/proc/self/file")).expect("nothing to flush");
+        sync_folder_of(Path::new("/none/file")).expect_err("no such folder");
+    }
 }

@@ -56,14 +56,29 @@ impl Version {
         matches!(self.validator, Some(Validator::ETag(_)))
     }
 
+    /// Returns the content codings, where there is one.
+    pub(super) fn coding(&self) -> Option<&[u8]> {
+        self.coding.as_deref()
+    }
+
     /// Returns whether a response with these fields has the same strong entity tag.
     pub(super) fn is_surely(&self, headers: &Headers) -> bool {
         self.has_strong_etag() && only(headers, "etag") == self.etag.as_deref()
     }
 
-    /// Compares what a later response says; what it leaves out does not count, but for the coding. `Err` says
-    /// what is another one.
+    /// Compares what a later response with content says; what it leaves out does not count, but for the coding.
+    /// `Err` says what is another one.
     pub(super) fn check(&self, headers: &Headers) -> Result<(), String> {
+        self.check_validators(headers)?;
+        match (coding(headers), &self.coding) {
+            (theirs, ours) if theirs == *ours => Ok(()),
+            (Some(theirs), _) => Err(format!("its content is coded with {}", shown(&theirs))),
+            (None, _) => Err("its content is not coded any more".to_owned()),
+        }
+    }
+
+    /// Compares the validators alone.
+    pub(super) fn check_validators(&self, headers: &Headers) -> Result<(), String> {
         let other = |name: &str, ours: &[u8], theirs: &[u8]| {
             Err(format!("{name} was {}, and is {} now", shown(ours), shown(theirs)))
         };
@@ -78,11 +93,7 @@ impl Version {
                 return other("Last-Modified", ours, theirs);
             }
         }
-        match (coding(headers), &self.coding) {
-            (theirs, ours) if theirs == *ours => Ok(()),
-            (Some(theirs), _) => Err(format!("its content is coded with {}", shown(&theirs))),
-            (None, _) => Err("its content is not coded any more".to_owned()),
-        }
+        Ok(())
     }
 }
 

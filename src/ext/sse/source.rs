@@ -39,22 +39,22 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 ///
 /// | what happens | what becomes of it |
 /// |---|---|
-/// | the response ends, is cut short, or is silent for `read_timeout`; the host has no address, no connection can be opened, the connection breaks | another connect |
-/// | status 429, 502, 503 or 504, of the server or of a proxy to the tunnel | another connect, not before `Retry-After` |
+/// | the response ends, is cut short, or is silent for `read_timeout`; the host has no address, no connection can be opened, the connection breaks, also in its TLS handshake | another connect |
+/// | status 429, 502, 503 or 504, of the server or of a proxy to the tunnel | another connect, not before the server's `Retry-After` or [`max_wait`](EventSource::max_wait), whichever is shorter |
 /// | status 204 (No Content) | the end: `None` |
-/// | any other status, another media type; an event over the [`limit`](EventSource::limit); invalid HTTP, TLS that fails | an error |
+/// | any other status, another media type; an event over the [`limit`](EventSource::limit); invalid HTTP, TLS that fails otherwise | an error |
 /// | [`max_attempts`](EventSource::max_attempts) connects in a row without one event | the error of the last one |
 /// | the request's `timeout` has passed since the first connect; its token is cancelled | an error |
 ///
-/// Before another connect it waits for the time that the server has set by its last field `retry`, else for 3
-/// seconds; twice as long after each connect in a row without an event, up to a minute
-/// ([`max_wait`](EventSource::max_wait)), and a quarter less or more, at random, so that the clients of a server
-/// that was restarted do not come back all at once.
+/// Before another connect it waits for the time that the server has set by its last field `retry`, at least a
+/// tenth of a second, else for 3 seconds; twice as long after each connect in a row without an event, up to a
+/// minute ([`max_wait`](EventSource::max_wait)), and a quarter less or more, at random, so that the clients of a
+/// server that was restarted do not come back all at once.
 ///
 /// The request is sent with `Accept: text/event-stream` and `Cache-Control: no-store`, unless it has these
 /// fields, and does not ask for a content coding unless it is told to. Redirects are followed; where a 301 or
-/// 308 leads within the origin, the next connect goes there at once. To another origin each connect is
-/// redirected anew, so that the rules about what may go there hold each time.
+/// 308 leads within the origin, the next connect goes there at once. To another origin, and back from one,
+/// each connect is redirected anew, so that the rules about what may go there hold each time.
 ///
 /// Its connections are those of the client; dropping it closes the one that it has.
 ///
@@ -344,11 +344,13 @@ impl EventSource {
         error.with_request(self.request.method(), self.request.url())
     }
 
-    /// Connects to where permanent redirects have led from now on. In another origin fields might get there
-    /// that a redirect would have left behind.
+    /// Connects to where permanent redirects have led from now on. In another origin, or by way of one, fields
+    /// might get there that a redirect would have left behind.
     fn keep_permanent_url(&mut self, response: &Response) -> Result<()> {
         let url = response.permanent_url();
-        if url != self.request.url() && url.origin() == self.request.url().origin() {
+        let is_near = |url: &Url| url.origin() == self.request.url().origin();
+        let mut way = response.redirects().iter().take_while(|by| *by != url);
+        if url != self.request.url() && is_near(url) && way.all(is_near) {
             self.request.set_url(url.clone())?;
         }
         Ok(())
@@ -359,6 +361,7 @@ impl EventSource {
         let is_passing = match error.kind() {
             ErrorKind::Timeout if self.deadline.has_passed() => return Failure::stop(self.total_timeout(&error)),
             ErrorKind::Resolve | ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Io | ErrorKind::Truncated => true,
+            ErrorKind::Tls => error.is_broken_connection(), // a certificate is not better the next time
             ErrorKind::Status | ErrorKind::Proxy => error.status().is_some_and(StatusCode::is_transient),
             _ => false,
         };
