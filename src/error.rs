@@ -366,8 +366,19 @@ impl Error {
         self.0.kind == ErrorKind::Cancelled
     }
 
+    /// Returns whether the same may succeed a little later: nobody has made a mistake, and nobody has refused.
+    pub(crate) fn is_transient(&self) -> bool {
+        use ErrorKind::{Connect, Io, Proxy, Resolve, Status, Timeout, Tls, Truncated};
+        match self.0.kind {
+            Resolve | Connect | Timeout | Io | Truncated => true,
+            Tls => self.is_broken_connection(), // a certificate is not better the next time
+            Status | Proxy => self.0.status.is_some_and(StatusCode::is_transient),
+            _ => false,
+        }
+    }
+
     /// Returns whether the system says that the connection broke.
-    pub(crate) fn is_broken_connection(&self) -> bool {
+    fn is_broken_connection(&self) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
         matches!(self.system_kind(), Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
     }

@@ -106,14 +106,11 @@ impl Attempts {
 }
 
 impl Retry {
-    /// Returns whether the same may succeed a little later: nobody has made a mistake, and nobody has refused.
+    /// Returns whether the same may succeed a little later. Of a proxy's answers that is the policy's to say.
     fn is_transient(&self, error: &Error) -> bool {
         match error.kind() {
-            ErrorKind::Resolve | ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Io | ErrorKind::Truncated => true,
             ErrorKind::Proxy => error.status().is_some_and(|status| self.statuses.contains(&status.as_u16())),
-            // A handshake that broke; a certificate is not better the next time.
-            ErrorKind::Tls => error.is_broken_connection(),
-            _ => false,
+            _ => error.is_transient(),
         }
     }
 }

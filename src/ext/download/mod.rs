@@ -84,9 +84,10 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 ///
 /// The rest is asked for after a body that was cut short, a connection that broke, silence
 /// ([`read_timeout`](crate::ClientBuilder::read_timeout)), a connection that could not be made again, and 429,
-/// 502, 503 or 504 in answer to the request for the rest: [`ErrorKind::Truncated`], `Io`, `Timeout`, `Tls`,
-/// `Resolve`, `Connect`, and `Status` with one of these codes. All else is final: a cancel, the end of the
-/// total timeout, a body whose framing is malformed, any other status.
+/// 502, 503 or 504 in answer to the request for the rest: [`ErrorKind::Truncated`], `Io`, `Timeout`, `Tls`
+/// (not a handshake that was refused), `Resolve`, `Connect`, and `Status` or `Proxy` with one of these codes.
+/// All else is final: a cancel, the end of the total timeout, a body whose framing is malformed, any other
+/// status.
 ///
 /// A validator is needed, by which the server tells one version from another: an `ETag` that is not weak,
 /// or a `Last-Modified` at least a second older than the response's `Date` (RFC 9110 §8.8.2.2). Without one
@@ -502,14 +503,10 @@ fn of_body(error: io::Error) -> Error {
     Error::try_from(error).unwrap_or_else(|other| Error::from_io(ErrorKind::Io, "reading the body", other))
 }
 
-/// Whether another request may have more luck.
+/// Whether another request may have more luck. A record that is not sound TLS is as good as a connection that
+/// broke.
 fn is_passing(error: &Error) -> bool {
-    use ErrorKind::{Connect, Io, Resolve, Status, Timeout, Tls, Truncated};
-    match error.kind() {
-        Truncated | Io | Timeout | Tls | Resolve | Connect => true,
-        Status => error.status().is_some_and(StatusCode::is_transient),
-        _ => false,
-    }
+    error.is_transient() || error.kind() == ErrorKind::Tls && error.stage() == Stage::Body
 }
 
 /// The error with the reason for which it stands.

@@ -358,16 +358,10 @@ impl EventSource {
 
     /// What to do about an error.
     fn judge(&self, error: Error, not_before: Duration) -> Failure {
-        let is_passing = match error.kind() {
-            ErrorKind::Timeout if self.deadline.has_passed() => return Failure::stop(self.total_timeout(&error)),
-            ErrorKind::Resolve | ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Io | ErrorKind::Truncated => true,
-            ErrorKind::Tls => error.is_broken_connection(), // a certificate is not better the next time
-            ErrorKind::Status | ErrorKind::Proxy => error.status().is_some_and(StatusCode::is_transient),
-            _ => false,
-        };
-        match is_passing {
-            true => Failure { error, then: Then::Reconnect { not_before } },
-            false => Failure::stop(error),
+        match () {
+            () if error.is_timeout() && self.deadline.has_passed() => Failure::stop(self.total_timeout(&error)),
+            () if error.is_transient() => Failure { error, then: Then::Reconnect { not_before } },
+            () => Failure::stop(error),
         }
     }
 
