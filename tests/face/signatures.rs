@@ -19,8 +19,8 @@ use longwire::{
     Body, BodyEnd, CallId, CancelToken, Client, ClientBuilder, CloseCounts, CloseReason, ConnectionId, ConnectionInfo,
     Cookie, CookieJar, CookieStore, Download, Error, ErrorKind, Event, EventIds, ExchangeId, Fate, Headers,
     HeadersIter, Hop, Method, Observer, Outgoing, PoolStats, Proxy, PublicOnly, Request, RequestBuilder, Response,
-    ResponseHead, Result, SameSite, Saved, SendBody, Side, Stage, StatusCode, Timings, TlsInfo, Upgraded, Url, Version,
-    script,
+    ResponseHead, Result, Retry, SameSite, Saved, SendBody, Side, Stage, StatusCode, Timings, TlsInfo, Upgraded, Url,
+    Version, script,
 };
 
 type B<'b> = RequestBuilder<'b>;
@@ -50,6 +50,13 @@ fn the_functions_and_the_client() {
     let _ = |client: &Client, request: &Request<'_>| -> Result<Vec<u8>> { client.to_wire(request) };
     let _: fn(&Client) -> PoolStats = Client::pool_stats;
     let _: fn(&Client) = Client::close_idle;
+    let _: fn(&Client, Text, usize) -> Result<usize> = Client::connect_ahead;
+}
+
+/// A policy with all that can be set.
+fn policy() -> Retry {
+    const SHORT: Duration = Duration::from_millis(1);
+    Retry::new(1).statuses(&[503]).backoff(SHORT, SHORT).max_wait(SHORT).without_budget()
 }
 
 #[test]
@@ -82,6 +89,8 @@ fn the_builder_of_a_client() {
         .no_proxy()
         .observer(|_: &Event<'_>| ())
         .cookie_jar(CookieStore::new())
+        .retry(None)
+        .retry(policy())
         .on_redirect(|hop: &mut Hop<'_>| {
             let _: (&Url, &Url, StatusCode, &Headers, Option<&str>) =
                 (hop.from(), hop.to(), hop.status(), hop.headers(), hop.header("X"));
@@ -133,6 +142,7 @@ fn a_request_and_its_builder() {
             .expect_continue(second)
             .cancel_token(&token)
             .idempotent(true)
+            .retry(policy())
             .no_proxy()
             .build()
     };
@@ -143,6 +153,7 @@ fn a_request_and_its_builder() {
     let _: (Option<Option<(u64, Duration)>>, Option<u32>) = (request.min_speed(), request.max_redirects());
     let _: (Option<Duration>, Option<&CancelToken>) = (request.expect_continue(), request.cancel_token());
     let _: (bool, Option<&Proxy>) = (request.is_idempotent(), request.proxy());
+    let _: Option<Option<&Retry>> = request.retry();
     let set = |request: &mut Request<'static>| -> Result<()> {
         request.set_method(Method::POST)?;
         request.set_url("http://b.test/")?;
@@ -162,6 +173,8 @@ fn a_request_and_its_builder() {
         request.set_expect_continue(None);
         request.set_cancel_token(&token);
         request.set_idempotent(false);
+        request.set_retry(None);
+        request.set_retry(policy());
         request.set_no_proxy();
         request.set_proxy(Proxy::new("127.0.0.1:1")?);
         Ok(())
@@ -232,6 +245,8 @@ fn a_response_and_its_body() {
         let _: (&[Url], bool, Option<&str>) =
             (response.redirects(), response.is_request_complete(), response.charset());
         let _: &Url = response.permanent_url();
+        let _: (Option<SystemTime>, Option<SystemTime>) = (response.date(), response.last_modified());
+        let _: (Option<Duration>, u32) = (response.retry_after(), response.attempts());
         let connection: &ConnectionInfo = response.connection();
         let _: (Option<SocketAddr>, Option<SocketAddr>) = (connection.peer_addr(), connection.local_addr());
         let _: (bool, u32, Duration) = (connection.reused(), connection.nth(), connection.age());
@@ -453,6 +468,8 @@ fn what_may_be_shared_is() {
     shared::<CookieStore>();
     shared::<Cookie>();
     shared::<Saved>();
+    shared::<Retry>();
+    shared::<longwire::har::Recorder>();
     shared::<script::Script>();
     shared::<script::Connection>();
     shared::<script::Reply>();
