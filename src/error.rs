@@ -383,6 +383,11 @@ impl Error {
         matches!(self.system_kind(), Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
     }
 
+    /// The error inside that of a read or write, or else one of kind `Io` around it.
+    pub(crate) fn from_read(error: io::Error, message: &'static str) -> Error {
+        Error::try_from(error).unwrap_or_else(|foreign| Error::from_io(ErrorKind::Io, message, foreign))
+    }
+
     pub(crate) fn cancelled() -> Error {
         Error::new(ErrorKind::Cancelled, "the request was cancelled")
     }

@@ -5,13 +5,12 @@
 
 use std::borrow::Cow;
 use std::mem;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::message::response::{Exchanged, retry_after};
 use crate::message::retry::{Attempts, Bounds, Retry, Sent, Spending};
-use crate::net::conn::Limits;
+use crate::net::cancel;
 use crate::net::deadline::Deadline;
 use crate::observe::Event;
 use crate::random;
@@ -64,7 +63,8 @@ fn next(
     }
     bounds.trace.report(|ids| Event::Retry { error: &why, wait, ids });
     // The drain is a part of the wait, which was chosen to end before the deadline.
-    sleep(bounds.limits, wait.saturating_sub(decided.elapsed())).map_err(|cancelled| cancelled.with_fate(fate))?;
+    cancel::sleep(bounds.limits.token.as_ref(), wait.saturating_sub(decided.elapsed()))
+        .map_err(|cancelled| cancelled.with_fate(fate))?;
     attempts.count += 1;
     attempts.fate = fate;
     Ok(None)
@@ -121,17 +121,5 @@ fn may_resend(sent: &Sent<'_>, fate: Fate) -> bool {
         Fate::NotSent => true,
         Fate::MaybeProcessed => sent.is_idempotent,
         Fate::ResponseStarted => false,
-    }
-}
-
-/// Waits; the error is a cancel.
-fn sleep(limits: &Limits, wait: Duration) -> Result<()> {
-    match &limits.token {
-        Some(token) if token.wait(wait) => Err(Error::cancelled()),
-        Some(_) => Ok(()),
-        None => {
-            thread::sleep(wait);
-            Ok(())
-        }
     }
 }

@@ -169,9 +169,8 @@ fn date_field(headers: &Headers, name: &str) -> Option<SystemTime> {
 
 /// How long the response asks to wait.
 pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
-    let value = headers.get_bytes("retry-after")?.trim_ascii();
-    if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
-        return Some(Duration::from_secs(framing::decimal(value).unwrap_or(u64::MAX)));
+    if let Some(seconds) = framing::saturating_decimal(headers.get_bytes("retry-after")?.trim_ascii()) {
+        return Some(Duration::from_secs(seconds));
     }
     let until = date_field(headers, "retry-after")?;
     let from = date_field(headers, "date").unwrap_or_else(SystemTime::now);

@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
+use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -151,6 +152,18 @@ impl CancelToken {
 
     fn hooks(&self) -> MutexGuard<'_, Hooks> {
         self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Blocks for that time; a cancel of the token, if there is one, ends it with an error.
+pub(crate) fn sleep(token: Option<&CancelToken>, time: Duration) -> Result<()> {
+    match token {
+        Some(token) if token.wait(time) => Err(Error::cancelled()),
+        Some(_) => Ok(()),
+        None => {
+            thread::sleep(time);
+            Ok(())
+        }
     }
 }
 

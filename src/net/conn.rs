@@ -526,7 +526,7 @@ impl Conn {
 
     fn broken(&self, what: &'static str, error: io::Error) -> Error {
         // The stream may have returned one of our errors; it is kept.
-        self.failure(Error::try_from(error).unwrap_or_else(|error| Error::from_io(ErrorKind::Io, what, error)))
+        self.failure(Error::from_read(error, what))
     }
 
     fn failure(&self, error: Error) -> Error {

@@ -183,6 +183,13 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// Returns the value of decimal digits, `u64::MAX` for all that are above; `None` if there is any other byte, or
+/// none at all.
+pub(crate) fn saturating_decimal(digits: &[u8]) -> Option<u64> {
+    let are_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    are_digits.then(|| decimal(digits).unwrap_or(u64::MAX))
+}
+
 /// The options of the Connection field that decide on persistence (RFC 9110 §7.6.1).
 struct Connection {
     close: bool,

@@ -7,6 +7,8 @@
 //! unsatisfied-range = "*/" complete-length
 //! ```
 
+use crate::wire::framing::decimal;
+
 /// What a `Content-Range` in bytes says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentRange {
@@ -41,15 +43,6 @@ impl ContentRange {
 fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|other| *other == byte)?;
     Some((&text[..at], &text[at + 1..]))
-}
-
-/// The value of digits, and nothing but digits, below 2^64.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    let add = |number: u64, digit: &u8| match digit {
-        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
-        _ => None,
-    };
-    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
 }
 
 #[cfg(test)]

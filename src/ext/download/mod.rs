@@ -14,7 +14,6 @@ mod version;
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
@@ -26,9 +25,11 @@ use crate::message::body::Body;
 use crate::message::request::Request;
 use crate::message::response::{Response, ResponseHead};
 use crate::method::Method;
+use crate::net::cancel;
 use crate::net::deadline::Deadline;
 use crate::random;
 use crate::status::StatusCode;
+use crate::wire::framing::at_most;
 
 /// Requests in a row that bring no new byte.
 const ATTEMPTS: u32 = 5;
@@ -413,17 +414,11 @@ impl Download {
         if wait > wait_max {
             return Err(because(error, "there is no time for another attempt"));
         }
-        match self.request.cancel_token() {
-            _ if wait.is_zero() => Ok(()), // the request asks the token and the clock
-            Some(token) if token.wait(wait) => {
-                Err(self.about(Error::cancelled().at(Stage::Body).with_fate(Fate::ResponseStarted)))
-            }
-            Some(_) => Ok(()),
-            None => {
-                thread::sleep(wait);
-                Ok(())
-            }
+        if wait.is_zero() {
+            return Ok(()); // the request asks the token and the clock
         }
+        let slept = cancel::sleep(self.request.cancel_token(), wait);
+        slept.map_err(|cancelled| self.about(cancelled.at(Stage::Body).with_fate(Fate::ResponseStarted)))
     }
 
     /// The total timeout in the caller's own number, and not in what was left of it for the last request.
@@ -494,13 +489,8 @@ fn opened(part: Part, position: u64, length: Option<u64>) -> State {
     if length == Some(position) { State::Complete } else { State::Open(Box::new(part)) }
 }
 
-fn at_most(count: u64, slice: usize) -> usize {
-    usize::try_from(count).map_or(slice, |count| count.min(slice))
-}
-
-/// The error inside that of a body's `Read`.
 fn of_body(error: io::Error) -> Error {
-    Error::try_from(error).unwrap_or_else(|other| Error::from_io(ErrorKind::Io, "reading the body", other))
+    Error::from_read(error, "reading the body")
 }
 
 /// Whether another request may have more luck. A record that is not sound TLS is as good as a connection that

@@ -298,6 +298,8 @@ mod tests {
     }
 
     type Make = fn() -> Message;
+    const GET: Make = || Message::response_to("GET");
+    const HEAD: Make = || Message::response_to("HEAD");
 
     #[test]
     fn a_message_has_the_same_pieces_however_it_comes() {
@@ -320,48 +322,36 @@ mod tests {
                 false,
                 0,
             ),
-            (|| Message::response_to("GET"), "HTTP/1.1 200 OK\n\nabc", r"hHTTP/1.1 200 OK\n\nabc", false, 0),
-            (|| Message::response_to("HEAD"), "HTTP/1.1 200 OK\n\nabc", r"hHTTP/1.1 200 OK\n\n", true, 3),
+            (GET, "HTTP/1.1 200 OK\n\nabc", r"hHTTP/1.1 200 OK\n\nabc", false, 0),
+            (HEAD, "HTTP/1.1 200 OK\n\nabc", r"hHTTP/1.1 200 OK\n\n", true, 3),
+            (GET, "\r\n\nHTTP/1.1 204 No\r\n\r\nabc", r"h\r\n\nHTTP/1.1 204 No\r\n\r\n", true, 3),
             (
-                || Message::response_to("GET"),
-                "\r\n\nHTTP/1.1 204 No\r\n\r\nabc",
-                r"h\r\n\nHTTP/1.1 204 No\r\n\r\n",
-                true,
-                3,
-            ),
-            (
-                || Message::response_to("GET"),
+                GET,
                 "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 304\r\n\r\nX",
                 r"hHTTP/1.1 100 Go\r\n\r\nhHTTP/1.1 304\r\n\r\n",
                 true,
                 1,
             ),
-            (|| Message::response_to("GET"), "HTTP/1.1 101 Up\n\nabc", r"hHTTP/1.1 101 Up\n\nabc", false, 0),
+            (GET, "HTTP/1.1 101 Up\n\nabc", r"hHTTP/1.1 101 Up\n\nabc", false, 0),
             (
-                || Message::response_to("GET"),
+                GET,
                 "HTTP/1.1 200\nTransfer-Encoding: gzip, chunked\n\n0\r\n",
                 r"hHTTP/1.1 200\nTransfer-Encoding: gzip, chunked\n\n0\r\n",
                 false,
                 0,
             ),
+            (GET, "HTTP/1.1 200\nContent-Length: 0\n\nX", r"hHTTP/1.1 200\nContent-Length: 0\n\n", true, 1),
             (
-                || Message::response_to("GET"),
-                "HTTP/1.1 200\nContent-Length: 0\n\nX",
-                r"hHTTP/1.1 200\nContent-Length: 0\n\n",
-                true,
-                1,
-            ),
-            (
-                || Message::response_to("GET"),
+                GET,
                 "HTTP/1.1 200\nContent-Length: 18446744073709551615\n\nX",
                 r"hHTTP/1.1 200\nContent-Length: 18446744073709551615\n\nX",
                 false,
                 0,
             ),
-            (|| Message::response_to("GET"), "SSH-2.0\r\n", "", false, 0),
-            (|| Message::response_to("GET"), "\r\n\r\n", "", false, 0),
+            (GET, "SSH-2.0\r\n", "", false, 0),
+            (GET, "\r\n\r\n", "", false, 0),
             (
-                || Message::response_to("GET"),
+                GET,
                 "HTTP/1.1 200\nTransfer-Encoding: chunked\n\nffffffffffffffff1\r\nab",
                 r"hHTTP/1.1 200\nTransfer-Encoding: chunked\n\ncffffffffffffffff1\r\nab",
                 false,

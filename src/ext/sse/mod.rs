@@ -162,10 +162,7 @@ fn advance(parser: &mut Parser, body: &mut Body) -> Result<bool> {
             Ok(Found::Nothing) => {}
             Err(too_large) => return Err(body.error(ErrorKind::BodyTooLarge, too_large.to_string())),
         }
-        let count = body.read(parser.room()).map_err(|error| match Error::try_from(error) {
-            Ok(error) => error,
-            Err(foreign) => Error::from_io(ErrorKind::Io, "reading events", foreign),
-        })?;
+        let count = body.read(parser.room()).map_err(|error| Error::from_read(error, "reading events"))?;
         if count == 0 {
             return Ok(false);
         }

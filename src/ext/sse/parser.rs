@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::ext::sse::event::Event;
+use crate::wire::framing::saturating_decimal;
 
 /// Bytes that an event may have unless another limit is set.
 pub(crate) const EVENT_BYTES_MAX: usize = 1 << 20;
@@ -280,7 +281,7 @@ impl Parser {
                 set_text(&mut self.id_buffer, value);
                 self.is_id_new = true;
             }
-            b"retry" => self.retry = milliseconds(value).or(self.retry),
+            b"retry" => self.retry = saturating_decimal(value).map(Duration::from_millis).or(self.retry),
             _ => {}
         }
     }
@@ -331,15 +332,6 @@ fn set_text(text: &mut String, bytes: &[u8]) {
             text.push(char::REPLACEMENT_CHARACTER);
         }
     }
-}
-
-/// The time, if it is digits and nothing else. One that no number holds is as long as can be.
-fn milliseconds(digits: &[u8]) -> Option<Duration> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let add = |sum: u64, digit: &u8| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
-    Some(Duration::from_millis(digits.iter().fold(0, add)))
 }
 
 /// Returns where the first CR or LF is. Most bytes of a stream are neither, nor any other control character:
