@@ -36,6 +36,7 @@ use crate::net::buffer::Buffer;
 use crate::net::cancel::{CancelToken, Registration};
 use crate::net::deadline::Deadline;
 use crate::net::speed::MinSpeed;
+use crate::net::sync::ThreadMark;
 use crate::net::transport::Stream;
 use crate::net::transport::socket::Socket;
 use crate::observe::{EventIds, Timings};
@@ -136,6 +137,8 @@ pub(crate) struct Idle {
     pub(crate) expiry_reason: CloseReason,
     /// It is probed even if it was idle for less than `probe_after`.
     must_probe: bool,
+    /// The thread that used it last.
+    pub(crate) released_by: ThreadMark,
 }
 
 /// Where a read puts what arrives.
@@ -191,7 +194,13 @@ impl Conn {
             is_stray: false,
             may_have_more: false,
             head_read_at: None,
-            idle: Idle { since: now, expires_at: now, expiry_reason: CloseReason::Idle, must_probe: true },
+            idle: Idle {
+                since: now,
+                expires_at: now,
+                expiry_reason: CloseReason::Idle,
+                must_probe: true,
+                released_by: ThreadMark::current(),
+            },
         }
     }
 
@@ -253,7 +262,8 @@ impl Conn {
     pub(crate) fn park(&mut self, since: Instant, expiry: (Instant, CloseReason), unproven: bool) {
         let must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read_at.is_none();
         self.is_pooled = true;
-        self.idle = Idle { since, expires_at: expiry.0, expiry_reason: expiry.1, must_probe };
+        let (expires_at, expiry_reason) = expiry;
+        self.idle = Idle { since, expires_at, expiry_reason, must_probe, released_by: ThreadMark::current() };
     }
 
     /// Checks that the idle connection is still open, and nothing has arrived on it. Skipped only if it was

@@ -1,4 +1,5 @@
-//! The locks of the pool, the cancel tokens and the workers: the standard library's.
+//! The locks of the pool, the cancel tokens and the workers: the standard library's. And what tells the
+//! threads apart that take them.
 //!
 //! In the unit tests under `--cfg longwire_model` they are a model checker's instead, which decides at each
 //! of them which thread runs next: the `model` tests explore schedules that way. Nothing here knows what
@@ -18,6 +19,26 @@ use std::time::Duration;
 pub(crate) use model::{Condvar, Mutex, MutexGuard};
 #[cfg(all(test, longwire_model))]
 pub(crate) use shuttle::sync::atomic::{AtomicBool, Ordering};
+
+/// Tells a thread from all others that are alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ThreadMark(usize);
+
+impl ThreadMark {
+    /// The mark of the thread that asks: the address of a variable of its own.
+    #[cfg(not(all(test, longwire_model)))]
+    #[inline]
+    pub(crate) fn current() -> ThreadMark {
+        thread_local!(static MARKED: u8 = const { 0 });
+        ThreadMark(MARKED.with(|marked| std::ptr::from_ref(marked) as usize))
+    }
+
+    /// The checker runs all of its threads in one.
+    #[cfg(all(test, longwire_model))]
+    pub(crate) fn current() -> ThreadMark {
+        ThreadMark(shuttle::current::me().into())
+    }
+}
 
 /// Waits until `condvar` is notified, or for as long as is `left`; `None` is without a limit. May also wake
 /// up spuriously.

@@ -31,8 +31,8 @@ const EXPIRE_BEFORE_SERVER: Duration = Duration::from_secs(1);
 const UNUSED_SECS_MAX: u64 = 6;
 
 impl Pool {
-    /// Leases the most recently used idle connection of that origin that passes its probe, else the one that
-    /// `open` returns.
+    /// Leases the most recently used idle connection of that origin that passes its probe, those that this
+    /// thread has just used first; else the one that `open` returns.
     pub(crate) fn acquire(
         self: &Arc<Pool>,
         checkout: Checkout<'_>,
@@ -49,7 +49,7 @@ impl Pool {
                     }
                     return Ok(lease);
                 }
-                Err(reason) => lease.replace(reason, checkout.ids),
+                Err(reason) => lease.replace(reason, now, checkout.ids),
             }
         }
         let mut conn = Box::new(open(checkout.deadline())?);
@@ -69,7 +69,7 @@ impl Pool {
         let mut table = self.table.lock();
         table.expire(checkout.now, &mut evicted);
         let host = table.host_id(checkout.origin);
-        let Some(slot) = table.take_slot(host, None, checkout.wanted, &self.limits, &mut evicted) else {
+        let Some(slot) = table.take_slot(host, None, checkout.wanted, checkout.now, &self.limits, &mut evicted) else {
             return self.wait_for_slot(table, host, evicted, checkout);
         };
         drop(table);
@@ -207,7 +207,7 @@ impl Lease {
     }
 
     /// Closes a connection that failed its probe, and takes the next idle one into the same slot.
-    fn replace(&mut self, reason: CloseReason, ids: EventIds) {
+    fn replace(&mut self, reason: CloseReason, now: Instant, ids: EventIds) {
         let Slot::Connected(mut conn) = mem::replace(&mut self.slot, Slot::Reserved) else { return };
         let (buffer, _) = conn.finish();
         let (peer, connection) = (conn.peer(), conn.opened.id);
@@ -218,7 +218,7 @@ impl Lease {
         drop(table);
         drop(conn); // which may be a caller's stream, and is not to be trusted with the lock
         let mut table = self.pool.table.lock();
-        self.slot = table.take_newest(self.host, &self.pool.limits);
+        self.slot = table.take_newest(self.host, now, &self.pool.limits);
         drop(table);
         self.pool.observers.report(|| Event::Closed { peer, reason, ids: EventIds { connection, ..ids } });
     }

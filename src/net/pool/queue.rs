@@ -58,8 +58,9 @@ impl Pool {
             if let Some(Err(cancelled)) = checkout.limits.token.as_ref().map(CancelToken::check) {
                 break Err(cancelled);
             }
+            let Checkout { wanted, now, .. } = *checkout;
             let waiter = Some(&ticket.waiter);
-            if let Some(slot) = table.take_slot(ticket.host, waiter, checkout.wanted, &self.limits, &mut evicted) {
+            if let Some(slot) = table.take_slot(ticket.host, waiter, wanted, now, &self.limits, &mut evicted) {
                 break Ok(slot);
             }
             let left = deadline.remaining();

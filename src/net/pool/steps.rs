@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 
 use super::lease::{Lease, NEVER};
 use super::queue::QueueTicket;
-use super::table::{SPARE_BUFFERS_MAX, Table, Waiter, hash};
+use super::table::{CACHED_FOR, SPARE_BUFFERS_MAX, Table, Waiter, hash};
 use super::*;
 use crate::net::cancel::Hook;
 use crate::net::conn::Conn;
@@ -228,6 +228,22 @@ fn a_fresh_connection_evicts_the_oldest_idle_one_only_where_no_slot_is_free() {
 }
 
 #[test]
+fn a_thread_gets_back_what_it_has_just_released_before_what_is_newer() {
+    for (later, port) in [(Duration::ZERO, 1), (CACHED_FOR, 3)] {
+        let (pool, _) = pool(limits());
+        let fresh = || Checkout { wanted: Wanted::Fresh, ..Checkout::of("a") };
+        let [own, next, newest] = [1, 2, 3].map(|port| lease(&pool, fresh(), port));
+        own.release(KeepAlive::default());
+        let theirs = [next, newest];
+        let other = std::thread::spawn(|| theirs.map(|lease| lease.release(KeepAlive::default())));
+        other.join().unwrap();
+        let now = pool.table.lock().hosts[0].idle[0].idle.since + later;
+        let lease = lease(&pool, Checkout { now, ..Checkout::of("a") }, 4);
+        assert_eq!(lease.peer().unwrap().port(), port, "after {later:?}");
+    }
+}
+
+#[test]
 fn a_connection_that_never_was_a_lease_is_counted_and_reported() {
     let (pool, events) = pool(limits());
     for port in [1, 2] {
@@ -342,12 +358,13 @@ fn a_waiter_leaves_the_queue_from_any_position() {
 
 #[test]
 fn a_free_slot_wakes_the_front_of_its_own_hosts_queue_and_no_other() {
+    let now = Instant::now();
     let limits = PoolLimits { per_host_max: Some(2), ..limits() };
     let mut table = Table::default();
     let [a, b] = ["a", "b"].map(|origin| {
         let id = table.host_id(origin);
         for _ in 0..2 {
-            assert!(table.take_slot(id, None, Wanted::Any, &limits, &mut Evicted::new()).is_some());
+            assert!(table.take_slot(id, None, Wanted::Any, now, &limits, &mut Evicted::new()).is_some());
         }
         id
     });
@@ -356,13 +373,13 @@ fn a_free_slot_wakes_the_front_of_its_own_hosts_queue_and_no_other() {
     assert_next(table.free_slot(a, &limits), Some(&first));
     assert_next(table.free_slot(a, &limits), Some(&first)); // it has not taken the first yet
     assert!(
-        table.take_slot(a, Some(&second), Wanted::Any, &limits, &mut Evicted::new()).is_none(),
+        table.take_slot(a, Some(&second), Wanted::Any, now, &limits, &mut Evicted::new()).is_none(),
         "it is not its turn"
     );
-    assert!(table.take_slot(a, Some(&first), Wanted::Any, &limits, &mut Evicted::new()).is_some());
+    assert!(table.take_slot(a, Some(&first), Wanted::Any, now, &limits, &mut Evicted::new()).is_some());
     table.leave_queue(a, &first);
     assert_next(table.next_waiter(a, &limits), Some(&second)); // the other slot
-    assert!(table.take_slot(a, Some(&second), Wanted::Any, &limits, &mut Evicted::new()).is_some());
+    assert!(table.take_slot(a, Some(&second), Wanted::Any, now, &limits, &mut Evicted::new()).is_some());
     table.leave_queue(a, &second);
     assert_next(table.next_waiter(a, &limits), None);
     assert_next(table.next_waiter(b, &limits), None);

@@ -11,11 +11,16 @@ use std::time::{Duration, Instant};
 use crate::net::buffer::Buffer;
 use crate::net::conn::Conn;
 use crate::net::pool::stats::PoolStats;
-use crate::net::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::net::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, ThreadMark};
 use crate::reuse::CloseReason;
 
 /// Buffers that are kept for the next leases, so that a busy client does not allocate them anew.
 pub(super) const SPARE_BUFFERS_MAX: usize = 8;
+
+/// For how long a thread's last connection and its buffer are likely to be in its core's cache. Threads
+/// that send one request after the other then do not take them from each other, which costs more than all
+/// that is done under the lock.
+pub(super) const CACHED_FOR: Duration = Duration::from_millis(1);
 
 /// The caps of a pool, and for how long it keeps idle connections.
 #[derive(Clone, Debug)]
@@ -78,7 +83,8 @@ pub(super) struct Table {
     vacant: Vec<HostId>,
     /// When to check which host for expired connections; see expiry.rs.
     pub(super) expirations: BinaryHeap<Reverse<(Instant, HostId)>>,
-    pub(super) spare_buffers: Vec<Buffer>,
+    /// Each with the thread that used it last.
+    pub(super) spare_buffers: Vec<(ThreadMark, Buffer)>,
     pub(super) stats: PoolStats,
 }
 
@@ -161,6 +167,7 @@ impl Table {
         id: HostId,
         waiter: Option<&Arc<Waiter>>,
         wanted: Wanted,
+        now: Instant,
         limits: &PoolLimits,
         evicted: &mut Evicted,
     ) -> Option<Slot> {
@@ -171,7 +178,7 @@ impl Table {
         }
         let mut slot = Slot::Reserved;
         if wanted == Wanted::Any && !host.idle.is_empty() {
-            slot = self.take_newest(id, limits);
+            slot = self.take_newest(id, now, limits);
         } else if !host.has_room(limits) {
             if host.idle.is_empty() {
                 return None;
@@ -185,10 +192,10 @@ impl Table {
     }
 
     /// Moves the newest idle connection, if there is one, to a slot that its caller holds already; a
-    /// buffer is attached to it.
+    /// buffer is attached to it. One that this thread has just released comes before a newer one.
     #[inline(always)]
-    pub(super) fn take_newest(&mut self, id: HostId, limits: &PoolLimits) -> Slot {
-        let Some(mut conn) = self.hosts[id].idle.pop() else { return Slot::Reserved };
+    pub(super) fn take_newest(&mut self, id: HostId, now: Instant, limits: &PoolLimits) -> Slot {
+        let Some(mut conn) = self.hosts[id].pop_newest(now) else { return Slot::Reserved };
         self.stats.idle -= 1;
         self.stats.reused += 1;
         conn.buffer = self.spare_buffer(limits);
@@ -296,21 +303,43 @@ impl Table {
 
     // ---- Buffers
 
+    /// A spare buffer, this thread's last one if it is there; else a new one.
     #[inline]
     pub(super) fn spare_buffer(&mut self, limits: &PoolLimits) -> Buffer {
-        self.spare_buffers.pop().unwrap_or_else(|| Buffer::new(limits.buffer_size))
+        let current = ThreadMark::current();
+        let own = self.spare_buffers.iter().rposition(|(mark, _)| *mark == current);
+        match own.or(self.spare_buffers.len().checked_sub(1)) {
+            Some(at) => self.spare_buffers.swap_remove(at).1,
+            None => Buffer::new(limits.buffer_size),
+        }
     }
 
     #[inline(always)]
     pub(super) fn keep_buffer(&mut self, mut buffer: Buffer) {
         buffer.clear();
         if self.spare_buffers.len() < SPARE_BUFFERS_MAX {
-            self.spare_buffers.push(buffer);
+            self.spare_buffers.push((ThreadMark::current(), buffer));
         }
     }
 }
 
 impl Host {
+    /// Takes the newest idle connection out, but rather the newest of this thread's that was released
+    /// within [`CACHED_FOR`].
+    #[inline]
+    fn pop_newest(&mut self, now: Instant) -> Option<BoxedConn> {
+        let current = ThreadMark::current();
+        if self.idle.last()?.idle.released_by == current {
+            return self.idle.pop();
+        }
+        let is_cached = |conn: &&BoxedConn| now.saturating_duration_since(conn.idle.since) < CACHED_FOR;
+        let mut cached = self.idle.iter().rev().take_while(is_cached);
+        match cached.position(|conn| conn.idle.released_by == current) {
+            Some(newer) => Some(self.idle.remove(self.idle.len() - 1 - newer)),
+            None => self.idle.pop(),
+        }
+    }
+
     /// Returns whether one more connection may be opened.
     fn has_room(&self, limits: &PoolLimits) -> bool {
         limits.per_host_max.is_none_or(|max| self.in_use + self.idle.len() < max)
