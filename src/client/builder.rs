@@ -32,6 +32,7 @@ use crate::net::transport::unix::UnixSocket;
 use crate::observe::{Observer, Observers};
 use crate::token::{field_name_error, is_token};
 use crate::wire::head_lines::InvalidLines;
+use crate::wire::request_head::OwnFields;
 
 /// The smallest and the largest buffer that can be set.
 const BUFFER_BYTES: RangeInclusive<usize> = 512..=1 << 30;
@@ -298,7 +299,7 @@ impl ClientBuilder {
         if let Err(error) = Headers::new().append("User-Agent", name) {
             self.settings.deferred_error.get_or_insert(error);
         }
-        self.settings.user_agent = name.to_owned();
+        self.settings.own_fields = OwnFields::new(name);
         self
     }
 

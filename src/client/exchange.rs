@@ -126,7 +126,7 @@ pub(crate) fn encode(
         },
         next_hop: hop.next,
         authority,
-        user_agent: &settings.user_agent,
+        own_fields: &settings.own_fields,
         framing: request.body.framing(announces_length),
         expects_continue: expect.is_some(),
         hop_fields: hop.fields,

@@ -241,15 +241,16 @@ impl Call<'_> {
         let policy = request.options.retry.as_ref().unwrap_or(&self.client.settings.retry);
         let mut attempts = policy.clone().map(Attempts::new);
         loop {
-            let exchanged = match &mut attempts {
-                None if !request.options.uses_digest() => self.exchange(request, &redirects.kept, now)?,
-                attempts => self.exchange_with_policy(attempts, request, &redirects.kept, now)?,
+            let outcome = match &mut attempts {
+                None if !request.options.uses_digest() => self.exchange(request, &redirects.kept, now),
+                attempts => self.exchange_with_policy(attempts, request, &redirects.kept, now),
             };
-            let head = &exchanged.received.head;
-            if !head.status.is_redirection() {
-                return Ok(exchanged);
+            let is_redirect = |exchanged: &Exchanged| exchanged.received.head.status.is_redirection();
+            if !outcome.as_ref().is_ok_and(is_redirect) {
+                return outcome;
             }
-            let follows = redirects.follow(request, head, &self.client.settings, self.trace);
+            let exchanged = outcome?;
+            let follows = redirects.follow(request, &exchanged.received.head, &self.client.settings, self.trace);
             if let Ok(false) = follows {
                 return Ok(exchanged);
             }
@@ -313,14 +314,13 @@ impl Call<'_> {
     /// Sends the request to one URL, and repeats it at most twice.
     #[inline]
     fn exchange(&self, request: &mut Request<'_>, kept: &Headers, now: Instant) -> Result<Exchanged> {
-        let (outcome, was_reused) = self.attempt(request, kept, Wanted::Any, now)?;
-        let has_jar = self.client.settings.cookie_jar.is_some();
-        match outcome {
-            Ok(exchanged) if !has_jar && exchanged.received.head.status != StatusCode::EXPECTATION_FAILED => {
-                Ok(exchanged)
-            }
-            outcome => self.follow_up(request, kept, outcome, was_reused),
+        let mut was_reused = false;
+        let outcome = self.attempt(request, kept, Wanted::Any, now, &mut was_reused);
+        let is_refused = |exchanged: &Exchanged| exchanged.received.head.status == StatusCode::EXPECTATION_FAILED;
+        if self.client.settings.cookie_jar.is_none() && outcome.as_ref().is_ok_and(|exchanged| !is_refused(exchanged)) {
+            return outcome;
         }
+        self.follow_up(request, kept, outcome, was_reused)
     }
 
     /// Gives the jar the cookies of the response. Repeats the request where its connection turned out to be
@@ -347,14 +347,12 @@ impl Call<'_> {
             }
             self.trace.report(|ids| Event::Retry { error: &why, wait: Duration::ZERO, ids });
             // On a new connection: a server that answers 417 may go on to discard the announced body.
-            let again = self.attempt(request, kept, Wanted::Fresh, Instant::now());
-            let again = again.and_then(|(outcome, _)| outcome);
+            let again = self.attempt(request, kept, Wanted::Fresh, Instant::now(), &mut false);
             outcome = again.map_err(|second| second.with_fate_at_least(why.fate()));
         }
     }
 
-    /// Sends the request once. Returns what came of it, and whether its connection was a reused one; an
-    /// error of getting a connection is that of the attempt.
+    /// Sends the request once, and notes whether that was on a reused connection.
     #[inline]
     fn attempt(
         &self,
@@ -362,7 +360,8 @@ impl Call<'_> {
         kept: &Headers,
         wanted: Wanted,
         now: Instant,
-    ) -> Result<(Result<Exchanged>, bool)> {
+        was_reused: &mut bool,
+    ) -> Result<Exchanged> {
         let client = self.client;
         let settings = &client.settings;
         let own_proxy;
@@ -392,13 +391,13 @@ impl Call<'_> {
             trace.ids.exchange = trace.observers.draw_id();
         }
         let lease = self.lease(&request.url, way.route, wanted, now, trace)?;
-        let was_reused = lease.is_pooled;
+        *was_reused = lease.is_pooled;
         let proxy_fields = match way.route {
             Route::Forward { fields, .. } => fields,
             Route::Direct | Route::Tunnel(_) => &NO_FIELDS,
         };
         let hop = Hop { next: way.next_hop, fields: &fields, proxy_fields };
-        Ok((exchange::run(lease, request, hop, settings), was_reused))
+        exchange::run(lease, request, hop, settings)
     }
 
     /// Leases a connection that leads where the request goes.
@@ -521,7 +520,7 @@ impl Inner {
             set_cookies(jar, &request.url, headers, &mut fields)?;
         }
         let Some(before_send) = &self.settings.before_send else { return Ok(fields) };
-        let user_agent = &self.settings.user_agent;
+        let user_agent = self.settings.own_fields.user_agent();
         #[cfg_attr(not(feature = "__coding"), expect(unused_mut))]
         let mut fields = before_send(&request.method, &request.url, user_agent, headers, fields, way.next_hop)?;
         #[cfg(feature = "__coding")]

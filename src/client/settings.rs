@@ -12,6 +12,7 @@ use crate::message::retry::Retry;
 use crate::net::pool::PoolLimits;
 use crate::net::speed::MinSpeed;
 use crate::wire::head_lines::InvalidLines;
+use crate::wire::request_head::OwnFields;
 use crate::wire::response_head::HeadLimits;
 
 /// What a client is built with; see [`ClientBuilder`](crate::ClientBuilder).
@@ -28,7 +29,7 @@ pub(crate) struct Settings {
     pub(crate) proxies: Proxies,
     pub(crate) require_framing: bool,
     pub(crate) allow_https_downgrade: bool,
-    pub(crate) user_agent: String,
+    pub(crate) own_fields: OwnFields,
     pub(crate) default_headers: Headers,
     /// Names of further fields that redirects forward to other origins.
     pub(crate) cross_origin_allowed: Vec<String>,
@@ -58,7 +59,7 @@ impl Default for Settings {
             proxies: Proxies::None,
             require_framing: false,
             allow_https_downgrade: false,
-            user_agent: concat!("longwire/", env!("CARGO_PKG_VERSION")).to_owned(),
+            own_fields: OwnFields::new(concat!("longwire/", env!("CARGO_PKG_VERSION"))),
             default_headers: Headers::new(),
             cross_origin_allowed: Vec::new(),
             on_redirect: None,
@@ -75,7 +76,7 @@ impl Default for Settings {
 impl Settings {
     /// The client's own `User-Agent`, whatever a request sets; empty if it sends none.
     pub(crate) fn own_user_agent(&self) -> &[u8] {
-        self.default_headers.get_bytes("user-agent").unwrap_or(self.user_agent.as_bytes())
+        self.default_headers.get_bytes("user-agent").unwrap_or(self.own_fields.user_agent().as_bytes())
     }
 }
 

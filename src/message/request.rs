@@ -92,24 +92,15 @@ impl<'b> Request<'b> {
     /// [`ErrorKind::InvalidRequest`] for CONNECT, which only a proxy is sent.
     #[inline]
     pub fn new(method: Method, url: impl IntoUrl) -> Result<Request<'b>> {
-        let url = url.into_url()?;
-        let mut request =
-            Request { method, url, headers: Headers::new(), body: SendBody::empty(), options: Options::default() };
-        if uri::has_userinfo(&request.url) {
-            request.take_userinfo()?;
+        let mut url = url.into_url()?;
+        let mut headers = Headers::new();
+        if uri::has_userinfo(&url) {
+            headers = take_userinfo(&mut url)?;
         }
-        match request.method == Method::CONNECT {
-            false => Ok(request),
-            true => Err(connect_refused().with_request(&request.method, &request.url)),
+        if method == Method::CONNECT {
+            return Err(connect_refused().with_request(&method, &url));
         }
-    }
-
-    /// User and password in the URL become a field.
-    fn take_userinfo(&mut self) -> Result<()> {
-        let user = percent_decode(self.url.username());
-        let password = self.url.password().map(percent_decode).unwrap_or_default();
-        self.url = uri::without_userinfo(self.url.clone());
-        self.headers.insert("Authorization", basic_credentials(&user, &password)?)
+        Ok(Request { method, url, headers, body: SendBody::empty(), options: Options::default() })
     }
 
     /// Returns a copy of the request, or `None` if its body cannot be had twice: a reader, or a file
@@ -636,6 +627,17 @@ fn connect_refused() -> Error {
 
 fn invalid(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidRequest, what)
+}
+
+/// Makes a field of the user and password in the URL.
+#[cold]
+fn take_userinfo(url: &mut Url) -> Result<Headers> {
+    let user = percent_decode(url.username());
+    let password = url.password().map(percent_decode).unwrap_or_default();
+    *url = uri::without_userinfo(url.clone());
+    let mut headers = Headers::new();
+    headers.insert("Authorization", basic_credentials(&user, &password)?)?;
+    Ok(headers)
 }
 
 /// An Upgrade field needs its connection option (RFC 9110 §7.8), which a client's defaults may bring.

@@ -251,7 +251,7 @@ impl Conn {
             }
             None => Ok(()),
         };
-        self.limits = Limits::NONE;
+        self.limits.token = None; // the others end with the next exchange's
         self.must_poll = false;
         outcome
     }

@@ -6,6 +6,9 @@
 use crate::headers::{Headers, has_connection_option};
 use crate::method::Method;
 
+/// What the client accepts by itself (RFC 9110 §12.5.1): anything.
+const ACCEPT: &[u8] = b"*/*";
+
 /// How a request announces its body (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestFraming {
@@ -36,13 +39,37 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) target: &'a str,
     pub(crate) next_hop: NextHop,
     pub(crate) authority: &'a str,
-    pub(crate) user_agent: &'a str,
+    pub(crate) own_fields: &'a OwnFields,
     pub(crate) framing: RequestFraming,
     pub(crate) expects_continue: bool,
     /// The fields of this hop alone: each replaces the caller's of that name.
     pub(crate) hop_fields: &'a Headers,
     /// The caller's fields.
     pub(crate) headers: &'a Headers,
+}
+
+/// The fields that the client adds by itself, where neither the hop nor the caller sets them.
+pub(crate) struct OwnFields {
+    /// Empty if none is sent.
+    user_agent: String,
+    /// The lines of both, each after the end of the line before: most requests have these and no other.
+    lines: Vec<u8>,
+}
+
+impl OwnFields {
+    pub(crate) fn new(user_agent: &str) -> OwnFields {
+        let mut lines = Vec::new();
+        let mut put = |bytes: &[u8]| lines.extend_from_slice(bytes);
+        if !user_agent.is_empty() {
+            put_field("User-Agent", user_agent.as_bytes(), &mut put);
+        }
+        put_field("Accept", ACCEPT, &mut put);
+        OwnFields { user_agent: user_agent.to_owned(), lines }
+    }
+
+    pub(crate) fn user_agent(&self) -> &str {
+        &self.user_agent
+    }
 }
 
 impl RequestHead<'_> {
@@ -54,13 +81,12 @@ impl RequestHead<'_> {
         put(b" ");
         put(self.target.as_bytes());
         put(b" HTTP/1.1\r\nHost: ");
-        put(self.get("host").unwrap_or(self.authority.as_bytes()));
-        if !self.user_agent.is_empty() && self.get("user-agent").is_none() {
-            put(b"\r\nUser-Agent: ");
-            put(self.user_agent.as_bytes());
-        }
-        if self.get("accept").is_none() {
-            put(b"\r\nAccept: */*");
+        let has_more = !self.hop_fields.is_empty() || !self.headers.is_empty();
+        let host = if has_more { self.get("host") } else { None };
+        put(host.unwrap_or(self.authority.as_bytes()));
+        match has_more {
+            false => put(&self.own_fields.lines),
+            true => self.encode_own(put),
         }
         match self.framing {
             RequestFraming::None => {}
@@ -73,10 +99,21 @@ impl RequestHead<'_> {
         if self.expects_continue {
             put(b"\r\nExpect: 100-continue");
         }
-        if !self.hop_fields.is_empty() || !self.headers.is_empty() {
+        if has_more {
             self.encode_fields(put);
         }
         put(b"\r\n\r\n");
+    }
+
+    /// Writes those of the client's own fields that nobody replaces.
+    fn encode_own(&self, put: &mut impl FnMut(&[u8])) {
+        let user_agent = &self.own_fields.user_agent;
+        if !user_agent.is_empty() && self.get("user-agent").is_none() {
+            put_field("User-Agent", user_agent.as_bytes(), put);
+        }
+        if self.get("accept").is_none() {
+            put_field("Accept", ACCEPT, put);
+        }
     }
 
     /// Writes the fields of the hop and of the caller.
@@ -96,9 +133,6 @@ impl RequestHead<'_> {
 
     /// The value of a field that is set, for this hop or by the caller.
     fn get(&self, name: &str) -> Option<&[u8]> {
-        if self.hop_fields.is_empty() && self.headers.is_empty() {
-            return None;
-        }
         self.hop_fields.get_bytes(name).or_else(|| self.headers.get_bytes(name))
     }
 
@@ -170,7 +204,7 @@ mod tests {
             target: "/a",
             next_hop: NextHop::Origin,
             authority: "here",
-            user_agent,
+            own_fields: &OwnFields::new(user_agent),
             framing: RequestFraming::Length(3),
             expects_continue: false,
             hop_fields: &Headers::new(),
@@ -247,7 +281,7 @@ mod tests {
             target: "/",
             next_hop,
             authority: "here",
-            user_agent: "me",
+            own_fields: &OwnFields::new("me"),
             framing: RequestFraming::None,
             expects_continue: false,
             hop_fields,
