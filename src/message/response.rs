@@ -126,7 +126,7 @@ impl Exchanged {
         Framed::new(self.lease, self.received.framing, self.received.reuse).drain_until(until)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn into_response(self, method: Method, url: Url, redirects: Redirected) -> Response {
         #[cfg(feature = "__coding")]
         let decoder = self.decoder();
@@ -141,10 +141,10 @@ impl Exchanged {
         let received =
             Received { head, content_length, is_request_complete, begun: lease.begun, sent, attempts, redirects };
         #[cfg_attr(not(feature = "__coding"), expect(unused_mut))]
-        let mut body = Body::new(Framed::new(lease, framing, reuse), about);
+        let mut response = Response { received, body: Body::new(lease, framing, reuse, about) };
         #[cfg(feature = "__coding")]
-        body.undo(decoder);
-        Response { received, body }
+        response.body.undo(decoder);
+        response
     }
 
     /// The decoder of the body's content coding, if it is to be undone. A part of a representation

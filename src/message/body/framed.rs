@@ -41,7 +41,7 @@ pub(super) enum Found {
 }
 
 impl Framed {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(lease: Lease, framing: Framing, reuse: Reuse) -> Framed {
         let meter = lease.limits.min_speed.map(|min| Box::new(SpeedMeter::new(min)));
         Framed { lease, decoder: Decoder::new(framing), reuse, bytes: 0, meter }

@@ -32,11 +32,11 @@ use crate::net::deadline::Deadline;
 use crate::net::pool::lease::Lease;
 use crate::net::transport::Stream;
 use crate::observe::{BodyEnd, Event};
-use crate::reuse::CloseReason;
+use crate::reuse::{CloseReason, Reuse};
 use crate::status::StatusCode;
 #[cfg(feature = "__coding")]
 use crate::wire::coding::ContentDecoder;
-use crate::wire::framing::at_most;
+use crate::wire::framing::{Framing, at_most};
 
 /// A response body, read from the connection as you ask for it.
 ///
@@ -87,6 +87,19 @@ enum State {
     Failed(Error, u64),
 }
 
+impl State {
+    /// Of no body.
+    const NONE: State = State::Ended(BodyEnd::Empty, Headers::new(), 0);
+
+    /// What a complete body becomes.
+    #[inline]
+    fn ended(framed: &Framed) -> State {
+        let (end, bytes) = (framed.decoder.end(), framed.bytes);
+        framed.lease.report(|ids| Event::BodyEnded { bytes, end, ids });
+        State::Ended(end, framed.decoder.trailers(), bytes)
+    }
+}
+
 /// The trailers of a body that has none, or has not ended.
 static NO_TRAILERS: Headers = Headers::new();
 
@@ -113,25 +126,26 @@ impl About {
 impl Body {
     /// The body after a head. Without one the connection is released at once; after a 101 it waits
     /// for [`take_switched`](Body::take_switched).
-    #[inline]
-    pub(crate) fn new(framed: Framed, about: About) -> Body {
-        let state = if about.status == StatusCode::SWITCHING_PROTOCOLS {
-            State::Switched(framed.lease)
-        } else {
-            State::Open(framed)
+    #[inline(always)]
+    pub(crate) fn new(lease: Lease, framing: Framing, reuse: Reuse, about: About) -> Body {
+        let state = match framing {
+            _ if about.status == StatusCode::SWITCHING_PROTOCOLS => State::Switched(lease),
+            Framing::Empty | Framing::Length(0) => {
+                let framed = Framed::new(lease, framing, reuse);
+                let ended = State::ended(&framed);
+                framed.release_or_close();
+                ended
+            }
+            _ => State::Open(Framed::new(lease, framing, reuse)),
         };
-        let mut body = Body {
+        Body {
             state,
             about,
             limit: COLLECT_BYTES_MAX,
             labels: None,
             #[cfg(feature = "__coding")]
             coded: None,
-        };
-        if matches!(&body.state, State::Open(framed) if framed.decoder.remaining() == Some(0)) {
-            body.finish();
         }
-        body
     }
 
     /// Undoes that coding while the body is read; an error is that of the first read.
@@ -160,7 +174,7 @@ impl Body {
 
     /// Takes the stream after a 101; any other body is dropped, and gives `None`.
     pub(crate) fn take_switched(mut self) -> Option<Result<Switched>> {
-        match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new(), 0)) {
+        match mem::replace(&mut self.state, State::NONE) {
             State::Switched(lease) => {
                 let taken = lease.into_conn()?.into_parts();
                 Some(taken.map_err(|error| self.about.error(error)))
@@ -494,12 +508,8 @@ impl Body {
     #[inline]
     fn finish(&mut self) {
         let State::Open(framed) = &self.state else { return };
-        let end = framed.decoder.end();
-        let ended = State::Ended(end, framed.decoder.trailers(), framed.bytes);
+        let ended = State::ended(framed);
         if let State::Open(framed) = mem::replace(&mut self.state, ended) {
-            if framed.lease.is_observed() {
-                framed.lease.report(|ids| Event::BodyEnded { bytes: framed.bytes, end, ids });
-            }
             framed.release_or_close();
         }
     }
@@ -625,7 +635,7 @@ impl Drop for Body {
     fn drop(&mut self) {
         // Asked first: a body that was read to its end is not worth the move.
         if let State::Open(_) | State::Switched(_) = self.state {
-            match mem::replace(&mut self.state, State::Ended(BodyEnd::Empty, Headers::new(), 0)) {
+            match mem::replace(&mut self.state, State::NONE) {
                 State::Open(framed) => framed.drain_or_close(),
                 State::Switched(lease) => lease.close(CloseReason::Upgraded),
                 State::Ended(..) | State::Failed(..) => {}
