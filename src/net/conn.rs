@@ -159,24 +159,25 @@ enum Source<'a> {
 }
 
 impl Conn {
-    /// A connection that has just been opened.
-    pub(crate) fn new(socket: Socket, tls: Option<TlsInfo>, took: Timings, id: u64) -> Conn {
-        let local = socket.local_addr();
-        Conn::open(socket, local, tls, took, id)
+    /// A connection that was opened at `at`.
+    pub(crate) fn new(socket: Socket, tls: Option<TlsInfo>, took: Timings, at: Instant, id: u64) -> Box<Conn> {
+        let (peer, local) = (socket.peer_addr(), socket.local_addr());
+        Box::new(Conn::open(socket, Opened { id, peer, local, at, took, tls }))
     }
 
     /// A connection for a handshake, which must be over before `deadline` passes.
     pub(crate) fn for_handshake(socket: Socket, deadline: Deadline, token: Option<&CancelToken>) -> Conn {
-        let mut conn = Conn::open(socket, None, None, Timings::default(), 0);
+        let (peer, at) = (socket.peer_addr(), Instant::now());
+        let mut conn = Conn::open(socket, Opened { id: 0, peer, local: None, at, took: Timings::default(), tls: None });
         let limits = Limits { deadline, token: token.cloned(), ..Limits::NONE };
         conn.begin(limits, EventIds::default(), conn.opened.at);
         conn
     }
 
-    fn open(socket: Socket, local: Option<SocketAddr>, tls: Option<TlsInfo>, took: Timings, id: u64) -> Conn {
-        let now = Instant::now();
+    fn open(socket: Socket, opened: Opened) -> Conn {
+        let now = opened.at;
         Conn {
-            opened: Arc::new(Opened { id, peer: socket.peer_addr(), local, at: now, took, tls }),
+            opened: Arc::new(opened),
             socket,
             buffer: Buffer::NONE,
             limits: Limits::NONE,
@@ -622,7 +623,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (_far, peer) = (listener.accept().unwrap().0, near.peer_addr().unwrap());
-        let mut conn = Conn::new(Socket::Tcp(Arc::new(near), peer), None, Timings::default(), 0);
+        let mut conn = Conn::new(Socket::Tcp(Arc::new(near), peer), None, Timings::default(), Instant::now(), 0);
         let limit = Duration::from_millis(80);
         let limits = Limits { deadline: Deadline::after(limit), ..Limits::NONE };
         let started = Instant::now();

@@ -105,10 +105,13 @@ struct ConnectAttempt<'a> {
 }
 
 impl ConnectAttempt<'_> {
-    /// Fails if what was opened comes too late to be used.
-    fn check(&self) -> Result<()> {
+    /// Fails if what was opened at `now` comes too late to be used.
+    fn check(&self, now: Instant) -> Result<()> {
         self.token.map_or(Ok(()), CancelToken::check)?;
-        if self.deadline.has_passed() { Err(self.deadline.error("connecting")) } else { Ok(()) }
+        match self.deadline.remaining_at(now) {
+            Some(Duration::ZERO) => Err(self.deadline.error("connecting")),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the error of a connector as a cancel or a timeout, if it came of one: a connector may
@@ -140,21 +143,24 @@ impl Dialer {
         deadline: Deadline,
         token: Option<&CancelToken>,
         mut trace: Trace<'_>,
-    ) -> std::result::Result<Conn, ConnectError> {
+    ) -> std::result::Result<Box<Conn>, ConnectError> {
         trace.ids.connection = trace.observers.draw_id();
         let started = Instant::now();
         let mut attempt = ConnectAttempt { deadline, token, trace, took: Timings::default() };
         let socket = self.connect(target, route, &mut attempt)?;
         let peer = socket.peer_addr();
-        attempt.check().map_err(|error| error.with_peer(peer).at(Stage::Connect))?;
-        attempt.took.connect = started.elapsed().saturating_sub(attempt.took.resolve + attempt.took.tls);
+        let connected = Instant::now();
+        attempt.check(connected).map_err(|error| error.with_peer(peer).at(Stage::Connect))?;
+        attempt.took.connect = (connected - started).saturating_sub(attempt.took.resolve + attempt.took.tls);
         trace.report(|ids| Event::Connected { peer, took: attempt.took.connect, ids });
         let needs_tls = target.is_https && !self.is_secure(&socket);
-        let secured = match needs_tls {
-            true => self.secure(socket, target.host, None, &mut attempt).map(|(socket, tls)| (socket, Some(tls))),
-            false => Ok((socket, None)),
+        let opened = match needs_tls {
+            true => self
+                .secure(socket, target.host, None, &mut attempt)
+                .map(|(socket, tls)| Conn::new(socket, Some(tls), attempt.took, Instant::now(), trace.ids.connection)),
+            false => Ok(Conn::new(socket, None, attempt.took, connected, trace.ids.connection)),
         };
-        let error = match secured.map(|(socket, tls)| Conn::new(socket, tls, attempt.took, trace.ids.connection)) {
+        let error = match opened {
             Ok(conn) if self.connector.is_some() || !is_connected_to_itself(&conn) => return Ok(conn),
             Ok(_) => {
                 let what = "nothing listens there, and the system connected the socket to itself";
@@ -325,8 +331,10 @@ impl Dialer {
                 return Err(Error::new(ErrorKind::BlockedAddress, what).at(Stage::Resolve));
             }
         }
-        let mut addresses = interleave_families(&addresses);
-        addresses.truncate(ADDRESSES_MAX);
+        if addresses.len() > 1 {
+            addresses = interleave_families(&addresses);
+            addresses.truncate(ADDRESSES_MAX);
+        }
         Ok(addresses)
     }
 

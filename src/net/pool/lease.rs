@@ -36,7 +36,7 @@ impl Pool {
     pub(crate) fn acquire(
         self: &Arc<Pool>,
         checkout: Checkout<'_>,
-        open: impl FnOnce(Deadline) -> Result<Conn>,
+        open: impl FnOnce(Deadline) -> Result<BoxedConn>,
     ) -> Result<Lease> {
         let (mut lease, now) = self.acquire_slot(&checkout).map_err(|error| error.at(Stage::Pool))?;
         while let Slot::Connected(conn) = &mut lease.slot {
@@ -52,12 +52,13 @@ impl Pool {
                 Err(reason) => lease.replace(reason, now, checkout.ids),
             }
         }
-        let mut conn = Box::new(open(checkout.deadline())?);
+        let mut conn = open(checkout.deadline())?;
         let mut table = self.table.lock();
         table.stats.opened += 1;
         conn.buffer = table.spare_buffer(&self.limits);
         drop(table);
-        conn.begin(checkout.limits, checkout.ids, Instant::now());
+        let opened_at = conn.opened.at;
+        conn.begin(checkout.limits, checkout.ids, opened_at);
         lease.slot = Slot::Connected(conn);
         Ok(lease)
     }

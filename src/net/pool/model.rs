@@ -271,7 +271,7 @@ impl Book {
         self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(self: &Arc<Book>, origin: &str) -> Result<Conn> {
+    fn open(self: &Arc<Book>, origin: &str) -> Result<Box<Conn>> {
         thread::yield_now();
         let port = {
             let mut page = self.page();
@@ -286,6 +286,7 @@ impl Book {
             Socket::other(Box::new(Double { port, book: self.clone() })),
             None,
             Timings::default(),
+            Instant::now(),
             port as u64,
         ))
     }

@@ -97,8 +97,8 @@ fn pool(limits: PoolLimits) -> (Arc<Pool>, Arc<Events>) {
     (Arc::new(Pool::new(limits, Observers::new(vec![events.clone()]))), events)
 }
 
-fn open(port: u16) -> Conn {
-    Conn::new(Socket::other(Box::new(Silent(port))), None, Timings::default(), port.into())
+fn open(port: u16) -> Box<Conn> {
+    Conn::new(Socket::other(Box::new(Silent(port))), None, Timings::default(), Instant::now(), port.into())
 }
 
 /// A lease; a connection that is opened for it has this port.
@@ -111,6 +111,13 @@ fn keep<const N: usize>(pool: &Arc<Pool>, origin: &str, ports: [u16; N]) {
     let fresh = || Checkout { wanted: Wanted::Fresh, ..Checkout::of(origin) };
     let leases = ports.map(|port| lease(pool, fresh(), port));
     leases.into_iter().for_each(|lease| lease.release(KeepAlive::default()));
+}
+
+/// A host of which one slot is in use, so that it is not forgotten.
+fn in_use(table: &mut Table, origin: &str) -> usize {
+    let id = table.host_id(origin);
+    table.hosts[id].in_use = 1;
+    id
 }
 
 /// What a server announces that keeps the connection for that time.
@@ -165,7 +172,9 @@ fn a_connection_expires_at_its_time_and_not_before() {
     assert_eq!((evicted.len(), table.stats.idle), (0, 1));
     table.expire(when, &mut evicted);
     assert_eq!((evicted.len(), table.stats.idle), (1, 0));
-    assert!(table.sorted.is_empty() && table.expirations.is_empty(), "the host is forgotten");
+    assert!(table.expirations.is_empty());
+    let other = table.host_id("b");
+    assert_eq!(table.sorted, [(hash("b"), other)], "the host is forgotten, but not before another is asked for");
 }
 
 #[test]
@@ -173,8 +182,9 @@ fn two_hosts_with_one_hash_are_two_hosts() {
     let twins = ["8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ"];
     assert_eq!(twins.map(hash), [0x4eac_0c95_5408_67e4; 2]);
     let mut table = Table::default();
-    let [one, between, other] = [twins[0], "a", twins[1]].map(|origin| table.host_id(origin));
+    let [one, between, other] = [twins[0], "a", twins[1]].map(|origin| in_use(&mut table, origin));
     assert_eq!([twins[1], twins[0], "a"].map(|origin| table.host_id(origin)), [other, one, between]);
+    table.hosts[one].in_use = 0;
     table.forget_if_unused(one);
     assert_eq!(table.sorted.len(), 2);
     assert_eq!(table.host_id(twins[1]), other);
@@ -393,7 +403,7 @@ fn a_host_has_one_entry_that_counts_and_that_is_its_earliest() {
     let id = table.host_id("a");
     let now = Instant::now();
     for (secs, entries) in [(9, 1), (9, 1), (10, 1), (8, 2), (9, 2)] {
-        let mut conn = Box::new(open(1));
+        let mut conn = open(1);
         conn.idle.expires_at = now + Duration::from_secs(secs);
         table.insert_idle(id, conn);
         assert_eq!(table.expirations.len(), entries, "at {secs}");
@@ -406,7 +416,7 @@ fn a_host_has_one_entry_that_counts_and_that_is_its_earliest() {
 #[test]
 fn the_heap_has_two_entries_per_host_and_64_more_at_most() {
     let mut table = Table::default();
-    let [id, ..] = ["a", "b", "c"].map(|origin| table.host_id(origin));
+    let [id, ..] = ["a", "b", "c"].map(|origin| in_use(&mut table, origin));
     let now = Instant::now() + MINUTE;
     let most = 2 * 3 + expiry::STALE_MAX;
     for count in 1..=most {

@@ -77,7 +77,8 @@ pub(super) struct Table {
     pub(super) hosts: Vec<Host>,
     /// The hosts' ids, in the order of their origins' hashes.
     pub(super) sorted: Vec<(u64, HostId)>,
-    /// The host that was looked up last: the next request is often for the same.
+    /// The host that was looked up last: the next request is often for the same. It is kept even while
+    /// nothing is known of it, so that connections which are not reused do not cost more.
     latest: HostId,
     /// Indices of `hosts` that stand for no host.
     vacant: Vec<HostId>,
@@ -119,37 +120,39 @@ impl Table {
         if self.hosts.get(self.latest).is_some_and(|host| *host.origin == *origin) {
             return self.latest;
         }
-        self.latest = match self.search(origin) {
+        let hash = hash(origin);
+        let id = match self.search(origin, hash) {
             Ok(at) => self.sorted[at].1,
-            Err(at) => self.enter(origin, at),
+            Err(at) => self.enter(origin, hash, at),
         };
-        self.latest
+        let before = std::mem::replace(&mut self.latest, id);
+        self.forget_if_unused(before);
+        id
     }
 
     /// The host's position in `sorted`, or the one that it would have.
-    fn search(&self, origin: &str) -> Result<usize, usize> {
-        let hash = hash(origin);
+    fn search(&self, origin: &str, hash: u64) -> Result<usize, usize> {
         self.sorted.binary_search_by(|(other, id)| {
             other.cmp(&hash).then_with(|| (*self.hosts[*id].origin).cmp(origin)) // two may have the same
         })
     }
 
-    fn enter(&mut self, origin: &str, at: usize) -> HostId {
+    fn enter(&mut self, origin: &str, hash: u64, at: usize) -> HostId {
         let id = self.vacant.pop().unwrap_or_else(|| {
             self.hosts.push(Host::default());
             self.hosts.len() - 1
         });
         self.hosts[id].origin = origin.into();
-        self.sorted.insert(at, (hash(origin), id));
+        self.sorted.insert(at, (hash, id));
         id
     }
 
-    /// Removes the host if it has neither connections nor waiters. Its entries in the heap stay: they
-    /// are stale.
+    /// Removes the host if it has neither connections nor waiters, and is not the latest. Its entries in
+    /// the heap stay: they are stale.
     pub(super) fn forget_if_unused(&mut self, id: HostId) {
-        let host = &self.hosts[id];
+        let Some(host) = self.hosts.get(id).filter(|_| id != self.latest) else { return };
         if host.idle.is_empty() && host.in_use == 0 && host.queue.is_empty() {
-            if let Ok(at) = self.search(&host.origin) {
+            if let Ok(at) = self.search(&host.origin, hash(&host.origin)) {
                 self.sorted.remove(at);
                 self.hosts[id] = Host::default();
                 self.vacant.push(id);
