@@ -104,6 +104,7 @@ static NO_FIELDS: Headers = Headers::new();
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
+#[repr(align(128))]
 struct Inner {
     settings: Settings,
     dialer: Dialer,

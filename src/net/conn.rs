@@ -36,7 +36,6 @@ use crate::net::buffer::Buffer;
 use crate::net::cancel::{CancelToken, Registration};
 use crate::net::deadline::Deadline;
 use crate::net::speed::MinSpeed;
-use crate::net::sync::ThreadMark;
 use crate::net::transport::Stream;
 use crate::net::transport::socket::Socket;
 use crate::observe::{EventIds, Timings};
@@ -111,7 +110,10 @@ pub(crate) struct Conn {
     /// When the response's head had been read. Set only until the next read: bytes of a body may be read
     /// long after they arrived, so it is not known then since when the server has been waiting.
     pub(crate) head_read_at: Option<Instant>,
-    pub(crate) idle: Idle,
+    /// Since when the server has been waiting for the next request, as far as that is known.
+    idle_since: Instant,
+    /// It is probed even if it was idle for less than `probe_after`.
+    must_probe: bool,
 }
 
 /// How a connection was opened: shared with the responses that arrive on it.
@@ -127,18 +129,6 @@ pub(crate) struct Opened {
     pub(crate) took: Timings,
     /// The handshake with the server; `None` without TLS.
     pub(crate) tls: Option<TlsInfo>,
-}
-
-/// What is known of a connection that waits for its next exchange.
-pub(crate) struct Idle {
-    /// Since when the server has been waiting for a request, as far as that is known.
-    pub(crate) since: Instant,
-    pub(crate) expires_at: Instant,
-    pub(crate) expiry_reason: CloseReason,
-    /// It is probed even if it was idle for less than `probe_after`.
-    must_probe: bool,
-    /// The thread that used it last.
-    pub(crate) released_by: ThreadMark,
 }
 
 /// Where a read puts what arrives.
@@ -195,13 +185,8 @@ impl Conn {
             is_stray: false,
             may_have_more: false,
             head_read_at: None,
-            idle: Idle {
-                since: now,
-                expires_at: now,
-                expiry_reason: CloseReason::Idle,
-                must_probe: true,
-                released_by: ThreadMark::current(),
-            },
+            idle_since: now,
+            must_probe: true,
         }
     }
 
@@ -257,21 +242,20 @@ impl Conn {
         outcome
     }
 
-    /// Makes the connection idle, until `expiry` and for the reason that is named there. `unproven`: the
-    /// last response had no body, so that bytes which a confused server sent as one may still arrive.
+    /// Makes the connection idle. `unproven`: the last response had no body, so that bytes which a confused
+    /// server sent as one may still arrive.
     #[inline]
-    pub(crate) fn park(&mut self, since: Instant, expiry: (Instant, CloseReason), unproven: bool) {
-        let must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read_at.is_none();
+    pub(crate) fn park(&mut self, since: Instant, unproven: bool) {
+        self.must_probe = unproven || self.may_have_more || self.exchanges < 2 || self.head_read_at.is_none();
         self.is_pooled = true;
-        let (expires_at, expiry_reason) = expiry;
-        self.idle = Idle { since, expires_at, expiry_reason, must_probe, released_by: ThreadMark::current() };
+        self.idle_since = since;
     }
 
     /// Checks that the idle connection is still open, and nothing has arrived on it. Skipped only if it was
     /// idle for less than `after`, and its last exchange gives no reason for doubt.
     #[inline]
     pub(crate) fn probe(&mut self, now: Instant, after: Duration) -> Result<(), CloseReason> {
-        if !self.idle.must_probe && now.saturating_duration_since(self.idle.since) < after {
+        if !self.must_probe && now.saturating_duration_since(self.idle_since) < after {
             return Ok(());
         }
         match self.socket.try_read(&mut [0; 1]) {

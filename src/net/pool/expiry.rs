@@ -31,7 +31,7 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use crate::net::pool::table::{BoxedConn, Evicted, Host, HostId, Table};
+use crate::net::pool::table::{Evicted, Host, HostId, IdleConn, Table};
 use crate::reuse::CloseReason;
 
 /// Stale entries that the heap may have, beyond one per host, before it is compacted.
@@ -51,9 +51,8 @@ impl Table {
     /// Takes out the idle connections that have expired by `now`, of all hosts whose check is due.
     pub(super) fn expire_due(&mut self, now: Instant, evicted: &mut Evicted) {
         while let Some(id) = self.pop_due(Some(now)) {
-            for conn in self.hosts[id].take_expired(now) {
-                let reason = conn.idle.expiry_reason;
-                self.evict(conn, reason, evicted);
+            for idle in self.hosts[id].take_expired(now) {
+                self.evict(idle.conn, idle.expiry_reason, evicted);
             }
             self.reschedule(id);
         }
@@ -67,8 +66,8 @@ impl Table {
             match self.hosts[id].next_to_expire() {
                 // The host was not scheduled too early, so that no other host has an earlier one.
                 Some((at, when)) if next.is_none_or(|next| when <= next) => {
-                    let conn = self.hosts[id].idle.remove(at);
-                    self.evict(conn, CloseReason::PoolFull, evicted);
+                    let idle = self.hosts[id].idle.remove(at);
+                    self.evict(idle.conn, CloseReason::PoolFull, evicted);
                     self.reschedule(id);
                     return true;
                 }
@@ -105,12 +104,12 @@ impl Table {
 impl Host {
     /// The idle connection that expires first, and when.
     fn next_to_expire(&self) -> Option<(usize, Instant)> {
-        let expirations = self.idle.iter().map(|conn| conn.idle.expires_at);
+        let expirations = self.idle.iter().map(|idle| idle.expires_at);
         expirations.enumerate().min_by_key(|(_, when)| *when)
     }
 
-    fn take_expired(&mut self, now: Instant) -> Vec<BoxedConn> {
-        let (expired, rest) = self.idle.drain(..).partition(|conn| conn.idle.expires_at <= now);
+    fn take_expired(&mut self, now: Instant) -> Vec<IdleConn> {
+        let (expired, rest) = self.idle.drain(..).partition(|idle| idle.expires_at <= now);
         self.idle = rest;
         expired
     }

@@ -13,9 +13,9 @@ use crate::error::{Result, Stage};
 use crate::net::buffer::Buffer;
 use crate::net::conn::Conn;
 use crate::net::deadline::Deadline;
-use crate::net::pool::table::{BoxedConn, Evicted, HostId, Slot};
+use crate::net::pool::table::{BoxedConn, Evicted, HostId, IdleConn, Slot};
 use crate::net::pool::{Checkout, Pool};
-use crate::net::sync::Arc;
+use crate::net::sync::{Arc, ThreadMark};
 use crate::observe::{Event, EventIds};
 use crate::reuse::{CloseReason, KeepAlive};
 
@@ -86,13 +86,14 @@ impl Pool {
     #[inline]
     fn check_in(&self, host: HostId, mut conn: BoxedConn, buffer: Buffer, keep_alive: KeepAlive) {
         let since = conn.head_read_at.unwrap_or_else(Instant::now);
-        let expiry = self.expiry(&conn, since, keep_alive.timeout_secs.map(Duration::from_secs));
-        conn.park(since, expiry, keep_alive.unproven);
+        let (expires_at, expiry_reason) = self.expiry(&conn, since, keep_alive.timeout_secs.map(Duration::from_secs));
+        conn.park(since, keep_alive.unproven);
         let (peer, ids) = (conn.opened.peer, conn.ids);
+        let idle = IdleConn { conn, since, expires_at, expiry_reason, released_by: ThreadMark::current() };
         let mut evicted = Evicted::new();
         let mut table = self.table.lock();
         table.keep_buffer(buffer);
-        table.insert_idle(host, conn);
+        table.insert_idle(host, idle);
         // A waiter takes it without checking expiry, so the check here is against the real clock.
         let now = if table.hosts[host].queue.is_empty() { since } else { Instant::now() };
         table.expire(now, &mut evicted);

@@ -41,6 +41,7 @@ pub use self::stats::{CloseCounts, PoolStats};
 use self::table::{Evicted, SharedTable};
 pub(crate) use self::table::{PoolLimits, Wanted};
 
+#[repr(align(128))]
 pub(crate) struct Pool {
     limits: PoolLimits,
     table: SharedTable,

@@ -7,11 +7,11 @@ use std::io::{self, Read, Write};
 
 use super::lease::{Lease, NEVER};
 use super::queue::QueueTicket;
-use super::table::{CACHED_FOR, SPARE_BUFFERS_MAX, Table, Waiter, hash};
+use super::table::{CACHED_FOR, IdleConn, SPARE_BUFFERS_MAX, Table, Waiter, hash};
 use super::*;
 use crate::net::cancel::Hook;
 use crate::net::conn::Conn;
-use crate::net::sync::Arc;
+use crate::net::sync::{Arc, ThreadMark};
 use crate::net::transport::Stream;
 use crate::net::transport::socket::Socket;
 use crate::observe::{Observer, Timings};
@@ -166,7 +166,7 @@ fn a_connection_expires_at_its_time_and_not_before() {
     let (pool, _) = pool(limits());
     keep(&pool, "a", [1]);
     let mut table = pool.table.lock();
-    let when = table.hosts[0].idle[0].idle.expires_at;
+    let when = table.hosts[0].idle[0].expires_at;
     let mut evicted = Evicted::new();
     table.expire(when - Duration::from_nanos(1), &mut evicted);
     assert_eq!((evicted.len(), table.stats.idle), (0, 1));
@@ -216,8 +216,14 @@ fn over_the_cap_the_first_to_expire_is_evicted_although_a_host_is_scheduled_earl
     events.take();
     lease(&pool, Checkout::of("c"), 4).release(KeepAlive::default());
     assert_eq!(events.take(), ["3 closed PoolFull", "4 kept"]);
-    let idle =
-        pool.table.lock().hosts.iter().flat_map(|host| &host.idle).map(|conn| conn.peer().unwrap().port()).collect();
+    let idle = pool
+        .table
+        .lock()
+        .hosts
+        .iter()
+        .flat_map(|host| &host.idle)
+        .map(|idle| idle.conn.peer().unwrap().port())
+        .collect();
     assert_eq!(std::collections::BTreeSet::from([1, 4]), idle);
 }
 
@@ -247,7 +253,7 @@ fn a_thread_gets_back_what_it_has_just_released_before_what_is_newer() {
         let theirs = [next, newest];
         let other = std::thread::spawn(|| theirs.map(|lease| lease.release(KeepAlive::default())));
         other.join().unwrap();
-        let now = pool.table.lock().hosts[0].idle[0].idle.since + later;
+        let now = pool.table.lock().hosts[0].idle[0].since + later;
         let lease = lease(&pool, Checkout { now, ..Checkout::of("a") }, 4);
         assert_eq!(lease.peer().unwrap().port(), port, "after {later:?}");
     }
@@ -403,9 +409,9 @@ fn a_host_has_one_entry_that_counts_and_that_is_its_earliest() {
     let id = table.host_id("a");
     let now = Instant::now();
     for (secs, entries) in [(9, 1), (9, 1), (10, 1), (8, 2), (9, 2)] {
-        let mut conn = open(1);
-        conn.idle.expires_at = now + Duration::from_secs(secs);
-        table.insert_idle(id, conn);
+        let (expires_at, expiry_reason) = (now + Duration::from_secs(secs), CloseReason::Idle);
+        let released_by = ThreadMark::current();
+        table.insert_idle(id, IdleConn { conn: open(1), since: now, expires_at, expiry_reason, released_by });
         assert_eq!(table.expirations.len(), entries, "at {secs}");
     }
     assert_eq!(table.hosts[id].next_check, Some(now + Duration::from_secs(8)));

@@ -56,6 +56,17 @@ pub(super) enum Slot {
 /// Boxed once when it is opened, so that a checkout and a check-in move a pointer.
 pub(super) type BoxedConn = Box<Conn>;
 
+/// A connection that waits for its next exchange. All that other threads ask of it is here, beside the
+/// connection: to look into one that another core has in its cache would take it away from there.
+pub(super) struct IdleConn {
+    pub(super) conn: BoxedConn,
+    /// Since when the server has been waiting for a request, as far as that is known.
+    pub(super) since: Instant,
+    pub(super) expires_at: Instant,
+    pub(super) expiry_reason: CloseReason,
+    pub(super) released_by: ThreadMark,
+}
+
 /// Idle connections that were taken out, to be closed once the lock is released.
 pub(super) type Evicted = Vec<(BoxedConn, CloseReason)>;
 
@@ -70,6 +81,7 @@ pub(super) struct Waiter {
 }
 
 #[derive(Default)]
+#[repr(align(128))]
 pub(super) struct SharedTable(Mutex<Table>);
 
 #[derive(Default)]
@@ -93,7 +105,7 @@ pub(super) struct Table {
 pub(super) struct Host {
     origin: Box<str>,
     /// In the order of the time since when they are idle, longest first.
-    pub(super) idle: Vec<BoxedConn>,
+    pub(super) idle: Vec<IdleConn>,
     /// Slots that leases hold.
     pub(super) in_use: usize,
     /// First come, first served.
@@ -187,7 +199,7 @@ impl Table {
                 return None;
             }
             let oldest = host.idle.remove(0); // a fresh connection needs its slot
-            self.evict(oldest, CloseReason::PoolFull, evicted);
+            self.evict(oldest.conn, CloseReason::PoolFull, evicted);
         }
         self.hosts[id].in_use += 1;
         self.stats.in_use += 1;
@@ -225,11 +237,11 @@ impl Table {
 
     /// Puts a connection among the idle ones of its host.
     #[inline]
-    pub(super) fn insert_idle(&mut self, id: HostId, conn: BoxedConn) {
-        let (since, expires_at) = (conn.idle.since, conn.idle.expires_at);
+    pub(super) fn insert_idle(&mut self, id: HostId, idle: IdleConn) {
+        let IdleConn { since, expires_at, .. } = idle;
         let host = &mut self.hosts[id];
-        let at = host.idle.iter().rposition(|other| other.idle.since <= since).map_or(0, |at| at + 1);
-        host.idle.insert(at, conn);
+        let at = host.idle.iter().rposition(|other| other.since <= since).map_or(0, |at| at + 1);
+        host.idle.insert(at, idle);
         self.stats.idle += 1;
         if host.next_check.is_none_or(|when| expires_at < when) {
             self.schedule(id, expires_at);
@@ -253,7 +265,7 @@ impl Table {
         }
         while self.hosts[id].idle.len() > limits.idle_per_host_max {
             let oldest = self.hosts[id].idle.remove(0);
-            self.evict(oldest, CloseReason::PoolFull, evicted);
+            self.evict(oldest.conn, CloseReason::PoolFull, evicted);
         }
         while self.stats.idle > limits.idle_max && self.evict_next_to_expire(evicted) {}
     }
@@ -261,8 +273,8 @@ impl Table {
     /// Takes out all idle connections.
     pub(super) fn clear(&mut self, evicted: &mut Evicted) {
         for id in 0..self.hosts.len() {
-            for conn in std::mem::take(&mut self.hosts[id].idle) {
-                self.evict(conn, CloseReason::Cleared, evicted);
+            for idle in std::mem::take(&mut self.hosts[id].idle) {
+                self.evict(idle.conn, CloseReason::Cleared, evicted);
             }
             self.hosts[id].next_check = None;
             self.forget_if_unused(id);
@@ -332,15 +344,13 @@ impl Host {
     #[inline]
     fn pop_newest(&mut self, now: Instant) -> Option<BoxedConn> {
         let current = ThreadMark::current();
-        if self.idle.last()?.idle.released_by == current {
-            return self.idle.pop();
-        }
-        let is_cached = |conn: &&BoxedConn| now.saturating_duration_since(conn.idle.since) < CACHED_FOR;
-        let mut cached = self.idle.iter().rev().take_while(is_cached);
-        match cached.position(|conn| conn.idle.released_by == current) {
-            Some(newer) => Some(self.idle.remove(self.idle.len() - 1 - newer)),
-            None => self.idle.pop(),
-        }
+        let is_cached = |idle: &&IdleConn| now.saturating_duration_since(idle.since) < CACHED_FOR;
+        let own = match self.idle.last()?.released_by == current {
+            true => Some(0),
+            false => self.idle.iter().rev().take_while(is_cached).position(|idle| idle.released_by == current),
+        };
+        let at = self.idle.len() - 1 - own.unwrap_or(0);
+        Some(self.idle.remove(at).conn)
     }
 
     /// Returns whether one more connection may be opened.
