@@ -14,7 +14,7 @@ mod counted;
 mod counting;
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read;
 use std::process::Command;
@@ -43,6 +43,8 @@ struct Work {
     /// The peer closes after each answer.
     closes: bool,
     client: fn() -> Client,
+    /// What is asked for in turn, made of the peer's address.
+    texts: fn(&str) -> Vec<String>,
     request: Ask,
     body_bytes: usize,
     /// How many reads a large body takes is the network's choice, not the client's.
@@ -59,8 +61,16 @@ struct Target {
 
 static POSTED: [u8; 100] = [b'x'; 100];
 
-static WORKS: [Work; 9] = [
+static WORKS: [Work; 12] = [
     Work::small("get, from &str", small, |client, target| client.get(&target.text)),
+    Work {
+        texts: many_paths,
+        ..Work::small("get, from &str over 64 paths", small, |client, target| client.get(&target.text))
+    },
+    Work {
+        texts: two_hosts,
+        ..Work::small("get, from &str of two hosts in turn", small, |client, target| client.get(&target.text))
+    },
     Work::small("get, from &Url", small, |client, target| client.get(&target.url)),
     Work::small("get with a total timeout, from &Url", small, |client, target| {
         client.get(&target.url).timeout(Duration::from_secs(60))
@@ -70,6 +80,10 @@ static WORKS: [Work; 9] = [
         ..Work::small("get without the probe, from &Url", small, |client, target| client.get(&target.url))
     },
     Work::small("25 fields, from &str", fields, |client, target| client.get(&target.text)),
+    Work {
+        texts: many_paths,
+        ..Work::small("25 fields, from &str over 64 paths", fields, |client, target| client.get(&target.text))
+    },
     Work::small("25 fields, from &Url", fields, |client, target| client.get(&target.url)),
     Work::small("post of 100 bytes, from &Url", small, |client, target| client.post(&target.url).body(&POSTED[..])),
     Work {
@@ -87,8 +101,23 @@ static WORKS: [Work; 9] = [
 
 impl Work {
     const fn small(name: &'static str, answer: fn() -> String, request: Ask) -> Work {
-        let client = Client::new;
-        Work { name, count: 200, answer, closes: false, client, request, body_bytes: 5, has_steady_calls: true }
+        Work {
+            name,
+            count: 192,
+            answer,
+            closes: false,
+            client: Client::new,
+            texts: one_path,
+            request,
+            body_bytes: 5,
+            has_steady_calls: true,
+        }
+    }
+
+    /// Where to, in turn.
+    fn targets(&self, address: &str) -> Vec<Target> {
+        let target = |text: String| Target { url: text.parse().expect("a URL"), text };
+        (self.texts)(address).into_iter().map(target).collect()
     }
 
     fn peer(&self) -> Peer {
@@ -102,6 +131,19 @@ impl Work {
             }
         })
     }
+}
+
+fn one_path(address: &str) -> Vec<String> {
+    vec![format!("http://{address}/path?query=1")]
+}
+
+fn many_paths(address: &str) -> Vec<String> {
+    (10..74).map(|number| format!("http://{address}/path?query={number}")).collect()
+}
+
+/// Two names of the peer, which are two hosts to a client.
+fn two_hosts(address: &str) -> Vec<String> {
+    [address.to_owned(), address.replace("127.0.0.1", "localhost")].iter().flat_map(|host| one_path(host)).collect()
 }
 
 const FIELDS: &str = "Server: test\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/plain\r\n\
@@ -133,8 +175,8 @@ fn chunks() -> String {
 
 /// What is counted: callgrind looks for this function by its name.
 #[inline(never)]
-fn operations(work: &Work, client: &Client, target: &Target, buffer: &mut [u8], count: u64) {
-    for _ in 0..count {
+fn operations(work: &Work, client: &Client, targets: &[Target], buffer: &mut [u8], count: u64) {
+    for (target, _) in targets.iter().cycle().zip(0..count) {
         let mut response = (work.request)(client, target).send().expect("an answer");
         let mut total = 0;
         loop {
@@ -147,7 +189,7 @@ fn operations(work: &Work, client: &Client, target: &Target, buffer: &mut [u8], 
     }
 }
 
-const URL_VARIABLE: &str = "LONGWIRE_TEST_URL";
+const ADDRESS_VARIABLE: &str = "LONGWIRE_TEST_ADDRESS";
 const WORK_VARIABLE: &str = "LONGWIRE_TEST_WORK";
 const COUNT_VARIABLE: &str = "LONGWIRE_TEST_COUNT";
 
@@ -156,18 +198,20 @@ const COUNT_VARIABLE: &str = "LONGWIRE_TEST_COUNT";
 #[test]
 fn each_work_keeps_its_connection_or_makes_new_ones() {
     let mut buffer = vec![0; 64 * 1024];
-    if let (Ok(url), Ok(name), Ok(count)) = (env::var(URL_VARIABLE), env::var(WORK_VARIABLE), env::var(COUNT_VARIABLE))
+    if let (Ok(address), Ok(name), Ok(count)) =
+        (env::var(ADDRESS_VARIABLE), env::var(WORK_VARIABLE), env::var(COUNT_VARIABLE))
     {
         let work = WORKS.iter().find(|work| work.name == name).expect("a work");
-        let target = Target { url: url.parse().expect("a URL"), text: url };
-        operations(work, &(work.client)(), &target, &mut buffer, count.parse().expect("a number"));
+        let count = count.parse().expect("a number");
+        operations(work, &(work.client)(), &work.targets(&address), &mut buffer, count);
         return;
     }
     for work in &WORKS {
         let peer = work.peer();
-        let target = Target { text: peer.url("/path?query=1"), url: peer.url("/path?query=1").parse().expect("a URL") };
-        operations(work, &(work.client)(), &target, &mut buffer, 3);
-        assert_eq!(peer.connections(), if work.closes { 3 } else { 1 }, "{}", work.name);
+        let targets = work.targets(&peer.addr().to_string());
+        operations(work, &(work.client)(), &targets, &mut buffer, 3);
+        let hosts: BTreeSet<_> = targets.iter().map(|target| target.url.host_str()).collect();
+        assert_eq!(peer.connections(), if work.closes { 3 } else { hosts.len() }, "{}", work.name);
     }
 }
 
@@ -185,10 +229,10 @@ fn each(work: &Work, cost: impl Fn(u64) -> u64) -> f64 {
 /// In a child, with a peer here.
 fn each_in_child(work: &Work, cost: fn(&str, &[(&str, &str)]) -> u64) -> f64 {
     let peer = work.peer();
-    let url = peer.url("/path?query=1");
+    let address = peer.addr().to_string();
     each(work, |count| {
         let count = count.to_string();
-        let variables = [(URL_VARIABLE, url.as_str()), (WORK_VARIABLE, work.name), (COUNT_VARIABLE, &count)];
+        let variables = [(ADDRESS_VARIABLE, address.as_str()), (WORK_VARIABLE, work.name), (COUNT_VARIABLE, &count)];
         cost("each_work_keeps_its_connection_or_makes_new_ones", &variables)
     })
 }
@@ -204,11 +248,11 @@ fn system_calls(work: &Work) -> f64 {
 /// Of this thread, which is the one that does all of the client's work.
 fn allocations(work: &Work) -> f64 {
     let peer = work.peer();
-    let target = Target { text: peer.url("/path?query=1"), url: peer.url("/path?query=1").parse().expect("a URL") };
+    let targets = work.targets(&peer.addr().to_string());
     let buffer = vec![0; 64 * 1024];
     each(work, |count| {
         let client = (work.client)();
-        counting::allocations(|| operations(work, &client, &target, &mut buffer.clone(), count)).1
+        counting::allocations(|| operations(work, &client, &targets, &mut buffer.clone(), count)).1
     })
 }
 
