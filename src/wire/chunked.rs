@@ -72,25 +72,33 @@ impl Chunked {
     }
 
     /// Returns what `bytes`, the next that have arrived, are.
+    #[inline]
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step> {
+        let line = match (self.state, bytes) {
+            (State::Size, line) | (State::Data { left: 0 }, [b'\r', b'\n', line @ ..]) => line,
+            _ => return self.step_by_state(bytes),
+        };
+        match plain_line(line) {
+            Some((length, left)) if length < line.len() => {
+                self.state = State::Data { left };
+                let skip = bytes.len() - line.len() + length;
+                Ok(Step::Data { skip, len: at_most(left, bytes.len() - skip) })
+            }
+            _ => self.step_by_state(bytes),
+        }
+    }
+
+    /// The same for all that is not a plain chunk line with data after it.
+    #[inline(never)]
+    fn step_by_state(&mut self, bytes: &[u8]) -> Result<Step> {
         let mut skip = 0;
         loop {
             match self.state {
-                State::Data { left: 0 } => {
-                    self.state = State::DataCr;
-                    continue;
-                }
+                State::Data { left: 0 } => self.state = State::DataCr,
                 State::Data { left } if skip < bytes.len() => {
                     return Ok(Step::Data { skip, len: at_most(left, bytes.len() - skip) });
                 }
                 State::End => return Ok(Step::End { skip }),
-                State::DataCr | State::Size => {
-                    if let Some((length, size)) = plain_line(&bytes[skip..], self.state == State::DataCr) {
-                        skip += length;
-                        self.state = State::Data { left: size };
-                        continue;
-                    }
-                }
                 _ => {}
             }
             let Some(byte) = bytes.get(skip) else { return Ok(Step::More { skip }) };
@@ -247,29 +255,39 @@ fn is_allowed_in_trailers(name: &str) -> bool {
 /// Digits of a chunk size that [`plain_line`] reads: any eight fit into 64 bits.
 const PLAIN_DIGITS_MAX: usize = 8;
 
-/// Reads a whole chunk line without extensions, `40 CRLF`, with the CRLF before it if that follows
-/// data: returns its length and the chunk size. Any other line, the last chunk's, and one that is not
-/// complete give `None` and are read by the states, byte by byte. Since nearly all chunk lines have
-/// this form, small chunks cost half.
-fn plain_line(bytes: &[u8], after_data: bool) -> Option<(usize, u64)> {
-    let line = if after_data { bytes.strip_prefix(b"\r\n")? } else { bytes };
+/// Reads a whole chunk line without extensions, `40 CRLF`: returns its length and the chunk size. Any
+/// other line, the last chunk's, and one that is not complete give `None` and are read by the states,
+/// byte by byte. Since nearly all chunk lines have this form, small chunks cost half.
+#[inline(always)]
+fn plain_line(line: &[u8]) -> Option<(usize, u64)> {
     let mut size = 0;
     for (digits, byte) in line.iter().take(PLAIN_DIGITS_MAX + 1).enumerate() {
-        let Some(digit) = (*byte as char).to_digit(16) else {
+        let digit = HEX[usize::from(*byte)];
+        if digit == NO_DIGIT {
             let is_complete = size > 0 && line[digits..].starts_with(b"\r\n");
-            return is_complete.then_some((bytes.len() - line.len() + digits + 2, size));
-        };
-        size = size * 16 + u64::from(digit);
+            return is_complete.then_some((digits + 2, size));
+        }
+        size = size << 4 | u64::from(digit);
     }
     None
 }
 
+const NO_DIGIT: u8 = 0xff;
+
+/// The value of each byte as a hex digit.
+static HEX: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
+
 fn hex(digit: u8) -> u64 {
-    u64::from(match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
-    })
+    u64::from(HEX[usize::from(digit)])
 }
 
 fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -306,13 +324,12 @@ mod tests {
 
     #[test]
     fn a_plain_chunk_line_is_digits_and_crlf_and_complete() {
-        assert_eq!(plain_line(b"40\r\nbody", false), Some((4, 0x40)));
-        assert_eq!(plain_line(b"\r\n0aF\r\n", true), Some((7, 0xaf)));
-        assert_eq!(plain_line(b"ffffffff\r\n", false), Some((10, 0xffff_ffff)));
+        assert_eq!(plain_line(b"40\r\nbody"), Some((4, 0x40)));
+        assert_eq!(plain_line(b"0aF\r\n"), Some((5, 0xaf)));
+        assert_eq!(plain_line(b"ffffffff\r\n"), Some((10, 0xffff_ffff)));
         for other in ["", "4", "40\r", "40\n", "0\r\n", "123456789\r\n", "4;x\r\n", "4 \r\n", "\r\n4\r\n"] {
-            assert_eq!(plain_line(other.as_bytes(), false), None, "{other:?}");
+            assert_eq!(plain_line(other.as_bytes()), None, "{other:?}");
         }
-        assert_eq!(plain_line(b"4\r\n", true), None, "the chunk before has not ended");
     }
 
     /// Decodes `bytes` given in pieces of `piece` bytes: body, trailers and how much was used.

@@ -51,6 +51,11 @@ impl Framed {
     #[inline]
     pub(super) fn advance(&mut self, count: usize) {
         self.decoder.advance(count);
+        self.count(count);
+    }
+
+    #[inline]
+    fn count(&mut self, count: usize) {
         self.bytes += count as u64;
         if let Some(meter) = &mut self.meter {
             meter.add_content(count);
@@ -108,7 +113,7 @@ impl Framed {
             return (count, Ok(is_last));
         }
         let (mut from, mut to) = (0, 0);
-        loop {
+        let ended = loop {
             match self.decoder.step(&bytes[from..]) {
                 Ok(Step::Data { skip, len }) => {
                     from += skip;
@@ -117,18 +122,20 @@ impl Framed {
                     }
                     from += len;
                     to += len;
-                    self.advance(len);
+                    self.decoder.advance(len);
                 }
-                Ok(Step::More { .. }) => return (to, Ok(false)),
+                Ok(Step::More { .. }) => break Ok(false),
                 Ok(Step::End { skip }) => {
                     if from + skip < bytes.len() {
                         self.lease.mark_stray();
                     }
-                    return (to, Ok(true));
+                    break Ok(true);
                 }
-                Err(error) => return (to, Err(error)),
+                Err(error) => break Err(error),
             }
-        }
+        };
+        self.count(to);
+        (to, ended)
     }
 
     /// The body has ended: the connection goes back to the pool, or is closed for the reason known.
