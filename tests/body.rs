@@ -77,6 +77,14 @@ fn serving(answer: Vec<u8>, bytewise: bool) -> Peer {
     })
 }
 
+/// Answers with this and closes.
+fn serving_once(answer: Vec<u8>) -> Peer {
+    Peer::start(move |mut conn, _| {
+        conn.request();
+        conn.send(&answer);
+    })
+}
+
 fn get(peer: &Peer) -> Response {
     let sent = Client::new().get(peer.url("/")).send();
     sent.unwrap_or_else(|error| panic!("no response: {error}"))
@@ -551,6 +559,47 @@ fn bytes_text_and_copy_to_give_the_whole_body() {
         assert_eq!(copied, 200_000);
         assert!(copy == content);
     }
+}
+
+/// What arrives of a large body is appended as it is, as far as it is known to be content.
+#[test]
+fn bytes_of_a_large_body_take_all_of_it_and_no_byte_too_many() {
+    const LENGTH: usize = 3 << 20;
+    let content = content(LENGTH);
+    let chunk = [CHUNKED_HEAD.as_bytes(), b"300000\r\n", &content, b"\r\n0\r\n\r\n"].concat();
+    for answer in [Framing::Length.answer(&content), Framing::Chunked.answer(&content), chunk] {
+        let peer = Peer::answering(answer.clone());
+        let client = Client::new();
+        let get = || client.get(peer.url("/")).send().expect("a head");
+        for _ in 0..3 {
+            assert!(get().bytes().expect("all bytes") == content);
+            assert_eq!(client.pool_stats().idle, 1);
+        }
+        assert!(get().limit(LENGTH as u64).bytes().expect("all bytes") == content);
+        assert_eq!(peer.connections(), 1);
+        let error = get().limit(LENGTH as u64 - 1).bytes().expect_err("one byte too many");
+        assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+
+        let stray = Peer::answering([&answer[..], b"stray"].concat());
+        assert!(client.get(stray.url("/")).send().expect("a head").bytes().expect("all bytes") == content);
+        let cut = serving_once(answer[..answer.len() - 1].to_vec());
+        let error = client.get(cut.url("/")).send().expect("a head").bytes().expect_err("a cut");
+        assert_eq!(error.kind(), ErrorKind::Truncated);
+        let closed = client.pool_stats().closed;
+        assert_eq!((closed.get(CloseReason::StrayBytes), closed.get(CloseReason::Failed)), (1, 1), "{closed:?}");
+    }
+}
+
+#[test]
+fn bytes_of_a_large_body_without_length_end_with_the_connection_or_at_the_limit() {
+    let content = content(3 << 20);
+    let limit = content.len() as u64;
+    let peer = serving(Framing::Close.answer(&content), false);
+    assert!(get(&peer).limit(limit).bytes().expect("all bytes") == content);
+    let error = get(&peer).limit(limit - 1).bytes().expect_err("one byte too many");
+    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    let error = get(&peer).limit(100_000).bytes().expect_err("far too many");
+    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
 }
 
 #[test]

@@ -338,6 +338,26 @@ impl Conn {
         }
     }
 
+    /// Returns whether [`append_arrived`](Conn::append_arrived) is of use.
+    pub(crate) fn can_append(&self) -> bool {
+        matches!(self.socket, Socket::Tcp(..))
+    }
+
+    /// Appends what has arrived, without waiting: at most `count` bytes, for which there must be memory.
+    /// Nothing is done if buffered bytes come first, or if the last read took all. The end is left to the
+    /// next read.
+    pub(crate) fn append_arrived(&mut self, bytes: &mut Vec<u8>, count: usize) -> Result<()> {
+        debug_assert!(count <= bytes.capacity() - bytes.len(), "no memory is taken here");
+        if !self.may_have_more || !self.buffer.bytes().is_empty() {
+            return Ok(());
+        }
+        self.head_read_at = None;
+        match self.socket.append_arrived(bytes, count as u64) {
+            Err(error) if !is_retryable(&error) => Err(self.broken("read", error)),
+            _ => Ok(()), // whether there is more only the next read knows
+        }
+    }
+
     /// Reads once from the socket, by `read`, and notes what the next probe has to know.
     #[inline]
     fn read_socket(

@@ -124,6 +124,14 @@ impl Chunked {
         }
     }
 
+    /// Returns how many bytes of the current chunk's data are to come.
+    pub(crate) fn data_left(&self) -> u64 {
+        match self.state {
+            State::Data { left } => left,
+            _ => 0,
+        }
+    }
+
     /// Returns the trailer fields, once the body has ended. Fields that must not be trailers are
     /// dropped (RFC 9110 §6.5.1).
     pub(crate) fn trailers(&self) -> Headers {

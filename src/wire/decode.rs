@@ -82,6 +82,16 @@ impl Decoder {
         }
     }
 
+    /// Returns how many of the next bytes are content, whatever they are, and not the body's last.
+    pub(crate) fn certain(&self) -> u64 {
+        match self {
+            Decoder::Length { left } => left.saturating_sub(1),
+            Decoder::Chunked(chunked) => chunked.data_left(),
+            Decoder::UntilClose { .. } => u64::MAX,
+            Decoder::Empty => 0,
+        }
+    }
+
     /// Returns what ends the body.
     pub(crate) fn end(&self) -> BodyEnd {
         match self {
@@ -123,6 +133,21 @@ mod tests {
         assert_eq!(remaining(Framing::Length(7)), Some(7));
         assert_eq!(remaining(Framing::Chunked), None);
         assert_eq!(remaining(Framing::UntilClose { at_least: 9 }), None);
+    }
+
+    #[test]
+    fn what_is_content_for_certain_leaves_the_end_to_be_seen() {
+        let certain = |framing| Decoder::new(framing).certain();
+        assert_eq!(certain(Framing::Empty), 0);
+        assert_eq!(certain(Framing::Length(0)), 0);
+        assert_eq!(certain(Framing::Length(7)), 6);
+        assert_eq!(certain(Framing::UntilClose { at_least: 9 }), u64::MAX);
+        let mut decoder = Decoder::new(Framing::Chunked);
+        assert_eq!(decoder.certain(), 0);
+        assert_eq!(decoder.step(b"5\r\nabc").unwrap(), Step::Data { skip: 3, len: 3 });
+        assert_eq!(decoder.certain(), 5);
+        decoder.advance(5);
+        assert_eq!(decoder.certain(), 0);
     }
 
     #[test]

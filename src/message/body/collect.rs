@@ -14,7 +14,13 @@ const RESERVE_BYTES_MIN: usize = 8 * 1024;
 
 /// Bytes that are read at a time. They are zeroed first, and few enough to be in the cache still when
 /// the system writes into them.
-const COLLECT_STEP_BYTES: usize = 256 * 1024;
+const STEP_BYTES: usize = 256 * 1024;
+
+/// The same for a body of which more can be appended after a read, without zeroing.
+const APPENDED_STEP_BYTES: usize = 16 * 1024;
+
+/// The least that is worth to be appended: it takes a few system calls.
+const APPEND_BYTES_MIN: u64 = 32 * 1024;
 
 /// The bytes of a body as they come.
 pub(super) struct Collected {
@@ -35,8 +41,8 @@ impl Collected {
     }
 
     /// Room for the next read: for all that is left, if that is known and not too much; else for as
-    /// much again as has come.
-    pub(super) fn room(&mut self, remaining: Option<u64>) -> Result<&mut [u8], String> {
+    /// much again as has come. `appendable`: how much more can be appended after that read.
+    pub(super) fn room(&mut self, remaining: Option<u64>, appendable: u64) -> Result<&mut [u8], String> {
         if self.filled == self.bytes.len() {
             if self.bytes.capacity() == self.filled {
                 let more = match remaining {
@@ -47,7 +53,8 @@ impl Collected {
                 let reserved = self.bytes.try_reserve_exact(more);
                 reserved.map_err(|_| format!("there is no memory for a body of {total} bytes"))?;
             }
-            self.bytes.resize(self.bytes.capacity().min(self.filled + COLLECT_STEP_BYTES), 0);
+            let step = if appendable < APPEND_BYTES_MIN { STEP_BYTES } else { APPENDED_STEP_BYTES };
+            self.bytes.resize(self.bytes.capacity().min(self.filled + step), 0);
         }
         Ok(&mut self.bytes[self.filled..])
     }
@@ -56,6 +63,24 @@ impl Collected {
     pub(super) fn add(&mut self, count: usize) -> Result<(), String> {
         self.filled += count;
         if self.filled as u64 > self.limit { Err(too_large(self.limit)) } else { Ok(()) }
+    }
+
+    /// Has `append` append at most so many bytes, and no more than there is memory for; one more than the
+    /// limit is enough. Nothing is done where it is not worth it.
+    pub(super) fn append<E>(
+        &mut self,
+        appendable: u64,
+        append: impl FnOnce(&mut Vec<u8>, usize) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let within_limit = (self.limit - self.filled as u64).saturating_add(1);
+        let count = at_most(appendable.min(within_limit), self.bytes.capacity() - self.filled);
+        if (count as u64) < APPEND_BYTES_MIN {
+            return Ok(());
+        }
+        self.bytes.truncate(self.filled);
+        let appended = append(&mut self.bytes, count);
+        self.filled = self.bytes.len();
+        appended
     }
 
     pub(super) fn into_bytes(mut self) -> Vec<u8> {

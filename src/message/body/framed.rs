@@ -101,6 +101,20 @@ impl Framed {
         Ok(count)
     }
 
+    /// How many bytes [`append_arrived`](Framed::append_arrived) may append: those of which it is known
+    /// beforehand that they are content.
+    pub(super) fn appendable(&self) -> u64 {
+        if self.lease.can_append() { self.decoder.certain() } else { 0 }
+    }
+
+    /// Appends at most `count` bytes of content that have arrived already, without waiting.
+    pub(super) fn append_arrived(&mut self, bytes: &mut Vec<u8>, count: usize) -> Result<()> {
+        let before = bytes.len();
+        let appended = self.lease.append_arrived(bytes, count);
+        self.advance(bytes.len() - before);
+        appended
+    }
+
     /// Moves the content among `bytes` to their front: how many bytes of it there are, and whether
     /// they are the last.
     pub(super) fn unframe(&mut self, bytes: &mut [u8]) -> (usize, Result<bool>) {

@@ -269,9 +269,10 @@ impl Body {
         let collected = Collected::new(self.limit, self.remaining());
         let mut collected = collected.map_err(|what| too_large(&self.about, what))?;
         while !self.is_complete() {
-            let room = collected.room(self.remaining()).map_err(|what| too_large(&self.about, what))?;
-            let count = self.read_into(room)?;
+            let room = collected.room(self.remaining(), self.appendable());
+            let count = self.read_into(room.map_err(|what| too_large(&self.about, what))?)?;
             collected.add(count).map_err(|what| too_large(&self.about, what))?;
+            collected.append(self.appendable(), |bytes, count| self.append_arrived(bytes, count))?;
         }
         Ok(collected.into_bytes())
     }
@@ -502,6 +503,20 @@ impl Body {
                 Ok(Some(count))
             }
         }
+    }
+
+    /// How many bytes [`append_arrived`](Body::append_arrived) may append, at most.
+    fn appendable(&self) -> u64 {
+        match &self.state {
+            State::Open(framed) if self.coding().is_none() => framed.appendable(),
+            _ => 0,
+        }
+    }
+
+    /// Appends content that has arrived already, without waiting.
+    fn append_arrived(&mut self, bytes: &mut Vec<u8>, count: usize) -> Result<()> {
+        let State::Open(framed) = &mut self.state else { return Ok(()) };
+        framed.append_arrived(bytes, count).map_err(|error| self.fail(error))
     }
 
     /// The body is complete: the connection is released, or closed for the reason known.

@@ -40,6 +40,18 @@ impl Socket {
         }
     }
 
+    /// Appends what has arrived, without waiting: at most `count` bytes. The memory for them need not be
+    /// zeroed, as only std can do it, and so a boxed stream cannot. If this is an error, bytes may have been
+    /// appended before it. (In a blocking read to the end std would not return from interrupted calls.)
+    pub(crate) fn append_arrived(&mut self, bytes: &mut Vec<u8>, count: u64) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream, _) => {
+                without_waiting(|on| stream.set_nonblocking(on), || (&**stream).take(count).read_to_end(bytes))
+            }
+            Socket::Other(_) => Ok(0),
+        }
+    }
+
     /// Writes once. (Never in a vectored write: the standard library's raises SIGPIPE, which ends a
     /// program that does not ignore it.)
     #[inline]
