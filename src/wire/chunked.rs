@@ -13,7 +13,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{Headers, is_field_byte};
 use crate::wire::framing::at_most;
-use crate::wire::step::Step;
+use crate::wire::step::{Step, Unframed};
 
 /// Bytes of one chunk line at most, with its extensions.
 const LINE_BYTES_MAX: usize = 4 * 1024;
@@ -72,7 +72,7 @@ impl Chunked {
     }
 
     /// Returns what `bytes`, the next that have arrived, are.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step> {
         let line = match (self.state, bytes) {
             (State::Size, line) | (State::Data { left: 0 }, [b'\r', b'\n', line @ ..]) => line,
@@ -107,6 +107,34 @@ impl Chunked {
         }
     }
 
+    /// Moves the content among `bytes`, the next that have arrived, to their front.
+    pub(crate) fn unframe(&mut self, bytes: &mut [u8]) -> Unframed {
+        let (mut used, mut content) = (0, 0);
+        let is_last = loop {
+            match self.step(&bytes[used..]) {
+                Ok(Step::Data { skip, len }) => {
+                    let start = used + skip;
+                    if start != content {
+                        bytes.copy_within(start..start + len, content);
+                    }
+                    used = start + len;
+                    content += len;
+                    self.advance(len);
+                }
+                Ok(Step::More { skip }) => {
+                    used += skip;
+                    break Ok(false);
+                }
+                Ok(Step::End { skip }) => {
+                    used += skip;
+                    break Ok(true);
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        Unframed { used, content, is_last }
+    }
+
     /// Returns the error message for a connection that ends now.
     pub(crate) fn truncation(&self) -> &'static str {
         match self.state {
@@ -118,6 +146,7 @@ impl Chunked {
     }
 
     /// Records that `used` bytes of the data of the last step were used.
+    #[inline]
     pub(crate) fn advance(&mut self, used: usize) {
         if let State::Data { left } = &mut self.state {
             *left -= used as u64;
@@ -370,6 +399,33 @@ mod tests {
             assert_eq!(trailers.iter().collect::<Vec<_>>(), [("X-Sum", &b"1"[..])]);
             assert_eq!(&text[used..], b"next");
         }
+    }
+
+    #[test]
+    fn a_body_is_moved_to_the_front_as_it_is_decoded() {
+        let text = b"5;x\r\nhello\r\n00A\r\n, chunked!\r\n1\r\n!\r\n0\r\nX-Sum: 1\r\n\r\nnext";
+        for split in 0..=text.len() {
+            let (mut chunked, mut body, mut used) = (Chunked::new(), Vec::new(), 0);
+            let mut has_ended = false;
+            for part in [&text[..split], &text[split..]] {
+                let mut part = part.to_vec();
+                let unframed = chunked.unframe(&mut part);
+                assert!(!has_ended || unframed.content == 0 && unframed.used == 0);
+                has_ended = unframed.is_last.unwrap();
+                assert!(has_ended || unframed.used == part.len());
+                body.extend_from_slice(&part[..unframed.content]);
+                used += unframed.used;
+            }
+            assert_eq!(
+                (&body[..], &text[used..], has_ended),
+                (&b"hello, chunked!!"[..], &b"next"[..], true),
+                "{split}"
+            );
+        }
+        let mut bytes = *b"2\r\nok\r\n1\r\nx1\r\n";
+        let unframed = Chunked::new().unframe(&mut bytes);
+        assert_eq!((&bytes[..3], unframed.content), (&b"okx"[..], 3));
+        assert_eq!(unframed.is_last.unwrap_err().kind(), ErrorKind::Chunk);
     }
 
     #[test]

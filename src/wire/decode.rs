@@ -8,7 +8,7 @@ use crate::headers::Headers;
 use crate::observe::BodyEnd;
 use crate::wire::chunked::Chunked;
 use crate::wire::framing::{Framing, at_most};
-use crate::wire::step::Step;
+use crate::wire::step::{Step, Unframed};
 
 /// Decodes a body, by its framing.
 #[derive(Debug)]
@@ -47,6 +47,19 @@ impl Decoder {
             0 => Ok(Step::More { skip: 0 }),
             len => Ok(Step::Data { skip: 0, len }),
         }
+    }
+
+    /// Moves the content among `bytes`, the next that have arrived, to their front.
+    #[inline]
+    pub(crate) fn unframe(&mut self, bytes: &mut [u8]) -> Unframed {
+        let (content, is_last) = match self {
+            Decoder::Chunked(chunked) => return chunked.unframe(bytes),
+            Decoder::Length { left } => (at_most(*left, bytes.len()), *left <= bytes.len() as u64),
+            Decoder::UntilClose { .. } => (bytes.len(), false),
+            Decoder::Empty => (0, true),
+        };
+        self.advance(content);
+        Unframed { used: content, content, is_last: Ok(is_last) }
     }
 
     /// Records that `used` bytes of the data of the last step were used.

@@ -13,8 +13,8 @@ use crate::net::pool::lease::Lease;
 use crate::net::speed::SpeedMeter;
 use crate::reuse::{CloseReason, Reuse};
 use crate::wire::decode::Decoder;
-use crate::wire::framing::{Framing, at_most};
-use crate::wire::step::Step;
+use crate::wire::framing::Framing;
+use crate::wire::step::{Step, Unframed};
 
 /// Bytes that dropping an unfinished body reads, if they have arrived already.
 const DROP_BYTES_MAX: usize = 64 * 1024;
@@ -118,38 +118,12 @@ impl Framed {
     /// Moves the content among `bytes` to their front: how many bytes of it there are, and whether
     /// they are the last.
     pub(super) fn unframe(&mut self, bytes: &mut [u8]) -> (usize, Result<bool>) {
-        if let Decoder::Length { left } = &mut self.decoder {
-            let (count, is_last) = (at_most(*left, bytes.len()), *left <= bytes.len() as u64);
-            if count < bytes.len() {
-                self.lease.mark_stray();
-            }
-            self.advance(count);
-            return (count, Ok(is_last));
+        let Unframed { used, content, is_last } = self.decoder.unframe(bytes);
+        if matches!(is_last, Ok(true)) && used < bytes.len() {
+            self.lease.mark_stray();
         }
-        let (mut from, mut to) = (0, 0);
-        let ended = loop {
-            match self.decoder.step(&bytes[from..]) {
-                Ok(Step::Data { skip, len }) => {
-                    from += skip;
-                    if from != to {
-                        bytes.copy_within(from..from + len, to);
-                    }
-                    from += len;
-                    to += len;
-                    self.decoder.advance(len);
-                }
-                Ok(Step::More { .. }) => break Ok(false),
-                Ok(Step::End { skip }) => {
-                    if from + skip < bytes.len() {
-                        self.lease.mark_stray();
-                    }
-                    break Ok(true);
-                }
-                Err(error) => break Err(error),
-            }
-        };
-        self.count(to);
-        (to, ended)
+        self.count(content);
+        (content, is_last)
     }
 
     /// The body has ended: the connection goes back to the pool, or is closed for the reason known.
