@@ -250,6 +250,7 @@ fn allocations(work: &Work) -> f64 {
     let peer = work.peer();
     let targets = work.targets(&peer.addr().to_string());
     let buffer = vec![0; 64 * 1024];
+    operations(work, &(work.client)(), &targets, &mut buffer.clone(), targets.len() as u64); // what a thread remembers
     each(work, |count| {
         let client = (work.client)();
         counting::allocations(|| operations(work, &client, &targets, &mut buffer.clone(), count)).1
