@@ -274,6 +274,7 @@ mod status;
 mod tls_info;
 mod token;
 mod uri;
+mod word_list;
 
 // bytes and meaning, no I/O
 mod wire;

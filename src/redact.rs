@@ -6,63 +6,30 @@
 
 use std::borrow::Cow;
 
+use crate::word_list::is_among;
+
 /// Fields whose value is a secret.
-const SECRET_FIELDS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+const SECRET_FIELDS: &str = "authorization proxy-authorization cookie set-cookie";
 
 /// Words that make a field's value a secret if its name has one of them between dashes, as in
 /// `X-Api-Key`.
-const SECRET_WORDS: [&str; 7] = ["key", "token", "secret", "password", "session", "signature", "auth"];
+const SECRET_WORDS: &str = "key token secret password session signature auth";
 
 /// Fields whose value `Debug` shows: they describe the message and hold no secret.
-const SHOWN_IN_DEBUG: [&str; 34] = [
-    "accept",
-    "accept-charset",
-    "accept-encoding",
-    "accept-language",
-    "accept-ranges",
-    "age",
-    "allow",
-    "cache-control",
-    "connection",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-length",
-    "content-location",
-    "content-range",
-    "content-type",
-    "date",
-    "etag",
-    "expect",
-    "expires",
-    "host",
-    "if-range",
-    "keep-alive",
-    "last-modified",
-    "range",
-    "retry-after",
-    "server",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "vary",
-    "via",
-];
-
-fn is_in(list: &[&str], name: &str) -> bool {
-    list.iter().any(|other| other.eq_ignore_ascii_case(name))
-}
+const SHOWN_IN_DEBUG: &str = "\
+    accept accept-charset accept-encoding accept-language accept-ranges age allow cache-control connection \
+    content-disposition content-encoding content-language content-length content-location content-range \
+    content-type date etag expect expires host if-range keep-alive last-modified range retry-after server te \
+    trailer transfer-encoding upgrade user-agent vary via";
 
 /// Returns whether the field called `name` holds a secret.
 pub(crate) fn is_secret(name: &str) -> bool {
-    is_in(&SECRET_FIELDS, name) || name.split(['-', '_']).any(|word| is_in(&SECRET_WORDS, word))
+    is_among(SECRET_FIELDS, name) || name.split(['-', '_']).any(|word| is_among(SECRET_WORDS, word))
 }
 
 /// Returns a field's value as `Debug` shows it, or `None` if only its length may be shown.
 pub(crate) fn debug_value(name: &str, value: &[u8]) -> Option<String> {
-    let shown = is_in(&SHOWN_IN_DEBUG, name);
+    let shown = is_among(SHOWN_IN_DEBUG, name);
     shown.then(|| hide_userinfo(&value.escape_ascii().to_string(), Urls::in_field(name)).into_owned())
 }
 
@@ -78,7 +45,7 @@ pub(crate) enum Urls {
 impl Urls {
     /// How they occur in the value of the field called `name`.
     fn in_field(name: &str) -> Urls {
-        if is_in(&["location", "content-location"], name) { Urls::Reference } else { Urls::Embedded }
+        if is_among("location content-location", name) { Urls::Reference } else { Urls::Embedded }
     }
 }
 
@@ -149,7 +116,7 @@ pub(crate) fn secret_end(line: &[u8]) -> Option<usize> {
     let mut start = 0;
     for word in line.split(|byte| !is_word_byte(byte)) {
         let name = std::str::from_utf8(word).unwrap_or_default();
-        if is_in(&SECRET_FIELDS, name) || start < name_end && is_secret(name) {
+        if is_among(SECRET_FIELDS, name) || start < name_end && is_secret(name) {
             return Some(start + word.len());
         }
         start += word.len() + 1;

@@ -38,6 +38,7 @@ const FLOORS: [(&str, &[&str]); 8] = [
             "tls_info",
             "token",
             "uri",
+            "word_list",
         ],
     ),
     ("wire", &["wire"]),

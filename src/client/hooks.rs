@@ -11,9 +11,10 @@ use crate::method::Method;
 use crate::status::StatusCode;
 use crate::uri;
 use crate::wire::request_head::NextHop;
+use crate::word_list::is_among;
 
 /// Fields that frame the message or belong to the connection: not for a hook to set.
-const FRAMING: [&str; 7] = ["connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"];
+const FRAMING: &str = "connection content-length expect te trailer transfer-encoding upgrade";
 
 /// Decides on a redirect by its two URLs, its status and its fields: returns the names of the fields that
 /// are kept, or `None` if the redirect is not to be followed.
@@ -44,7 +45,7 @@ pub(crate) fn before_send(
 }
 
 pub(crate) fn is_framing(name: &str) -> bool {
-    FRAMING.iter().any(|framing| framing.eq_ignore_ascii_case(name))
+    is_among(FRAMING, name)
 }
 
 /// A redirect that is about to be followed: what [`ClientBuilder::on_redirect`] decides on.

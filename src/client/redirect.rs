@@ -13,25 +13,18 @@ use crate::observe::{Event, Trace};
 use crate::redact::location_excerpt;
 use crate::uri;
 use crate::wire::response_head::Head;
+use crate::word_list::is_among;
 
-/// Fields that reveal nothing about the sender: only these are forwarded to another origin.
-const CROSS_ORIGIN_ALLOWED: [&str; 8] = [
-    "accept",
-    "accept-charset",
-    "accept-language",
-    "accept-encoding",
-    "user-agent",
-    "range",
-    "if-range",
-    "last-event-id", // without it a stream that is redirected could not go on where it was
-];
+/// Fields that reveal nothing about the sender: only these are forwarded to another origin. Without
+/// Last-Event-ID a stream that is redirected could not go on where it was.
+const CROSS_ORIGIN_ALLOWED: &str = "\
+    accept accept-charset accept-language accept-encoding user-agent range if-range last-event-id";
 
 /// Fields that belong to the body: they are forwarded with it.
-const OF_THE_BODY: [&str; 5] =
-    ["content-type", "content-encoding", "content-language", "content-location", "content-disposition"];
+const OF_THE_BODY: &str = "content-type content-encoding content-language content-location content-disposition";
 
 /// Fields about the content besides those called Content-* (RFC 9110 §15.4).
-const ABOUT_CONTENT: [&str; 3] = ["digest", "last-modified", "transfer-encoding"];
+const ABOUT_CONTENT: &str = "digest last-modified transfer-encoding";
 
 /// The redirects of one request.
 #[derive(Default)]
@@ -148,8 +141,8 @@ fn drop_body(request: &mut Request<'_>) {
     request.body = SendBody::empty();
     request.options.expect_continue = None;
     request.headers.retain(&mut |name| {
-        let is = |other: &&str| other.eq_ignore_ascii_case(name);
-        !(name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-")) || ABOUT_CONTENT.iter().any(is))
+        let is_content = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-"));
+        !is_content && !is_among(ABOUT_CONTENT, name)
     });
 }
 
@@ -158,9 +151,8 @@ fn drop_body(request: &mut Request<'_>) {
 fn strip_cross_origin(request: &mut Request<'_>, allowed: &[String], stripped: &mut Headers) {
     let has_body = !request.body.is_none();
     let may_go = |name: &str| {
-        let is = |other: &&str| other.eq_ignore_ascii_case(name);
-        CROSS_ORIGIN_ALLOWED.iter().any(is)
-            || has_body && OF_THE_BODY.iter().any(is)
+        is_among(CROSS_ORIGIN_ALLOWED, name)
+            || has_body && is_among(OF_THE_BODY, name)
             || allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
     };
     stripped.extend(request.headers.iter().filter(|(name, _)| !may_go(name)));

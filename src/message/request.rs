@@ -20,12 +20,13 @@ use crate::net::cancel::CancelToken;
 use crate::net::speed::MinSpeed;
 use crate::redact::is_secret;
 use crate::uri::{self, IntoUrl};
+use crate::word_list::is_among;
 
 /// How long `Expect: 100-continue` set by hand, or brought by Digest, waits for the 100; curl's time.
 const EXPECT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Connection options that a caller may list (RFC 9110 §7.6.1).
-const CONNECTION_OPTIONS: [&str; 4] = ["close", "keep-alive", "upgrade", "te"];
+const CONNECTION_OPTIONS: &str = "close keep-alive upgrade te";
 
 /// A request: method, URL, header fields, body, and options that override the client's settings.
 ///
@@ -651,18 +652,16 @@ pub(crate) fn check_upgrade(headers: &Headers) -> Result<()> {
 /// Fields that a request has once (RFC 9110 §5.3), and that come from elsewhere, too: the URL's
 /// userinfo, `basic_auth`, `form`. The last word counts.
 pub(crate) fn is_singleton(name: &str) -> bool {
-    ["authorization", "content-type"].iter().any(|single| single.eq_ignore_ascii_case(name))
+    is_among("authorization content-type", name)
 }
 
 /// Checks a field that a caller sets: refused is what would make two messages of one, and what has no
 /// effect. `Expect` is an option of a request, not a field.
 pub(crate) fn check_user_header(name: &str, value: &[u8]) -> Result<()> {
     let value = value.trim_ows();
-    let lists_only = |known: &[&str]| {
-        list_members(value).all(|member| known.iter().any(|known| member.eq_ignore_ascii_case(known.as_bytes())))
-    };
+    let lists_only = |known| list_members(value).all(|member| is_among(known, member));
     match name.len() {
-        2 if name.eq_ignore_ascii_case("te") && !lists_only(&["trailers"]) => {
+        2 if name.eq_ignore_ascii_case("te") && !lists_only("trailers") => {
             Err(invalid("TE may only be trailers: no transfer coding but chunked is undone here"))
         }
         4 if name.eq_ignore_ascii_case("host") => check_host(value),
@@ -672,7 +671,7 @@ pub(crate) fn check_user_header(name: &str, value: &[u8]) -> Result<()> {
         7 if name.eq_ignore_ascii_case("trailer") => {
             Err(invalid("Trailer announces trailer fields, and none are sent: leave it out"))
         }
-        10 if name.eq_ignore_ascii_case("connection") && !lists_only(&CONNECTION_OPTIONS) => {
+        10 if name.eq_ignore_ascii_case("connection") && !lists_only(CONNECTION_OPTIONS) => {
             Err(invalid("Connection may list close, keep-alive, upgrade and TE, and nothing else"))
         }
         17 if name.eq_ignore_ascii_case("transfer-encoding") && !value.eq_ignore_ascii_case(b"chunked") => {

@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use crate::headers::{Headers, list_members};
 use crate::media_type;
 use crate::redact::excerpt;
+use crate::word_list::is_among;
 
 /// Content codings under which a body is no text in any charset (IANA's HTTP Content Coding Registry).
 /// Others do not count: some servers announce `utf-8` as a coding.
-const CODINGS: [&[u8]; 7] = [b"gzip", b"x-gzip", b"deflate", b"br", b"zstd", b"compress", b"x-compress"];
+const CODINGS: &str = "gzip x-gzip deflate br zstd compress x-compress";
 
 /// What a head announces of its content, for a body that has left it, and for errors.
 pub(crate) struct ContentLabels {
@@ -44,7 +45,7 @@ impl ContentLabels {
     /// Returns whether the content is compressed.
     pub(crate) fn is_coded(&self) -> bool {
         let coding = self.coding.as_deref().unwrap_or_default();
-        list_members(coding).any(|member| CODINGS.iter().any(|known| known.eq_ignore_ascii_case(member)))
+        list_members(coding).any(|member| is_among(CODINGS, member))
     }
 
     /// Adds the coding to an error.
