@@ -43,8 +43,9 @@ impl Table {
         self.hosts[id].next_check = Some(when);
         self.expirations.push(Reverse((when, id)));
         if self.expirations.len() > 2 * self.hosts.len() + STALE_MAX {
-            let hosts = &self.hosts;
-            self.expirations.retain(|Reverse((when, id))| hosts[*id].next_check == Some(*when));
+            self.expirations.clear();
+            let checks = self.hosts.iter().enumerate().filter_map(|(id, host)| Some(Reverse((host.next_check?, id))));
+            checks.for_each(|check| self.expirations.push(check));
         }
     }
 

@@ -5,7 +5,7 @@
 //! that the caller closes once the lock is released. What a connection is used for is not known here.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 use crate::net::buffer::Buffer;
@@ -109,7 +109,7 @@ pub(super) struct Host {
     /// Slots that leases hold.
     pub(super) in_use: usize,
     /// First come, first served.
-    pub(super) queue: VecDeque<Arc<Waiter>>,
+    pub(super) queue: Vec<Arc<Waiter>>,
     /// When this host is to be checked for expired connections: the time of its entry that counts.
     pub(super) next_check: Option<Instant>,
 }
@@ -187,7 +187,7 @@ impl Table {
         evicted: &mut Evicted,
     ) -> Option<Slot> {
         let host = &mut self.hosts[id];
-        let front = host.queue.front().map(Arc::as_ptr);
+        let front = host.queue.first().map(Arc::as_ptr);
         if front.is_some() && front != waiter.map(Arc::as_ptr) {
             return None;
         }
@@ -223,7 +223,7 @@ impl Table {
         let host = &mut self.hosts[id];
         host.in_use -= 1;
         self.stats.in_use -= 1;
-        match host.queue.front() {
+        match host.queue.first() {
             Some(_) => self.next_waiter(id, limits),
             None if host.idle.is_empty() => {
                 self.forget_if_unused(id);
@@ -295,7 +295,7 @@ impl Table {
     pub(super) fn enqueue(&mut self, id: HostId) -> Arc<Waiter> {
         let waiter = Arc::new(Waiter::default());
         self.stats.waiting += 1;
-        self.hosts[id].queue.push_back(waiter.clone());
+        self.hosts[id].queue.push(waiter.clone());
         waiter
     }
 
@@ -311,7 +311,7 @@ impl Table {
     /// The front of the host's queue, if a slot is free for it.
     pub(super) fn next_waiter(&self, id: HostId, limits: &PoolLimits) -> Option<Arc<Waiter>> {
         let host = &self.hosts[id];
-        let front = host.queue.front()?;
+        let front = host.queue.first()?;
         let is_free = !host.idle.is_empty() || host.has_room(limits);
         is_free.then(|| front.clone())
     }
