@@ -89,8 +89,14 @@ fn escape_controls(text: &str) -> Cow<'_, str> {
     if !text.contains(is_control) {
         return text.into();
     }
-    let escaped = |c: char| if is_control(c) { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect::<String>().into()
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match is_control(c) {
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
+        }
+    }
+    escaped.into()
 }
 
 /// Returns the first characters of a peer's text, for a message.
