@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::error::Error;
 use crate::method::Method;
+use crate::redact::head_text;
 use crate::reuse::CloseReason;
 use crate::status::StatusCode;
 
@@ -130,12 +131,26 @@ pub struct EventIds {
 #[derive(Clone, Default)]
 pub(crate) struct Observers {
     /// `None` if there is none: asked before an event is made.
-    pub(crate) list: Option<Arc<[Arc<dyn Observer>]>>,
+    pub(crate) list: Option<Arc<List>>,
+}
+
+/// Describes a head without its secrets, the fields among them whose names are accepted.
+pub(crate) type HeadText = fn(&[u8], &dyn Fn(&str) -> bool) -> String;
+
+/// The observers, in the order of their events. The code for them comes with the list, so that a program
+/// without observers does not link it.
+#[derive(Clone)]
+pub(crate) struct List {
+    observers: Vec<Arc<dyn Observer>>,
+    report: fn(&[Arc<dyn Observer>], &Event<'_>),
+    pub(crate) head_text: HeadText,
 }
 
 impl Observers {
-    pub(crate) fn new(observers: Vec<Arc<dyn Observer>>) -> Observers {
-        Observers { list: (!observers.is_empty()).then(|| observers.into()) }
+    /// Adds an observer, whose events come after those of the ones before.
+    pub(crate) fn add(&mut self, observer: Arc<dyn Observer>) {
+        let list = self.list.get_or_insert_with(|| Arc::new(List { observers: Vec::new(), report, head_text }));
+        Arc::make_mut(list).observers.push(observer);
     }
 
     /// Draws an id; 0 if there is no observer to see it.
@@ -147,8 +162,8 @@ impl Observers {
     /// Reports an event to all observers, in their order.
     #[inline]
     pub(crate) fn report<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        if let Some(observers) = &self.list {
-            report(observers, &event());
+        if let Some(list) = &self.list {
+            (list.report)(&list.observers, &event());
         }
     }
 }

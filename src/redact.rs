@@ -50,13 +50,9 @@ impl Urls {
 }
 
 /// Returns a raw head as text that may be shown: control characters are escaped, and secrets are
-/// replaced, also on folded lines, and so are passwords in URLs.
-pub(crate) fn head_text(head: &[u8]) -> String {
-    head_text_without(head, |_| false)
-}
-
-/// Does what [`head_text`] does, and also takes the fields for secrets whose name `is_hidden` accepts.
-pub(crate) fn head_text_without(head: &[u8], is_hidden: impl Fn(&str) -> bool) -> String {
+/// replaced, also on folded lines, and so are passwords in URLs. The fields whose name `is_hidden` accepts
+/// are taken for secrets, too.
+pub(crate) fn head_text(head: &[u8], is_hidden: &dyn Fn(&str) -> bool) -> String {
     let text = String::from_utf8_lossy(head);
     let mut shown = String::with_capacity(text.len());
     let (mut in_secret, mut urls) = (false, Urls::Embedded);
@@ -304,9 +300,9 @@ mod tests {
     fn a_shown_head_has_no_secrets_in_lines_that_are_not_fields() {
         let head = b"HTTP/1.1 302 http://u:s3cret@h/\r\nSet-Cookie sid=s3cret\r\n s3cret\r\nA: \x1b\rSet-Cookie: s3cret\r\n\r\n";
         let want = "HTTP/1.1 302 http://***@h/\r\nSet-Cookie: ***\r\nA: \\u{1b}\\rSet-Cookie: ***\r\n\r\n";
-        assert_eq!(head_text(head), want);
+        assert_eq!(head_text(head, &|_| false), want);
         let request = "GET /token/cookie?key HTTP/1.1\r\nHost: a\r\n\r\n";
-        assert_eq!(head_text(request.as_bytes()), request);
+        assert_eq!(head_text(request.as_bytes(), &|_| false), request);
     }
 
     #[test]
@@ -340,21 +336,21 @@ mod tests {
     fn a_shown_head_has_no_secrets_even_folded() {
         let head = b"HTTP/1.1 200 OK\r\nset-cookie: a=b;\r\n more=secret\r\nX: y\r\n z\r\nCookie:c\r\n\r\n";
         let want = "HTTP/1.1 200 OK\r\nset-cookie: ***\r\nX: y\r\n z\r\nCookie: ***\r\n\r\n";
-        assert_eq!(head_text(head), want);
+        assert_eq!(head_text(head, &|_| false), want);
     }
 
     #[test]
     fn a_shown_head_hides_further_fields_by_name() {
         let head = b"GET / HTTP/1.1\r\nX-OWN: secret\r\n secret\r\nX: y\r\n\r\n";
         let is_hidden = |name: &str| name.eq_ignore_ascii_case("x-own");
-        assert_eq!(head_text_without(head, is_hidden), "GET / HTTP/1.1\r\nX-OWN: ***\r\nX: y\r\n\r\n");
+        assert_eq!(head_text(head, &is_hidden), "GET / HTTP/1.1\r\nX-OWN: ***\r\nX: y\r\n\r\n");
     }
 
     #[test]
     fn a_password_in_a_content_location_is_not_shown() {
         for url in ["http://u:secret@h/x", "//u:secret@h/x"] {
             let shown = debug_value("Content-Location", url.as_bytes()).unwrap_or_default()
-                + &head_text(format!("GET\r\nContent-Location: {url}").as_bytes());
+                + &head_text(format!("GET\r\nContent-Location: {url}").as_bytes(), &|_| false);
             assert!(!shown.contains("secret") && shown.matches("//***@h/x").count() == 2, "{shown}");
         }
     }

@@ -74,7 +74,7 @@ pub struct ClientBuilder {
     connector: Option<Connector>,
     /// `None`: those of the environment.
     proxies: Option<Proxies>,
-    observers: Vec<Arc<dyn Observer>>,
+    observers: Observers,
     dial: Option<ConnectTcp>,
     #[cfg(feature = "__rustls")]
     tls: Tls,
@@ -110,7 +110,7 @@ impl ClientBuilder {
             filter: None,
             connector: None,
             proxies: None,
-            observers: Vec::new(),
+            observers: Observers::default(),
             dial: None,
             #[cfg(feature = "__rustls")]
             tls: Tls::new(),
@@ -470,7 +470,7 @@ impl ClientBuilder {
     /// Adds an observer of the client's [events](crate::Event). Observers add up; each event goes to all,
     /// in the order in which they were added.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.observers.push(Arc::new(observer));
+        self.observers.add(Arc::new(observer));
         self
     }
 
@@ -643,7 +643,7 @@ impl ClientBuilder {
             #[cfg(feature = "__rustls")]
             tls: self.tls,
         };
-        Client::assemble(self.settings, dialer, Pool::new(self.pool, Observers::new(self.observers)))
+        Client::assemble(self.settings, dialer, Pool::new(self.pool, self.observers))
     }
 
     /// A setting that a connector's connections would silently bypass is an error: it may be a guard.

@@ -15,7 +15,6 @@ use crate::message::response::{Exchanged, ReceivedHead};
 use crate::message::send_body::Upload;
 use crate::net::pool::lease::Lease;
 use crate::observe::Event;
-use crate::redact::head_text_without;
 use crate::reuse::{CloseReason, Reuse};
 use crate::uri;
 use crate::wire::framing::{self, Framing};
@@ -71,8 +70,8 @@ fn converse(
     let expect = request.expectation();
     let buffer = &mut lease.buffer;
     encode(request, &request.headers, expect, hop, settings, &mut |bytes| buffer.put(bytes));
-    if lease.is_observed() {
-        let text = head_text_without(lease.buffer.bytes(), |name| hop.proxy_fields.contains(name));
+    if let Some(observers) = lease.observers() {
+        let text = (observers.head_text)(lease.buffer.bytes(), &|name| hop.proxy_fields.contains(name));
         lease.report(|ids| Event::RequestHead { text: &text, ids });
     }
     let upload = match request.body.small_bytes() {

@@ -9,7 +9,6 @@ use crate::net::conn::Room;
 use crate::net::deadline::Deadline;
 use crate::net::pool::lease::Lease;
 use crate::observe::{Event, EventIds};
-use crate::redact::head_text;
 use crate::status::StatusCode;
 use crate::wire::response_head::{Head, HeadParser};
 
@@ -100,9 +99,7 @@ impl<'a> ResponseReader<'a> {
                 self.skip_interim(lease);
                 continue;
             }
-            if lease.is_observed() {
-                report_head(lease, head, |text, ids| Event::ResponseHead { text, ids });
-            }
+            report_head(lease, head, |text, ids| Event::ResponseHead { text, ids });
             if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade_requested {
                 return Err(malformed("a 101 that was not requested"));
             }
@@ -116,9 +113,7 @@ impl<'a> ResponseReader<'a> {
         let Some(head) = self.head.take() else { return };
         self.partial_since = None;
         self.continue_received |= head.status == StatusCode::CONTINUE;
-        if lease.is_observed() {
-            report_head(lease, &head, |text, ids| Event::InterimHead { text, ids });
-        }
+        report_head(lease, &head, |text, ids| Event::InterimHead { text, ids });
     }
 
     /// Reads more of a head.
@@ -151,7 +146,9 @@ fn malformed(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 }
 
 /// Reports a head, with its secrets replaced.
+#[inline]
 fn report_head(lease: &Lease, head: &Head, event: impl for<'t> FnOnce(&'t str, EventIds) -> Event<'t>) {
-    let text = head_text(head.raw());
+    let Some(observers) = lease.observers() else { return };
+    let text = (observers.head_text)(head.raw(), &|_| false);
     lease.report(|ids| event(&text, ids));
 }

@@ -16,7 +16,7 @@ use crate::net::deadline::Deadline;
 use crate::net::pool::table::{BoxedConn, Evicted, HostId, IdleConn, Slot};
 use crate::net::pool::{Checkout, Pool};
 use crate::net::sync::{Arc, ThreadMark};
-use crate::observe::{Event, EventIds};
+use crate::observe::{self, Event, EventIds};
 use crate::reuse::{CloseReason, KeepAlive};
 
 /// Stands for "never": 30 years.
@@ -200,6 +200,11 @@ impl Lease {
     /// Returns whether there is an observer to report to.
     pub(crate) fn is_observed(&self) -> bool {
         self.pool.observers.list.is_some()
+    }
+
+    /// Returns those to report to, if there are any.
+    pub(crate) fn observers(&self) -> Option<&observe::List> {
+        self.pool.observers.list.as_deref()
     }
 
     /// Returns whether the pool came into this process by fork: then the connection may be the

@@ -147,7 +147,9 @@ impl World {
             pool: OnceLock::new(),
             page: Mutex::new(page),
         });
-        let pool = Arc::new(Pool::new(limits, Observers::new(vec![book.clone()])));
+        let mut observers = Observers::default();
+        observers.add(book.clone());
+        let pool = Arc::new(Pool::new(limits, observers));
         book.pool.set(Arc::downgrade(&pool)).unwrap();
         Arc::new(World { pool, book, token: CancelToken::new() })
     }

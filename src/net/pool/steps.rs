@@ -94,7 +94,9 @@ fn limits() -> PoolLimits {
 
 fn pool(limits: PoolLimits) -> (Arc<Pool>, Arc<Events>) {
     let events = Arc::new(Events::default());
-    (Arc::new(Pool::new(limits, Observers::new(vec![events.clone()]))), events)
+    let mut observers = Observers::default();
+    observers.add(events.clone());
+    (Arc::new(Pool::new(limits, observers)), events)
 }
 
 fn open(port: u16) -> Box<Conn> {
