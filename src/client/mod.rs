@@ -27,7 +27,6 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::client::cookies::{set_cookies, store_cookies};
 #[cfg(feature = "digest")]
 use crate::client::digest::Sessions;
 use crate::client::exchange::Hop;
@@ -338,7 +337,7 @@ impl Call<'_> {
         let mut may_be_dead = was_reused;
         loop {
             if let (Some(jar), Ok(exchanged)) = (&self.client.settings.cookie_jar, &outcome) {
-                store_cookies(jar, &request.url, &exchanged.received.head.headers);
+                jar.store_from(&request.url, &exchanged.received.head.headers);
             }
             let Some(why) = why_repeat(request, &outcome, may_be_dead) else { return outcome };
             may_be_dead = false;
@@ -518,7 +517,7 @@ impl Inner {
         }
         // A TRACE is sent back as it came, and must carry no secret (RFC 9110 §9.3.8).
         if let Some(jar) = self.settings.cookie_jar.as_ref().filter(|_| request.method != Method::TRACE) {
-            set_cookies(jar, &request.url, headers, &mut fields)?;
+            jar.set_in(&mut fields, &request.url, headers)?;
         }
         let Some(before_send) = &self.settings.before_send else { return Ok(fields) };
         let user_agent = self.settings.own_fields.user_agent();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::cookies::CookieJar;
+use crate::client::cookies::HeadCookies;
 use crate::client::hooks::{BeforeSend, OnRedirect};
 use crate::client::proxy::Proxies;
 use crate::error::Error;
@@ -38,7 +38,7 @@ pub(crate) struct Settings {
     /// Content codings are asked for, and undone.
     #[cfg(feature = "__coding")]
     pub(crate) decode: bool,
-    pub(crate) cookie_jar: Option<Arc<dyn CookieJar>>,
+    pub(crate) cookie_jar: Option<Arc<dyn HeadCookies>>,
     pub(crate) retry: Option<Arc<Retry>>,
     /// The first setting that is invalid; every send returns it.
     pub(crate) deferred_error: Option<Error>,

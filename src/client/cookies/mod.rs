@@ -308,15 +308,28 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX / 2)
 }
 
-/// Gives the jar the cookies of a final response from `url`.
-pub(crate) fn store_cookies(jar: &dyn CookieJar, url: &Url, headers: &Headers) {
-    headers.get_all("set-cookie").for_each(|set_cookie| jar.store(url, set_cookie));
+/// A jar as the client uses it: through a vtable, so that a program without a jar has no code for one.
+pub(crate) trait HeadCookies: Send + Sync {
+    /// Stores the cookies of a final response from `url`.
+    fn store_from(&self, url: &Url, headers: &Headers);
+
+    /// Sets the `Cookie` field of a hop: the caller's cookies and the jar's in one (RFC 6265bis §5.8.1). A
+    /// cookie of the caller's replaces those of its name in the jar. `own` are the request's fields, and
+    /// `fields` those of the hop, where some of the caller's may be already.
+    fn set_in(&self, fields: &mut Headers, url: &Url, own: &Headers) -> Result<()>;
 }
 
-/// Sets the `Cookie` field of a hop: the caller's cookies and the jar's in one (RFC 6265bis §5.8.1). A
-/// cookie of the caller's replaces those of its name in the jar. `own` are the request's fields, and
-/// `fields` those of the hop, where some of the caller's may be already.
-pub(crate) fn set_cookies(jar: &dyn CookieJar, url: &Url, own: &Headers, fields: &mut Headers) -> Result<()> {
+impl<J: CookieJar> HeadCookies for J {
+    fn store_from(&self, url: &Url, headers: &Headers) {
+        headers.get_all("set-cookie").for_each(|set_cookie| self.store(url, set_cookie));
+    }
+
+    fn set_in(&self, fields: &mut Headers, url: &Url, own: &Headers) -> Result<()> {
+        set_cookies(self, url, own, fields)
+    }
+}
+
+fn set_cookies(jar: &dyn CookieJar, url: &Url, own: &Headers, fields: &mut Headers) -> Result<()> {
     let Some(stored) = jar.cookies(url).filter(|stored| !stored.is_empty()) else { return Ok(()) };
     if !own.contains("cookie") && !fields.contains("cookie") {
         return fields.append("Cookie", stored);
