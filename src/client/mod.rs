@@ -3,7 +3,6 @@
 #[cfg(feature = "__coding")]
 mod accept_encoding;
 mod ahead;
-mod blocks;
 pub(crate) mod builder;
 pub(crate) mod cookies;
 #[cfg(feature = "digest")]

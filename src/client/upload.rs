@@ -10,9 +10,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::blocks::BodyBlocks;
 use crate::client::response_reader::ResponseReader;
 use crate::error::{Error, ErrorKind, Result, Stage};
+use crate::message::blocks::Blocks;
 use crate::message::send_body::{Kind, SendBody, Upload};
 use crate::net::deadline::Deadline;
 use crate::net::pool::lease::Lease;
@@ -35,7 +35,7 @@ const POLL_EVERY_BYTES: usize = 1024 * 1024;
 /// What is to be sent after the head.
 enum Content<'c> {
     Bytes(&'c [u8]),
-    Blocks(BodyBlocks<'c>),
+    Blocks(Box<dyn Blocks + 'c>),
 }
 
 /// Sends the head that was put into the connection's buffer, and a body that is not small or waits for
@@ -49,7 +49,11 @@ pub(crate) fn send(
     let mut content = match &body.0 {
         Kind::Bytes(bytes) => Content::Bytes(bytes),
         Kind::Shared(bytes) => Content::Bytes(bytes),
-        _ => Content::Blocks(BodyBlocks::new(body)?),
+        Kind::Empty => Content::Bytes(&[]),
+        Kind::Unusable(error) => return Err(error.clone()),
+        Kind::File { in_blocks, .. } | Kind::Reader { in_blocks, .. } | Kind::Chain { in_blocks, .. } => {
+            Content::Blocks(in_blocks(body)?)
+        }
     };
     let room = lease.buffer.size().saturating_sub(lease.buffer.bytes().len());
     let first = match &mut content {
@@ -133,7 +137,7 @@ impl<'c, 'a, 's> Uploader<'c, 'a, 's> {
         Ok(Upload::Complete)
     }
 
-    fn stream(mut self, mut blocks: BodyBlocks<'_>) -> Result<Upload> {
+    fn stream(mut self, mut blocks: Box<dyn Blocks + '_>) -> Result<Upload> {
         while let Some(block) = blocks.next()? {
             if self.write(block)? == Upload::CutShort {
                 return Ok(Upload::CutShort);

@@ -3,6 +3,7 @@
 //! Nothing here decides in which order things happen; that is `client`'s.
 
 pub(crate) mod auth;
+pub(crate) mod blocks;
 pub(crate) mod body;
 pub(crate) mod connection_info;
 pub(crate) mod no_proxy;

@@ -1,12 +1,14 @@
 //! Request bodies: what can be sent, how long it is, and whether it can be sent again.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::blocks::{Blocks, BodyBlocks, Part, Source, read_at};
 use crate::wire::request_head::RequestFraming;
 
 /// A body up to this size is sent without an eye on the response.
@@ -41,6 +43,10 @@ pub(crate) enum Upload {
     Withheld,
 }
 
+/// Returns the blocks in which a body is sent. It comes with the bodies that need it, so that a program
+/// without them does not link what is behind it.
+pub(crate) type InBlocks = for<'p> fn(&'p mut SendBody<'_>) -> Result<Box<dyn Blocks + 'p>>;
+
 pub(crate) enum Kind<'b> {
     Empty,
     Bytes(Cow<'b, [u8]>),
@@ -49,18 +55,21 @@ pub(crate) enum Kind<'b> {
         file: File,
         start: u64,
         length: u64,
+        in_blocks: InBlocks,
     },
     Reader {
         reader: Box<dyn Read + Send + 'b>,
         length: Option<u64>,
         /// It was read from, and cannot be sent again.
         started: bool,
+        in_blocks: InBlocks,
     },
     /// Parts that follow each other; none of them is a chain.
     Chain {
         parts: Vec<SendBody<'b>>,
         /// The one `Content-Type` by which a recipient can tell the parts apart, if there is such a one.
         content_type: Option<Box<str>>,
+        in_blocks: InBlocks,
     },
     /// A file that could not be used; the error is returned when the request is sent.
     Unusable(Error),
@@ -75,14 +84,14 @@ impl<'b> SendBody<'b> {
     /// A stream of unknown length, sent in chunks (RFC 9112 §7.1) as it is read. Each read of up
     /// to 16 KiB becomes a chunk and leaves at once.
     pub fn reader(reader: impl Read + Send + 'b) -> SendBody<'b> {
-        SendBody(Kind::Reader { reader: Box::new(reader), length: None, started: false })
+        SendBody(Kind::Reader { reader: Box::new(reader), length: None, started: false, in_blocks })
     }
 
     /// A stream of exactly `length` bytes. If the reader has fewer or more, the request fails
     /// with [`ErrorKind::Body`] and its connection is closed. To check, one byte more is
     /// read before the last ones are sent: pass `reader.take(length)` of a reader that would block there.
     pub fn sized_reader(reader: impl Read + Send + 'b, length: u64) -> SendBody<'b> {
-        SendBody(Kind::Reader { reader: Box::new(reader), length: Some(length), started: false })
+        SendBody(Kind::Reader { reader: Box::new(reader), length: Some(length), started: false, in_blocks })
     }
 
     /// A body of several parts, one after the other. Its length is known if the lengths of all parts
@@ -105,7 +114,7 @@ impl<'b> SendBody<'b> {
         }
         match flat.iter().all(SendBody::is_none) {
             true => SendBody::empty(),
-            false => SendBody(Kind::Chain { parts: flat, content_type: None }),
+            false => SendBody(Kind::Chain { parts: flat, content_type: None, in_blocks }),
         }
     }
 
@@ -207,13 +216,14 @@ impl<'b> SendBody<'b> {
             Kind::Empty => Kind::Empty,
             Kind::Bytes(bytes) => Kind::Bytes(bytes.clone()),
             Kind::Shared(bytes) => Kind::Shared(bytes.clone()),
-            Kind::File { file, start, length } => {
-                Kind::File { file: file.try_clone().ok()?, start: *start, length: *length }
+            Kind::File { file, start, length, in_blocks } => {
+                Kind::File { file: file.try_clone().ok()?, start: *start, length: *length, in_blocks: *in_blocks }
             }
             Kind::Reader { .. } => return None,
-            Kind::Chain { parts, content_type } => Kind::Chain {
+            Kind::Chain { parts, content_type, in_blocks } => Kind::Chain {
                 parts: parts.iter().map(SendBody::try_clone).collect::<Option<_>>()?,
                 content_type: content_type.clone(),
+                in_blocks: *in_blocks,
             },
             Kind::Unusable(error) => Kind::Unusable(error.clone()),
         }))
@@ -227,6 +237,29 @@ impl<'b> SendBody<'b> {
             _ => Ok(()),
         }
     }
+}
+
+fn in_blocks<'p>(body: &'p mut SendBody<'_>) -> Result<Box<dyn Blocks + 'p>> {
+    let length = body.len();
+    let mut list = VecDeque::new();
+    parts(body, &mut list)?;
+    Ok(Box::new(BodyBlocks::new(list, length)))
+}
+
+/// The parts of a body; reading from one makes a second time impossible.
+fn parts<'p>(body: &'p mut SendBody<'_>, list: &mut VecDeque<Part<'p>>) -> Result<()> {
+    let remaining = body.len();
+    let source = match &mut body.0 {
+        Kind::Empty => return Ok(()),
+        Kind::Bytes(bytes) => Source::Bytes(bytes),
+        Kind::Shared(bytes) => Source::Bytes(bytes),
+        Kind::File { file, start, .. } => Source::File(file, *start),
+        Kind::Reader { reader, started, .. } => Source::Reader(&mut **reader, started),
+        Kind::Chain { parts: chain, .. } => return chain.iter_mut().try_for_each(|part| parts(part, list)),
+        Kind::Unusable(error) => return Err(error.clone()),
+    };
+    list.push_back(Part { source, remaining });
+    Ok(())
 }
 
 impl Default for SendBody<'_> {
@@ -342,7 +375,7 @@ impl From<File> for SendBody<'_> {
     /// its end.
     fn from(file: File) -> Self {
         match extent(&file) {
-            Ok(Some((start, length))) => SendBody(Kind::File { file, start, length }),
+            Ok(Some((start, length))) => SendBody(Kind::File { file, start, length, in_blocks }),
             Ok(None) => SendBody::reader(file),
             Err(error) => SendBody(Kind::Unusable(Error::from_io(ErrorKind::Body, "the body's file", error))),
         }
@@ -364,18 +397,4 @@ fn extent(mut file: &File) -> io::Result<Option<(u64, u64)>> {
         return Ok(None); // a file whose length is not known, as those in /proc
     }
     Ok(Some((start, length)))
-}
-
-/// Reads at a place in a file, and not at its cursor, which clones of the file share.
-pub(crate) fn read_at(file: &File, block: &mut [u8], at: u64) -> io::Result<usize> {
-    #[cfg(unix)]
-    return std::os::unix::fs::FileExt::read_at(file, block, at);
-    #[cfg(windows)]
-    return std::os::windows::fs::FileExt::seek_read(file, block, at);
-    #[cfg(not(any(unix, windows)))]
-    {
-        let mut file = file;
-        file.seek(io::SeekFrom::Start(at))?;
-        file.read(block)
-    }
 }

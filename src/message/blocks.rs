@@ -9,10 +9,11 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::File;
+#[cfg(not(any(unix, windows)))]
+use std::io::Seek;
 use std::io::{self, Read};
 
 use crate::error::{Error, ErrorKind, Result, Stage};
-use crate::message::send_body::{Kind, SendBody, read_at};
 use crate::wire::chunked::{LAST_CHUNK, SIZE_LINE_BYTES_MAX, encode_size};
 use crate::wire::framing::at_most;
 
@@ -30,14 +31,24 @@ const SLICE_BYTES_MAX: usize = 1024 * 1024;
 /// What may follow the content of a block: the end of its chunk, and the last chunk.
 const TAIL_BYTES_MAX: usize = 2 + LAST_CHUNK.len();
 
-/// A part of a body that is being sent.
-struct Part<'p> {
-    source: Source<'p>,
-    /// Bytes left of its length; `None` where that is unknown.
-    remaining: Option<u64>,
+/// The blocks of one body, from the first to the last.
+pub(crate) trait Blocks {
+    /// The beginning of the body, for the write of the head: as much as can be had without waiting for a
+    /// reader, and is at most `bytes_max` long with its chunk line.
+    fn first(&mut self, bytes_max: usize) -> Result<&[u8]>;
+
+    /// The next block to write, or `None` after the last.
+    fn next(&mut self) -> Result<Option<&[u8]>>;
 }
 
-enum Source<'p> {
+/// A part of a body that is being sent.
+pub(crate) struct Part<'p> {
+    pub(crate) source: Source<'p>,
+    /// Bytes left of its length; `None` where that is unknown.
+    pub(crate) remaining: Option<u64>,
+}
+
+pub(crate) enum Source<'p> {
     Bytes(&'p [u8]),
     /// From that position; a file that grows meanwhile is sent with the length that it had.
     File(&'p File, u64),
@@ -65,24 +76,8 @@ impl Part<'_> {
     }
 }
 
-/// The parts of a body; reading from one makes a second time impossible.
-fn parts<'p>(body: &'p mut SendBody<'_>, parts_of_body: &mut VecDeque<Part<'p>>) -> Result<()> {
-    let remaining = body.len();
-    let source = match &mut body.0 {
-        Kind::Empty => return Ok(()),
-        Kind::Bytes(bytes) => Source::Bytes(bytes),
-        Kind::Shared(bytes) => Source::Bytes(bytes),
-        Kind::File { file, start, .. } => Source::File(file, *start),
-        Kind::Reader { reader, started, .. } => Source::Reader(&mut **reader, started),
-        Kind::Chain { parts: chain, .. } => return chain.iter_mut().try_for_each(|part| parts(part, parts_of_body)),
-        Kind::Unusable(error) => return Err(error.clone()),
-    };
-    parts_of_body.push_back(Part { source, remaining });
-    Ok(())
-}
-
-/// The blocks of one body, from the first to the last.
-pub(super) struct BodyBlocks<'p> {
+/// The blocks of a body made of these parts.
+pub(crate) struct BodyBlocks<'p> {
     parts: VecDeque<Part<'p>>,
     framing: BlockFraming,
     /// Room for a chunk line, the content, and what may follow it.
@@ -105,25 +100,8 @@ enum Wait {
     WhileEmpty,
 }
 
-impl<'p> BodyBlocks<'p> {
-    pub(super) fn new(body: &'p mut SendBody<'_>) -> Result<BodyBlocks<'p>> {
-        let length = body.len();
-        let mut list = VecDeque::new();
-        parts(body, &mut list)?;
-        let is_file = |part: &Part<'_>| matches!(part.source, Source::File(..));
-        let room = match length {
-            Some(0) => 1, // for the checks of the ends alone
-            _ if list.iter().any(is_file) => FILE_BLOCK_BYTES,
-            _ => READER_BLOCK_BYTES,
-        };
-        let framing = if length.is_some() { BlockFraming::Length } else { BlockFraming::Chunked };
-        let block = vec![0; SIZE_LINE_BYTES_MAX + room + TAIL_BYTES_MAX];
-        Ok(BodyBlocks { parts: list, framing, block })
-    }
-
-    /// The beginning of the body, for the write of the head: as much as can be had without waiting for a
-    /// reader, and is at most `bytes_max` long with its chunk line.
-    pub(super) fn first(&mut self, bytes_max: usize) -> Result<&[u8]> {
+impl Blocks for BodyBlocks<'_> {
+    fn first(&mut self, bytes_max: usize) -> Result<&[u8]> {
         let around = match self.framing {
             BlockFraming::Length => 0,
             BlockFraming::Chunked | BlockFraming::Ended => SIZE_LINE_BYTES_MAX + TAIL_BYTES_MAX,
@@ -135,8 +113,7 @@ impl<'p> BodyBlocks<'p> {
         }
     }
 
-    /// The next block to write, or `None` after the last.
-    pub(super) fn next(&mut self) -> Result<Option<&[u8]>> {
+    fn next(&mut self) -> Result<Option<&[u8]>> {
         if let Some(bytes) = self.take_large_bytes() {
             return Ok(Some(bytes));
         }
@@ -148,6 +125,21 @@ impl<'p> BodyBlocks<'p> {
             0 => Ok(None),
             count => Ok(Some(self.frame(count))),
         }
+    }
+}
+
+impl<'p> BodyBlocks<'p> {
+    /// Makes blocks of parts that have that length together.
+    pub(crate) fn new(parts: VecDeque<Part<'p>>, length: Option<u64>) -> BodyBlocks<'p> {
+        let is_file = |part: &Part<'_>| matches!(part.source, Source::File(..));
+        let room = match length {
+            Some(0) => 1, // for the checks of the ends alone
+            _ if parts.iter().any(is_file) => FILE_BLOCK_BYTES,
+            _ => READER_BLOCK_BYTES,
+        };
+        let framing = if length.is_some() { BlockFraming::Length } else { BlockFraming::Chunked };
+        let block = vec![0; SIZE_LINE_BYTES_MAX + room + TAIL_BYTES_MAX];
+        BodyBlocks { parts, framing, block }
     }
 
     fn room(&self) -> usize {
@@ -231,6 +223,20 @@ impl<'p> BodyBlocks<'p> {
             return Err(invalid("the body's reader goes on past its announced length"));
         }
         Ok(())
+    }
+}
+
+/// Reads at a place in a file, and not at its cursor, which clones of the file share.
+pub(crate) fn read_at(file: &File, block: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, block, at);
+    #[cfg(windows)]
+    return std::os::windows::fs::FileExt::seek_read(file, block, at);
+    #[cfg(not(any(unix, windows)))]
+    {
+        let mut file = file;
+        file.seek(io::SeekFrom::Start(at))?;
+        file.read(block)
     }
 }
 
