@@ -230,7 +230,7 @@ struct Inner {
 #[derive(Clone)]
 enum Cause {
     /// `Display` adds its words to the message, so the source is that one's source.
-    Quoted(Arc<dyn StdError + Send + Sync>),
+    Quoted(Arc<io::Error>),
     /// The message tells of it in other words, so the source is the error itself.
     #[cfg(feature = "json")]
     Retold(Arc<dyn StdError + Send + Sync>),
