@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn the_requests_own_proxy_comes_before_the_clients() {
         let given = Proxies::Given(Proxy::new("http://p:1").unwrap());
-        let own = ProxyOption::Proxy(Box::new(Proxy::new("socks5://q:2").unwrap()));
+        let own = ProxyOption::Proxy(Proxy::new("socks5://q:2").unwrap().into());
         let url = Url::parse("http://a/").unwrap();
         let way = |proxies: &Proxies, option: &ProxyOption| match proxies.way(option, &url).unwrap() {
             Way { route: Route::Direct, next_hop } => ("direct".to_owned(), next_hop),

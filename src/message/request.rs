@@ -81,7 +81,7 @@ pub(crate) enum ProxyOption {
     Client,
     /// Without one.
     Direct,
-    Proxy(Box<Proxy>),
+    Proxy(Arc<Proxy>),
 }
 
 impl<'b> Request<'b> {
@@ -435,7 +435,7 @@ impl<'b> Request<'b> {
     /// Sends this request through `proxy`, in place of the client's proxies. Together with a client's
     /// connector or unix socket it is an error of `send`.
     pub fn set_proxy(&mut self, proxy: Proxy) {
-        self.options.proxy = ProxyOption::Proxy(Box::new(proxy));
+        self.options.proxy = ProxyOption::Proxy(Arc::new(proxy));
     }
 
     /// Sends this request without a proxy, whatever the client's settings are.
