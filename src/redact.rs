@@ -131,11 +131,11 @@ pub(crate) fn secret_end(line: &[u8]) -> Option<usize> {
 /// field, without passwords in URLs, and without the query of a Location.
 pub(crate) fn line_excerpt(line: &[u8]) -> String {
     if let Some(end) = secret_end(line) {
-        return format!("{} ***", excerpt(&line[..end])).trim_start().to_owned();
+        return format!("{} ***", excerpt(&line[..end])).trim_ascii_start().to_owned();
     }
     // Redacted before it is cut: half a URL may end before the `@`.
     let hidden = hide_userinfo(&String::from_utf8_lossy(line), Urls::Reference).into_owned();
-    let is_location = hidden.to_ascii_lowercase().contains("location");
+    let is_location = hidden.as_bytes().windows("location".len()).any(|part| part.eq_ignore_ascii_case(b"location"));
     match hidden.split_once('?') {
         Some((before, _)) if is_location => excerpt(before.as_bytes()) + "?...",
         _ => excerpt(hidden.as_bytes()),

@@ -686,7 +686,7 @@ fn check_host(value: &[u8]) -> Result<()> {
     let text = std::str::from_utf8(value.trim_ows()).unwrap_or_default();
     let parsed = Url::parse(&format!("http://{text}/"));
     let same = parsed.is_ok_and(|url| url.path() == "/" && !uri::has_userinfo(&url) && url.query().is_none());
-    if text.is_empty() || !text.is_ascii() || !same || text.contains(['/', '\\', '?', '#', '@', '\t', ' ']) {
+    if text.is_empty() || !text.is_ascii() || !same || text.bytes().any(|byte| b"/\\?#@\t ".contains(&byte)) {
         return Err(invalid("Host is not host or host:port"));
     }
     Ok(())

@@ -213,9 +213,14 @@ fn unfold<'h>(field: &FieldLine<'h>) -> Cow<'h, [u8]> {
     if field.folds.is_empty() {
         return Cow::Borrowed(field.first);
     }
-    let lines = std::iter::once(&field.first).chain(&field.folds).copied();
-    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
-    Cow::Owned(lines.join(&b' '))
+    let mut value = field.first.to_vec();
+    for fold in field.folds.iter().filter(|fold| !fold.is_empty()) {
+        if !value.is_empty() {
+            value.push(b' ');
+        }
+        value.extend_from_slice(fold);
+    }
+    Cow::Owned(value)
 }
 
 /// Returns the version that `bytes` begin with, whether it is HTTP/2 in text, and its length; `None` if

@@ -441,8 +441,8 @@ fn failure(lost: RaceError<SocketAddr>, addresses: &[SocketAddr], deadline: Dead
                 Error::from_io(ErrorKind::Connect, "connect", error).with_peer(Some(address))
             }
             Some((address, last)) => {
-                let others: String = failed.iter().map(|(address, error)| format!("{address}: {error}; ")).collect();
-                Error::from_io(ErrorKind::Connect, format!("no address answered: {others}{address}"), last)
+                let others = race::list(&mut failed.iter());
+                Error::from_io(ErrorKind::Connect, format!("no address answered: {others}; {address}"), last)
             }
         },
     }

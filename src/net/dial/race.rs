@@ -105,9 +105,18 @@ fn start<A: Address, S: Send + 'static>(
 /// Describes a race that timed out: what it was doing, and the attempts that had failed.
 pub(crate) fn describe_timeout<A: fmt::Display>(failed: &[(A, io::Error)], queued: Option<Saturated>) -> String {
     let doing = queued.map_or_else(|| "connecting".to_owned(), |saturated| saturated.to_string());
-    let failed = failed.iter().filter(|(_, error)| !is_timeout(error));
-    let failed: Vec<String> = failed.map(|(address, error)| format!("{address}: {error}")).collect();
-    if failed.is_empty() { doing } else { format!("{doing} ({})", failed.join("; ")) }
+    let failed = list(&mut failed.iter().filter(|(_, error)| !is_timeout(error)));
+    if failed.is_empty() { doing } else { format!("{doing} ({failed})") }
+}
+
+/// Lists attempts that failed, and why.
+pub(crate) fn list<'f, A: fmt::Display + 'f>(failed: &mut dyn Iterator<Item = &'f (A, io::Error)>) -> String {
+    let mut list = String::new();
+    for (address, error) in failed {
+        let before = if list.is_empty() { "" } else { "; " };
+        list += &format!("{before}{address}: {error}");
+    }
+    list
 }
 
 /// Returns whether the time that an attempt was given is over. The system's own ETIMEDOUT, for an
@@ -160,8 +169,8 @@ impl<A: Address> Race<'_, A> {
 
     fn win(&mut self, winner: &A) {
         self.pending.retain(|other| other != winner);
-        let failed = self.failed.iter().map(|(address, _)| address);
-        let losers: Vec<A> = self.pending.iter().chain(failed).cloned().collect();
+        let mut losers = self.pending.clone();
+        losers.extend(self.failed.iter().map(|(address, _)| address.clone()));
         self.permits.record_winner(winner, &losers);
     }
 
