@@ -32,7 +32,7 @@ pub(crate) struct HeadLines<'h> {
     pub(crate) raw: &'h [u8],
     pub(crate) status_line: StatusLine<'h>,
     /// Names and values; a value is borrowed unless it was folded.
-    pub(crate) fields: Vec<(&'h str, Cow<'h, [u8]>)>,
+    pub(crate) fields: Vec<FieldLine<'h>>,
 }
 
 /// `HTTP-version SP 3DIGIT [ SP reason-phrase ]` (RFC 9112 §4).
@@ -48,7 +48,7 @@ pub(crate) struct StatusLine<'h> {
 /// Returns the head that `bytes` begin with, or `None` if it is not complete.
 pub(crate) fn parse(bytes: &[u8], fields_max: usize, invalid_lines: InvalidLines) -> Result<Option<HeadLines<'_>>> {
     let Some((status_line, mut at)) = status_line(bytes)? else { return Ok(None) };
-    let mut fields: Vec<FieldLine<'_>> = Vec::new();
+    let mut fields = Vec::new();
     let mut previous = Previous::StatusLine;
     let mut unfolded: &[u8] = &[]; // the last line that is not a fold
     for number in 2.. {
@@ -57,7 +57,6 @@ pub(crate) fn parse(bytes: &[u8], fields_max: usize, invalid_lines: InvalidLines
         at += length + 1;
         unfolded = if is_fold(line) { unfolded } else { line };
         if line.is_empty() {
-            let fields = fields.into_iter().map(|field| (field.name, unfold(&field))).collect();
             return Ok(Some(HeadLines { raw: &bytes[..at], status_line, fields }));
         }
         previous = match (read_line(line, previous, &mut fields), invalid_lines) {
@@ -90,12 +89,8 @@ fn malformed(what: String) -> Error {
     Error::new(ErrorKind::Head, what)
 }
 
-/// A field and the lines of its value.
-struct FieldLine<'h> {
-    name: &'h str,
-    first: &'h [u8],
-    folds: Vec<&'h [u8]>,
-}
+/// A field's name and value.
+type FieldLine<'h> = (&'h str, Cow<'h, [u8]>);
 
 /// The line before, to which a fold belongs.
 #[derive(Clone, Copy, PartialEq)]
@@ -124,9 +119,9 @@ fn is_fold(line: &[u8]) -> bool {
 
 /// `field-name ":" OWS field-value OWS` (RFC 9112 §5), or a fold of the field before (§5.2).
 fn read_line<'h>(line: &'h [u8], previous: Previous, fields: &mut Vec<FieldLine<'h>>) -> Result<Previous, Malformed> {
-    if let (true, Previous::Field, Some(field)) = (is_fold(line), previous, fields.last()) {
-        if is_framing_field(field.name.as_bytes()) {
-            let what = format!("response head: {} is folded over two lines", field.name);
+    if let (true, Previous::Field, Some((name, _))) = (is_fold(line), previous, fields.last()) {
+        if is_framing_field(name.as_bytes()) {
+            let what = format!("response head: {name} is folded over two lines");
             return Err(Malformed::Framing(Error::new(ErrorKind::Framing, what)));
         }
     }
@@ -139,12 +134,12 @@ fn read_line<'h>(line: &'h [u8], previous: Previous, fields: &mut Vec<FieldLine<
     }
     if !is_fold(line) {
         let name = std::str::from_utf8(&line[..line.len() - value.len() - 1]).unwrap_or_default();
-        fields.push(FieldLine { name, first: value.trim_ows(), folds: Vec::new() });
+        fields.push((name, Cow::Borrowed(value.trim_ows())));
         return Ok(Previous::Field);
     }
     match (previous, fields.last_mut()) {
-        (Previous::Field, Some(field)) => {
-            field.folds.push(line.trim_ows());
+        (Previous::Field, Some((_, value))) => {
+            unfold(value.to_mut(), line.trim_ows());
             Ok(Previous::Field)
         }
         (Previous::Skipped, _) => Err("continues a line that is not a field".into()),
@@ -208,19 +203,12 @@ fn status_line(bytes: &[u8]) -> Result<Option<(StatusLine<'_>, usize)>> {
     Ok(Some((StatusLine { version, status, claims_http2, reason }, length)))
 }
 
-/// Joins the lines of a value: each fold becomes a space (RFC 9112 §5.2).
-fn unfold<'h>(field: &FieldLine<'h>) -> Cow<'h, [u8]> {
-    if field.folds.is_empty() {
-        return Cow::Borrowed(field.first);
+/// Adds a line to a value: each fold becomes a space (RFC 9112 §5.2).
+fn unfold(value: &mut Vec<u8>, line: &[u8]) {
+    if !value.is_empty() && !line.is_empty() {
+        value.push(b' ');
     }
-    let mut value = field.first.to_vec();
-    for fold in field.folds.iter().filter(|fold| !fold.is_empty()) {
-        if !value.is_empty() {
-            value.push(b' ');
-        }
-        value.extend_from_slice(fold);
-    }
-    Cow::Owned(value)
+    value.extend_from_slice(line);
 }
 
 /// Returns the version that `bytes` begin with, whether it is HTTP/2 in text, and its length; `None` if

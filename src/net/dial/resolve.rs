@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -165,16 +165,21 @@ impl Resolver {
     /// Returns the addresses of a host that needs no look-up: those that were given for it, a literal's,
     /// or the loopback addresses, of which RFC 6724 §2.1 puts IPv6 first.
     pub(crate) fn known(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
-        let fixed = self.fixed.iter().filter(|(name, _)| name.eq_ignore_ascii_case(host));
-        let fixed: Vec<SocketAddr> = fixed.map(|(_, address)| with_port(*address, port)).collect();
-        if !fixed.is_empty() {
-            return Some(fixed);
+        let mut addresses = Vec::new();
+        for (name, address) in &self.fixed {
+            if name.eq_ignore_ascii_case(host) {
+                addresses.push(with_port(*address, port));
+            }
         }
-        if let Ok(ip) = host.parse::<IpAddr>() {
-            return Some(vec![SocketAddr::new(ip, port)]);
+        if addresses.is_empty() {
+            if let Ok(ip) = host.parse() {
+                addresses.push(SocketAddr::new(ip, port));
+            } else if is_localhost(host) {
+                addresses.push((Ipv6Addr::LOCALHOST, port).into());
+                addresses.push((Ipv4Addr::LOCALHOST, port).into());
+            }
         }
-        let loopback = [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)];
-        is_localhost(host).then(|| loopback.map(|ip| SocketAddr::new(ip, port)).to_vec())
+        (!addresses.is_empty()).then_some(addresses)
     }
 
     /// Looks `host` up on a worker.
