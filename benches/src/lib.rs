@@ -10,6 +10,7 @@
 
 pub mod client;
 pub mod machine;
+pub mod memory;
 pub mod raw;
 pub mod run;
 pub mod sample;

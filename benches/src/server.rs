@@ -16,6 +16,9 @@ pub const FIELDS_BODY: &str = "hello, world!";
 pub const EVENT: &str = "id: 12345678\ndata: {\"delta\":\"hello\",\"index\":0}\n\n";
 pub const EVENTS: usize = 200_000;
 
+/// The field of an answer after which the connection is closed.
+pub const CLOSES: &str = "Connection: close\r\n";
+
 const MIB: usize = 1 << 20;
 const EVENTS_AT_ONCE: usize = 500;
 const THREADS: usize = 24;
@@ -107,14 +110,23 @@ fn in_chunks(content: &[u8], size: usize, times: usize) -> Answer {
     Answer { first, block: Arc::new(block), times, last: b"0\r\n\r\n", closes: false }
 }
 
+/// Six fields and a small body; and these fields more.
+pub fn small_answer(fields: &str) -> String {
+    format!("{HEAD}Content-Length: {}\r\n{fields}\r\n{SMALL_BODY}", SMALL_BODY.len())
+}
+
+/// 25 fields and a body that is smaller still.
+pub fn fields_answer() -> String {
+    format!("{FIELDS}\r\n{FIELDS_BODY}")
+}
+
 pub fn answers() -> Answers {
     let plain: Arc<Vec<u8>> = Arc::new((0..MIB).map(|at| (at % 251) as u8).collect());
-    let length = format!("{HEAD}Content-Length: {}\r\n", SMALL_BODY.len());
     let events = EVENT.repeat(EVENTS_AT_ONCE);
     HashMap::from([
-        ("/small", small(format!("{length}\r\n{SMALL_BODY}"), false)),
-        ("/close", small(format!("{length}Connection: close\r\n\r\n{SMALL_BODY}"), true)),
-        ("/fields", small(format!("{FIELDS}\r\n{FIELDS_BODY}"), false)),
+        ("/small", small(small_answer(""), false)),
+        ("/close", small(small_answer(CLOSES), true)),
+        ("/fields", small(fields_answer(), false)),
         ("/length-1g", with_length(1024, &plain)),
         ("/length-10m", with_length(10, &plain)),
         ("/chunks-16k", in_chunks(&plain, 16 * 1024, 1024)),

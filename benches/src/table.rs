@@ -1,6 +1,6 @@
 //! All samples of a run, what is made of them, and the tables.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Formatter, Write};
 
 use crate::sample::Sample;
 use crate::work::Work;
@@ -15,11 +15,30 @@ pub struct Results {
     samples: Vec<Vec<Vec<Option<Sample>>>>,
 }
 
-/// Over the rounds, of the ratio to the bare loop in the same round.
-pub struct Ratio {
+/// Of figures over the rounds.
+pub struct Spread {
     pub median: f64,
     pub least: f64,
     pub most: f64,
+}
+
+impl Spread {
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Spread {
+        let mut figures: Vec<f64> = figures.into_iter().collect();
+        figures.sort_by(f64::total_cmp);
+        let middle = figures.len() / 2;
+        let median =
+            if figures.len() % 2 == 1 { figures[middle] } else { (figures[middle - 1] + figures[middle]) / 2.0 };
+        Spread { median, least: figures[0], most: figures[figures.len() - 1] }
+    }
+}
+
+/// Median (minimum to maximum), with as many decimals as are asked for.
+impl Display for Spread {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        let (Spread { median, least, most }, decimals) = (self, to.precision().unwrap_or(2));
+        write!(to, "{median:.decimals$} ({least:.decimals$}-{most:.decimals$})")
+    }
 }
 
 impl Results {
@@ -33,23 +52,20 @@ impl Results {
     }
 
     /// `None` if the client cannot do this work, or has failed in a round.
-    pub fn wall(&self, work: usize, client: usize) -> Option<Ratio> {
+    pub fn wall(&self, work: usize, client: usize) -> Option<Spread> {
         self.ratio(work, client, |sample| sample.wall)
     }
 
-    fn ratio(&self, work: usize, client: usize, what: fn(&Sample) -> f64) -> Option<Ratio> {
+    fn ratio(&self, work: usize, client: usize, what: fn(&Sample) -> f64) -> Option<Spread> {
         let rounds = self.samples[work][client].iter().zip(&self.samples[work][BARE]);
         let ratios = rounds.map(|(sample, bare)| Some(what(sample.as_ref()?) / what(bare.as_ref()?)));
-        let mut ratios: Vec<f64> = ratios.collect::<Option<_>>()?;
-        ratios.sort_by(f64::total_cmp);
-        Some(Ratio { median: median(&ratios), least: ratios[0], most: ratios[ratios.len() - 1] })
+        ratios.collect::<Option<Vec<_>>>().map(Spread::of)
     }
 
     /// Microseconds per operation of the bare loop: what the ratios are ratios of.
     fn bare_us(&self, work: usize, what: fn(&Sample) -> f64) -> Option<f64> {
-        let mut times: Vec<f64> = self.samples[work][BARE].iter().flatten().map(|sample| what(sample) / 1e3).collect();
-        times.sort_by(f64::total_cmp);
-        (!times.is_empty()).then(|| median(&times))
+        let times: Vec<f64> = self.samples[work][BARE].iter().flatten().map(|sample| what(sample) / 1e3).collect();
+        (!times.is_empty()).then(|| Spread::of(times).median)
     }
 
     pub fn tables(&self) -> String {
@@ -88,10 +104,7 @@ impl Results {
             for samples in &self.samples[row] {
                 let rates: Option<Vec<f64>> = samples.iter().map(|sample| Some(rate(work, sample.as_ref()?))).collect();
                 let _ = match rates {
-                    Some(mut rates) => {
-                        rates.sort_by(f64::total_cmp);
-                        write!(text, " {:.0} |", median(&rates))
-                    }
+                    Some(rates) => write!(text, " {:.0} |", Spread::of(rates).median),
                     None => write!(text, " n/a |"),
                 };
             }
@@ -108,16 +121,11 @@ impl Results {
             let _ = write!(text, "| {} | {bare} |", work.title);
             for client in BARE + 1..self.clients.len() {
                 let _ = match self.ratio(row, client, what) {
-                    Some(Ratio { median, least, most }) => write!(text, " {median:.2} ({least:.2}-{most:.2}) |"),
+                    Some(ratio) => write!(text, " {ratio:.2} |"),
                     None => write!(text, " n/a |"),
                 };
             }
             text.push('\n');
         }
     }
-}
-
-fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
 }
