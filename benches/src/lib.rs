@@ -11,7 +11,6 @@
 pub mod client;
 pub mod machine;
 pub mod memory;
-pub mod raw;
 pub mod run;
 pub mod sample;
 pub mod server;

@@ -42,12 +42,12 @@ pub fn watch() -> Sender<()> {
     done
 }
 
-pub fn measure(client: impl Client, work: &Work, count: usize) -> Sample {
+pub fn measure(client: impl Client, work: &Work, url: &str, count: usize) -> Sample {
     let warm_up = (count / 10).min(100);
     match work.act {
-        Act::Threads { threads } => measure_threads(&client, work, threads, count, warm_up),
+        Act::Threads { threads } => measure_threads(&client, work, url, (threads, count, warm_up)),
         _ => {
-            let mut worker = Worker::new(client, work);
+            let mut worker = Worker::new(client, work, url);
             worker.repeat(warm_up);
             let (before, start) = (cpu_ns(), Instant::now());
             worker.repeat(count);
@@ -56,13 +56,18 @@ pub fn measure(client: impl Client, work: &Work, count: usize) -> Sample {
     }
 }
 
-fn measure_threads<C: Client>(client: &C, work: &Work, threads: usize, count: usize, warm_up: usize) -> Sample {
+fn measure_threads<C: Client>(
+    client: &C,
+    work: &Work,
+    url: &str,
+    (threads, count, warm_up): (usize, usize, usize),
+) -> Sample {
     let together = Barrier::new(threads + 1);
     thread::scope(|scope| {
         for _ in 0..threads {
             let (client, together) = (client.clone(), &together);
             scope.spawn(move || {
-                let mut worker = Worker::new(client, work);
+                let mut worker = Worker::new(client, work, url);
                 worker.repeat(warm_up);
                 together.wait();
                 worker.repeat(count);
@@ -86,33 +91,40 @@ impl Sample {
     }
 }
 
-/// A client at work, and the buffers that belong to its caller.
-struct Worker<'w, C> {
+/// A client at work, the URLs that it asks for in turn, and the buffers that belong to its caller.
+struct Worker<'w, C: Client> {
     client: C,
     work: &'w Work,
+    texts: Vec<String>,
+    urls: Vec<C::Url>,
+    turn: usize,
     buffer: Vec<u8>,
     body: Vec<u8>,
 }
 
 impl<'w, C: Client> Worker<'w, C> {
-    fn new(client: C, work: &'w Work) -> Self {
+    fn new(client: C, work: &'w Work, url: &str) -> Self {
         let (buffer, body) = match work.act {
             Act::Get { buffer } | Act::GetParsed { buffer } => (buffer, 0),
             Act::Threads { .. } => (8192, 0),
             Act::Post { bytes } => (0, bytes),
             Act::Collect { .. } => (0, 0),
         };
-        Worker { client, work, buffer: vec![0; buffer], body: vec![b'x'; body] }
+        let texts = work.urls(url);
+        let urls = texts.iter().map(|text| text.parse().expect("a URL")).collect();
+        Worker { client, work, texts, urls, turn: 0, buffer: vec![0; buffer], body: vec![b'x'; body] }
     }
 
     fn repeat(&mut self, count: usize) {
         for _ in 0..count {
-            let Worker { client, work, buffer, body } = self;
+            self.turn = (self.turn + 1) % self.texts.len();
+            let Worker { client, work, buffer, body, .. } = self;
+            let text = &self.texts[self.turn];
             let bytes = match work.act {
-                Act::Get { .. } | Act::Threads { .. } => client.get(buffer),
-                Act::GetParsed { .. } => client.get_parsed(buffer),
-                Act::Collect { deadline } => client.collect(deadline).len(),
-                Act::Post { .. } => number(&client.post(body)),
+                Act::Get { .. } | Act::Threads { .. } => client.get(text, buffer),
+                Act::GetParsed { .. } => client.get_parsed(&self.urls[self.turn], buffer),
+                Act::Collect { deadline } => client.collect(text, deadline).len(),
+                Act::Post { .. } => number(&client.post(text, body)),
             };
             assert_eq!(bytes, work.bytes);
         }

@@ -200,13 +200,15 @@ fn serve<A: Accept>(socket: TcpStream, accept: &A, answers: &Answers, buffer: &m
             }
         }
         let mut closes = field(&head, "connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        match answers.get(path) {
+        // What is below a path is that path to this server.
+        let name = path.get(1..).and_then(|rest| rest.find('/')).map_or(path, |end| &path[..end + 1]);
+        match answers.get(name) {
             Some(answer) => {
                 answer.send(&mut stream)?;
                 closes |= answer.closes;
             }
             None => {
-                let said = if path == "/tally" { accept.tally() } else { sent_bytes.to_string() };
+                let said = if name == "/tally" { accept.tally() } else { sent_bytes.to_string() };
                 stream.write_all(format!("{HEAD}Content-Length: {}\r\n\r\n{said}", said.len()).as_bytes())?;
             }
         }

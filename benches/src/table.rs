@@ -9,7 +9,7 @@ use crate::work::Work;
 const BARE: usize = 0;
 
 pub struct Results {
-    pub clients: &'static [&'static str],
+    pub clients: Vec<&'static str>,
     pub works: Vec<&'static Work>,
     /// By work, client and round.
     samples: Vec<Vec<Vec<Option<Sample>>>>,
@@ -42,9 +42,9 @@ impl Display for Spread {
 }
 
 impl Results {
-    pub fn new(clients: &'static [&'static str], works: &[&'static Work], rounds: usize) -> Results {
+    pub fn new(clients: &[&'static str], works: &[&'static Work], rounds: usize) -> Results {
         let samples = vec![vec![vec![None; rounds]; clients.len()]; works.len()];
-        Results { clients, works: works.to_vec(), samples }
+        Results { clients: clients.to_vec(), works: works.to_vec(), samples }
     }
 
     pub fn record(&mut self, work: usize, client: usize, round: usize, sample: Option<Sample>) {
@@ -53,29 +53,36 @@ impl Results {
 
     /// `None` if the client cannot do this work, or has failed in a round.
     pub fn wall(&self, work: usize, client: usize) -> Option<Spread> {
-        self.ratio(work, client, |sample| sample.wall)
+        self.ratio(work, client, BARE, |sample| sample.wall)
     }
 
-    fn ratio(&self, work: usize, client: usize, what: fn(&Sample) -> f64) -> Option<Spread> {
-        let rounds = self.samples[work][client].iter().zip(&self.samples[work][BARE]);
+    fn ratio(&self, work: usize, client: usize, to: usize, what: fn(&Sample) -> f64) -> Option<Spread> {
+        let rounds = self.samples[work][client].iter().zip(&self.samples[work][to]);
         let ratios = rounds.map(|(sample, bare)| Some(what(sample.as_ref()?) / what(bare.as_ref()?)));
         ratios.collect::<Option<Vec<_>>>().map(Spread::of)
     }
 
-    /// Microseconds per operation of the bare loop: what the ratios are ratios of.
-    fn bare_us(&self, work: usize, what: fn(&Sample) -> f64) -> Option<f64> {
-        let times: Vec<f64> = self.samples[work][BARE].iter().flatten().map(|sample| what(sample) / 1e3).collect();
+    /// Median of the microseconds per operation: what ratios to this client are ratios of.
+    fn us(&self, work: usize, client: usize, what: fn(&Sample) -> f64) -> Option<f64> {
+        let times: Vec<f64> = self.samples[work][client].iter().flatten().map(|sample| what(sample) / 1e3).collect();
         (!times.is_empty()).then(|| Spread::of(times).median)
     }
 
+    /// Tables of all works relative to the bare loop.
     pub fn tables(&self) -> String {
-        let bare = self.clients[BARE];
-        let mut text =
-            format!("Wall-clock time relative to `{bare}` in the same round: median (minimum to maximum).\n\n");
-        self.table(&mut text, |sample| sample.wall);
-        text.push_str("\nCPU time of the client's process alone, in the same way.\n\n");
-        self.table(&mut text, |sample| sample.cpu);
-        text
+        format!("{}\n{}", self.wall_table(self.clients[BARE], |_| true), self.cpu_table())
+    }
+
+    /// A table of those works relative to that client, for all that stand behind it.
+    pub fn wall_table(&self, to: &str, belongs: impl Fn(&Work) -> bool) -> String {
+        let head = format!("Wall-clock time relative to `{to}` in the same round: median (minimum to maximum).\n\n");
+        let to = self.clients.iter().position(|client| *client == to).expect("a client of this bench");
+        head + &self.table(to, belongs, |sample| sample.wall)
+    }
+
+    pub fn cpu_table(&self) -> String {
+        let head = "CPU time of the client's process alone, in the same way.\n\n".to_owned();
+        head + &self.table(BARE, |_| true, |sample| sample.cpu)
     }
 
     /// A table of the least wall-clock times over the rounds, in milliseconds per operation, with their ratios
@@ -113,19 +120,21 @@ impl Results {
         text
     }
 
-    fn table(&self, text: &mut String, what: fn(&Sample) -> f64) {
-        let _ = writeln!(text, "| work | {}, µs | {} |", self.clients[BARE], self.clients[BARE + 1..].join(" | "));
-        let _ = writeln!(text, "|---|{}", "--:|".repeat(self.clients.len()));
-        for (row, work) in self.works.iter().enumerate() {
-            let bare = self.bare_us(row, what).map_or("failed".to_owned(), |us| format!("{us:.1}"));
-            let _ = write!(text, "| {} | {bare} |", work.title);
-            for client in BARE + 1..self.clients.len() {
-                let _ = match self.ratio(row, client, what) {
+    fn table(&self, to: usize, belongs: impl Fn(&Work) -> bool, what: fn(&Sample) -> f64) -> String {
+        let others = to + 1..self.clients.len();
+        let mut text = format!("| work | {}, µs | {} |\n", self.clients[to], self.clients[others.clone()].join(" | "));
+        let _ = writeln!(text, "|---|--:|{}", "--:|".repeat(others.len()));
+        for (row, work) in self.works.iter().enumerate().filter(|(_, work)| belongs(work)) {
+            let us = self.us(row, to, what).map_or("failed".to_owned(), |us| format!("{us:.1}"));
+            let _ = write!(text, "| {} | {us} |", work.title);
+            for client in others.clone() {
+                let _ = match self.ratio(row, client, to, what) {
                     Some(ratio) => write!(text, " {ratio:.2} |"),
                     None => write!(text, " n/a |"),
                 };
             }
             text.push('\n');
         }
+        text
     }
 }

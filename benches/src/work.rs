@@ -5,6 +5,9 @@ use std::time::Duration;
 pub const KIB: usize = 1 << 10;
 pub const MIB: usize = 1 << 20;
 
+/// How many different paths a client asks for in turn where it asks for more than one.
+pub const PATHS: usize = 64;
+
 /// What one operation of a work is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Act {
@@ -24,6 +27,8 @@ pub struct Work {
     pub name: &'static str,
     pub title: &'static str,
     pub path: &'static str,
+    /// How many there are: the path itself or, if more than one, as many below it.
+    pub paths: usize,
     pub act: Act,
     /// Operations in one sample, by a client that keeps connections.
     pub count: usize,
@@ -36,6 +41,19 @@ impl Work {
     pub fn is_pinned(&self) -> bool {
         !matches!(self.act, Act::Threads { .. })
     }
+
+    /// The same, over different paths.
+    pub const fn over_paths(self) -> Work {
+        Work { paths: PATHS, ..self }
+    }
+
+    /// All that are asked for in turn, if this is the URL of the path.
+    pub fn urls(&self, url: &str) -> Vec<String> {
+        match self.paths {
+            1 => vec![url.to_owned()],
+            paths => (0..paths).map(|number| format!("{url}/{number:02}")).collect(),
+        }
+    }
 }
 
 pub const fn work(
@@ -46,5 +64,5 @@ pub const fn work(
     count: usize,
     bytes: usize,
 ) -> Work {
-    Work { name, title, path, act, count, bytes }
+    Work { name, title, path, paths: 1, act, count, bytes }
 }

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::{env, io};
 
 use longwire::Client;
-use longwire_benches::client::Longwire;
+use longwire_benches::client::longwire::Longwire;
 use longwire_benches::run::Server;
 use longwire_benches::sample::{self, Sample, measure};
 use longwire_benches::server::{self, SMALL_BODY};
@@ -28,7 +28,7 @@ fn best(threads: usize, url: &str) -> Sample {
     let work = work("crowd", "small GET", "/small", Act::Threads { threads }, each, SMALL_BODY.len());
     let round = |_| {
         let client = Client::builder().no_proxy().max_connections_per_host(PLACES).connect_timeout(None).build();
-        measure(Longwire::new(client, url), &work, each)
+        measure(Longwire(client), &work, url, each)
     };
     (0..ROUNDS).map(round).min_by(|one, other| one.cpu.total_cmp(&other.cpu)).expect("some rounds")
 }

@@ -3,12 +3,11 @@
 
 use std::io::{self, Read};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use brotli_decompressor::Decompressor;
 use flate2::bufread::MultiGzDecoder;
+use longwire_benches::client::raw::Raw;
 use longwire_benches::client::{Client, drain};
-use longwire_benches::raw::Raw;
 use longwire_benches::work::KIB;
 use ruzstd::decoding::StreamingDecoder;
 
@@ -44,7 +43,9 @@ impl Bare {
 }
 
 impl Client for Bare {
-    fn get(&mut self, buffer: &mut [u8]) -> usize {
+    type Url = String;
+
+    fn get(&mut self, _: &str, buffer: &mut [u8]) -> usize {
         let mut body = self.raw.open(std::mem::take(&mut self.buffer));
         let bytes = match self.coding {
             Coding::Gzip => drain(MultiGzDecoder::new(&mut body), buffer),
@@ -53,13 +54,5 @@ impl Client for Bare {
         };
         self.buffer = self.raw.end(body);
         bytes
-    }
-
-    fn collect(&mut self, _: Option<Duration>) -> Vec<u8> {
-        unreachable!("no work of this bench")
-    }
-
-    fn post(&mut self, _: &[u8]) -> Vec<u8> {
-        unreachable!("no work of this bench")
     }
 }

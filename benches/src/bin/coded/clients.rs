@@ -1,6 +1,8 @@
 //! The clients of this bench.
 
-use longwire_benches::client::{Longwire, Reqwest, Ureq};
+use longwire_benches::client::longwire::Longwire;
+use longwire_benches::client::reqwest::Reqwest;
+use longwire_benches::client::ureq::Ureq;
 use longwire_benches::sample::{Sample, measure};
 use longwire_benches::work::Work;
 
@@ -18,10 +20,10 @@ pub fn can(client: &str, work: &Work) -> bool {
 pub fn sample(client: &str, work: &Work, url: &str, share: usize) -> Sample {
     let count = (work.count / share).max(1);
     match client {
-        "bare" => measure(Bare::new(url), work, count),
-        "longwire" => measure(Longwire::new(longwire::Client::new(), url), work, count),
-        "ureq" => measure(Ureq::new(ureq::Agent::new_with_defaults(), url), work, count),
-        "reqwest" => measure(Reqwest::new(url), work, count),
+        "bare" => measure(Bare::new(url), work, url, count),
+        "longwire" => measure(Longwire(longwire::Client::new()), work, url, count),
+        "ureq" => measure(Ureq(ureq::Agent::new_with_defaults()), work, url, count),
+        "reqwest" => measure(Reqwest::default(), work, url, count),
         _ => panic!("no client {client}"),
     }
 }

@@ -20,7 +20,7 @@ use longwire_benches::server::{self, Tcp};
 use longwire_benches::table::Results;
 
 const BENCH: Bench = Bench {
-    clients: &clients::NAMES,
+    clients: || clients::NAMES.to_vec(),
     works: &works::WORKS,
     scheme: "http",
     server_for: |_| "tcp",

@@ -1,23 +1,31 @@
 //! The clients of this bench.
 
-use std::time::Duration;
-
-use longwire_benches::client::{Client, Longwire, Reqwest, Ureq, drain};
-use longwire_benches::raw::Raw;
+use longwire_benches::client::attohttpc::Attohttpc;
+use longwire_benches::client::curl::Curl;
+use longwire_benches::client::longwire::Longwire;
+use longwire_benches::client::minreq::Minreq;
+use longwire_benches::client::raw::Raw;
+use longwire_benches::client::rawhttparse::RawHttparse;
+use longwire_benches::client::reqwest::Reqwest;
+use longwire_benches::client::ureq::Ureq;
 use longwire_benches::sample::{Sample, measure};
 use longwire_benches::work::{Act, Work};
 
 use crate::works;
 
-/// In the order of the table; the first is what all are compared with.
-pub const NAMES: [&str; 6] = ["raw", "longwire", "ureq", "minreq", "attohttpc", "reqwest"];
+pub const SOUND: &str = "rawhttparse";
 
-/// Whether the client can do the work at all: two take the text of a URL only, and few have a
+/// In the order of the table; the first is what all are compared with.
+pub fn names() -> Vec<&'static str> {
+    vec!["raw", SOUND, "longwire", "ureq", "minreq", "attohttpc", "reqwest", "curl"]
+}
+
+/// Whether the client can do the work at all: some take the text of a URL only, and few have a
 /// buffer whose size can be set.
 pub fn can(client: &str, work: &Work) -> bool {
-    let takes_parsed = !matches!(client, "minreq" | "attohttpc");
+    let takes_parsed = !matches!(client, "minreq" | "attohttpc" | "curl");
     let has_buffer_size = matches!(client, "raw" | "longwire" | "ureq");
-    let has_probe_after = matches!(client, "raw" | "longwire");
+    let has_probe_after = matches!(client, "raw" | SOUND | "longwire");
     (takes_parsed || !matches!(work.act, Act::GetParsed { .. }))
         && (has_buffer_size || works::buffer_size(work).is_none())
         && (has_probe_after || works::probe_after(work).is_none())
@@ -37,12 +45,14 @@ fn count(client: &str, work: &Work) -> usize {
 pub fn sample(client: &str, work: &Work, url: &str, share: usize) -> Sample {
     let count = (count(client, work) / share).max(1);
     match client {
-        "raw" => measure(Raw::new(url, Ok), work, count),
-        "longwire" => measure(Longwire::new(longwire_client(work), url), work, count),
-        "ureq" => measure(Ureq::new(ureq_agent(work), url), work, count),
-        "minreq" => measure(Minreq::new(url), work, count),
-        "attohttpc" => measure(Attohttpc::new(url), work, count),
-        "reqwest" => measure(Reqwest::new(url), work, count),
+        "raw" => measure(Raw::new(url, Ok), work, url, count),
+        SOUND => measure(RawHttparse::default(), work, url, count),
+        "longwire" => measure(Longwire(longwire_client(work)), work, url, count),
+        "ureq" => measure(Ureq(ureq_agent(work)), work, url, count),
+        "minreq" => measure(Minreq, work, url, count),
+        "attohttpc" => measure(Attohttpc::default(), work, url, count),
+        "reqwest" => measure(Reqwest::default(), work, url, count),
+        "curl" => measure(Curl::new(None), work, url, count),
         _ => panic!("no client {client}"),
     }
 }
@@ -64,63 +74,5 @@ fn ureq_agent(work: &Work) -> ureq::Agent {
     match works::buffer_size(work) {
         Some(bytes) => builder.input_buffer_size(bytes).build().into(),
         None => builder.build().into(),
-    }
-}
-
-/// A client and where it asks.
-#[derive(Clone)]
-struct Peer<C> {
-    client: C,
-    text: String,
-}
-
-type Minreq = Peer<()>; // has no client and keeps no connection
-type Attohttpc = Peer<attohttpc::Session>; // keeps no connection
-
-impl Minreq {
-    fn new(url: &str) -> Self {
-        Peer { client: (), text: url.to_owned() }
-    }
-}
-
-impl Client for Minreq {
-    fn get(&mut self, buffer: &mut [u8]) -> usize {
-        drain(minreq::get(&self.text).send_lazy().expect("an answer"), buffer)
-    }
-
-    fn collect(&mut self, deadline: Option<Duration>) -> Vec<u8> {
-        let mut request = minreq::get(&self.text);
-        if let Some(deadline) = deadline {
-            request = request.with_timeout(deadline.as_secs());
-        }
-        request.send().expect("a body").into_bytes()
-    }
-
-    fn post(&mut self, body: &[u8]) -> Vec<u8> {
-        minreq::post(&self.text).with_body(body).send().expect("an answer").into_bytes()
-    }
-}
-
-impl Attohttpc {
-    fn new(url: &str) -> Self {
-        Peer { client: attohttpc::Session::new(), text: url.to_owned() }
-    }
-}
-
-impl Client for Attohttpc {
-    fn get(&mut self, buffer: &mut [u8]) -> usize {
-        drain(self.client.get(&self.text).send().expect("an answer"), buffer)
-    }
-
-    fn collect(&mut self, deadline: Option<Duration>) -> Vec<u8> {
-        let mut request = self.client.get(&self.text);
-        if let Some(deadline) = deadline {
-            request = request.timeout(deadline);
-        }
-        request.send().and_then(|response| response.bytes()).expect("a body")
-    }
-
-    fn post(&mut self, body: &[u8]) -> Vec<u8> {
-        self.client.post(&self.text).bytes(body).send().and_then(|response| response.bytes()).expect("an answer")
     }
 }

@@ -1,4 +1,5 @@
-//! longwire beside a bare socket loop (`raw`) and other blocking clients, on loopback, without TLS.
+//! longwire beside a bare socket loop (`raw`), the limit of a sound library (`rawhttparse`) and other
+//! blocking clients, on loopback, without TLS.
 //!
 //!     cargo run --release --manifest-path benches/Cargo.toml [-- --quick] [--only WORK]... [--rounds N]
 //!
@@ -12,22 +13,32 @@ mod works;
 use std::io;
 use std::net::TcpListener;
 
+use longwire_benches::client::curl;
 use longwire_benches::run::Bench;
 use longwire_benches::server::{self, Tcp};
 use longwire_benches::table::Results;
 
 const BENCH: Bench = Bench {
-    clients: &clients::NAMES,
+    clients: clients::names,
     works: &works::WORKS,
     scheme: "http",
     server_for: |_| "tcp",
     can: clients::can,
     serve: |_| server::run(TcpListener::bind(("127.0.0.1", 0))?, Tcp, server::answers()),
     sample: clients::sample,
-    note: || "The work with 8 threads was done on all cores.".to_owned(),
-    tables: Results::tables,
+    note,
+    tables,
     file: "results",
 };
+
+fn note() -> String {
+    format!("{}. The work with 8 threads was done on all cores.", curl::version())
+}
+
+fn tables(results: &Results) -> String {
+    let small = results.wall_table(clients::SOUND, works::is_small);
+    format!("{}\nThe small ones again. {small}\n{}", results.wall_table("raw", |_| true), results.cpu_table())
+}
 
 fn main() -> io::Result<()> {
     match BENCH.run()? {

@@ -1,9 +1,8 @@
 //! Three ways to read a stream of events.
 
-use std::time::Duration;
-
 use longwire::Response;
-use longwire_benches::client::{Client, Longwire};
+use longwire_benches::client::Client;
+use longwire_benches::client::longwire::Longwire;
 use longwire_benches::sample::{Sample, measure};
 use longwire_benches::work::Work;
 
@@ -14,12 +13,11 @@ pub const NAMES: [&str; 3] = ["read", "events", "owned"];
 
 pub fn sample(client: &str, work: &Work, url: &str, share: usize) -> Sample {
     let count = (work.count / share).max(1);
-    let events =
-        |way| Events { client: longwire::Client::new(), url: url.to_owned(), way, overhead: overhead_bytes(work) };
+    let events = |way| Events { client: longwire::Client::new(), way, overhead: overhead_bytes(work) };
     match client {
-        "read" => measure(Longwire::new(longwire::Client::new(), url), work, count),
-        "events" => measure(events(Way::Lent), work, count),
-        "owned" => measure(events(Way::Owned), work, count),
+        "read" => measure(Longwire(longwire::Client::new()), work, url, count),
+        "events" => measure(events(Way::Lent), work, url, count),
+        "owned" => measure(events(Way::Owned), work, url, count),
         _ => panic!("no client {client}"),
     }
 }
@@ -33,14 +31,15 @@ enum Way {
 #[derive(Clone)]
 struct Events {
     client: longwire::Client,
-    url: String,
     way: Way,
     overhead: usize,
 }
 
 impl Client for Events {
-    fn get(&mut self, _buffer: &mut [u8]) -> usize {
-        let mut events = self.client.get(&self.url).send().and_then(Response::events).expect("events");
+    type Url = String;
+
+    fn get(&mut self, url: &str, _buffer: &mut [u8]) -> usize {
+        let mut events = self.client.get(url).send().and_then(Response::events).expect("events");
         let mut total = 0;
         match self.way {
             Way::Lent => {
@@ -55,13 +54,5 @@ impl Client for Events {
             }
         }
         total
-    }
-
-    fn collect(&mut self, _deadline: Option<Duration>) -> Vec<u8> {
-        panic!("events are not collected");
-    }
-
-    fn post(&mut self, _body: &[u8]) -> Vec<u8> {
-        panic!("events are only read");
     }
 }

@@ -1,14 +1,15 @@
 //! The clients of this bench, all of which believe the server's root and nobody else.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use curl::easy::{Easy2, Handler, WriteError};
 use longwire::rustls::crypto::ring;
-use longwire_benches::client::{Client, Longwire, Ureq};
-use longwire_benches::raw::Raw;
+use longwire_benches::client::Client;
+use longwire_benches::client::curl::Curl;
+use longwire_benches::client::longwire::Longwire;
+use longwire_benches::client::raw::Raw;
+use longwire_benches::client::ureq::Ureq;
 use longwire_benches::sample::{Sample, measure};
-use longwire_benches::work::{Act, KIB, Work};
+use longwire_benches::work::{Act, Work};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::{identity, stream, works};
@@ -28,10 +29,10 @@ pub fn sample(client: &str, work: &Work, url: &str, share: usize) -> Sample {
     let tally = format!("{base}/tally");
     handshakes(&tally, port); // from here on
     let sample = match client {
-        "rustls" => measure(bare(url, port), work, count),
-        "longwire" => measure(Longwire::new(longwire_client(port), url), work, count),
-        "ureq" => measure(Ureq::new(ureq_agent(port), url), work, count),
-        "curl" => measure(Curl::new(url, port), work, count),
+        "rustls" => measure(bare(url, port), work, url, count),
+        "longwire" => measure(Longwire(longwire_client(port)), work, url, count),
+        "ureq" => measure(Ureq(ureq_agent(port)), work, url, count),
+        "curl" => measure(Curl::new(Some(&identity::root_file(port).expect("a path"))), work, url, count),
         _ => panic!("no client {client}"),
     };
     let (full, resumed) = handshakes(&tally, port);
@@ -46,7 +47,7 @@ pub fn sample(client: &str, work: &Work, url: &str, share: usize) -> Sample {
 /// How many handshakes the server has seen since it was last asked: full ones, this one among
 /// them, and resumptions.
 fn handshakes(url: &str, port: u16) -> (usize, usize) {
-    let told = String::from_utf8(bare(url, port).collect(None)).expect("text");
+    let told = String::from_utf8(bare(url, port).collect(url, None)).expect("text");
     let (full, resumed) = told.split_once(' ').expect("two numbers");
     (full.parse().expect("a number"), resumed.parse().expect("a number"))
 }
@@ -66,64 +67,4 @@ fn ureq_agent(port: u16) -> ureq::Agent {
         .root_certs(RootCerts::new_with_certs(&[root]))
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()));
     ureq::Agent::config_builder().tls_config(tls.build()).build().into()
-}
-
-struct Curl {
-    easy: Easy2<Content>,
-    url: String,
-    port: u16,
-}
-
-/// curl hands the body out as it comes; here it is copied to where the caller wants it.
-#[derive(Default)]
-struct Content {
-    into: Vec<u8>,
-    bytes: usize,
-}
-
-impl Handler for Content {
-    fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
-        self.into[..data.len()].copy_from_slice(data);
-        self.bytes += data.len();
-        Ok(data.len())
-    }
-}
-
-impl Curl {
-    fn new(url: &str, port: u16) -> Curl {
-        let content = Content { into: vec![0; 64 * KIB], bytes: 0 };
-        let mut easy = Easy2::new(content);
-        easy.buffer_size(64 * KIB).expect("a sound size");
-        easy.cainfo(identity::root_file(port).expect("a path")).expect("a path");
-        easy.url(url).expect("a URL");
-        Curl { easy, url: url.to_owned(), port }
-    }
-}
-
-impl Clone for Curl {
-    fn clone(&self) -> Curl {
-        Curl::new(&self.url, self.port)
-    }
-}
-
-impl Client for Curl {
-    fn get(&mut self, _: &mut [u8]) -> usize {
-        self.easy.get_mut().bytes = 0;
-        self.easy.perform().expect("an answer");
-        self.easy.get_ref().bytes
-    }
-
-    fn collect(&mut self, _: Option<Duration>) -> Vec<u8> {
-        unreachable!("no work of this bench")
-    }
-
-    fn post(&mut self, _: &[u8]) -> Vec<u8> {
-        unreachable!("no work of this bench")
-    }
-}
-
-/// What curl is made of.
-pub fn curl_version() -> String {
-    let version = curl::Version::get();
-    format!("libcurl {} with {}", version.version(), version.ssl_version().unwrap_or("no TLS"))
 }

@@ -11,11 +11,12 @@ mod identity;
 mod stream;
 mod works;
 
+use longwire_benches::client::curl;
 use longwire_benches::run::Bench;
 use longwire_benches::table::Results;
 
 const BENCH: Bench = Bench {
-    clients: &clients::NAMES,
+    clients: || clients::NAMES.to_vec(),
     works: &works::WORKS,
     scheme: "https",
     server_for: works::server_for,
@@ -32,7 +33,7 @@ fn note() -> String {
         "The server is rustls, and knows only {}; all but {} are clients with rustls and ring. OpenSSL \
          also sends the key share of a post-quantum group, which costs it some time in a full handshake.",
         identity::AGREED,
-        clients::curl_version(),
+        curl::version(),
     )
 }
 

@@ -15,8 +15,8 @@ const PARSED: Act = Act::GetParsed { buffer: 8 * KIB };
 
 #[rustfmt::skip] // a table
 pub const WORKS: [Work; 5] = [
-    work("get", "small GET", "/small", BY_8, 6000, SMALL),
-    work("get-parsed", "small GET, URL parsed before", "/small", PARSED, 6000, SMALL),
+    work("get", "small GET", "/small", BY_8, 6000, SMALL).over_paths(),
+    work("get-parsed", "small GET, URL parsed before", "/small", PARSED, 6000, SMALL).over_paths(),
     work("length-64k", "1 GiB, reads of 64 KiB", "/length-1g", BY_64, 1, 1024 * MIB),
     work(FULL, "a new connection each time, full handshake", "/close", BY_8, 600, SMALL),
     work(RESUMED, "a new connection each time, session resumed", "/close", BY_8, 1000, SMALL),

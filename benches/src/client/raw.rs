@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use memchr::memchr;
 
-use crate::client::Client;
+use super::Client;
 
 /// `open` makes of a socket the stream that is spoken on.
 pub struct Raw<O, S> {
@@ -38,7 +38,10 @@ where
     O: Fn(TcpStream) -> io::Result<S> + Clone + Send + 'static,
     S: Read + Write + Send + 'static,
 {
-    fn get(&mut self, buffer: &mut [u8]) -> usize {
+    type Url = String;
+
+    /// The URL is always the same one.
+    fn get(&mut self, _: &str, buffer: &mut [u8]) -> usize {
         let mut stream = self.connection();
         stream.write_all(&self.get).expect("the server reads");
         let (head, filled) = read_head(&mut stream, buffer);
@@ -50,7 +53,11 @@ where
         bytes
     }
 
-    fn collect(&mut self, _deadline: Option<Duration>) -> Vec<u8> {
+    fn get_parsed(&mut self, url: &String, buffer: &mut [u8]) -> usize {
+        self.get(url, buffer)
+    }
+
+    fn collect(&mut self, _: &str, _deadline: Option<Duration>) -> Vec<u8> {
         let mut stream = self.connection();
         stream.write_all(&self.get).expect("the server reads");
         let mut first = [0; 8192];
@@ -65,7 +72,7 @@ where
         body
     }
 
-    fn post(&mut self, body: &[u8]) -> Vec<u8> {
+    fn post(&mut self, _: &str, body: &[u8]) -> Vec<u8> {
         let mut stream = self.connection();
         let (path, host) = (&self.path, &self.host);
         let mut fields = [0; 256];
