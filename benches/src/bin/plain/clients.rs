@@ -11,20 +11,22 @@ use longwire_benches::client::ureq::Ureq;
 use longwire_benches::sample::{Sample, measure};
 use longwire_benches::work::{Act, Work};
 
-use crate::works;
+use crate::{go, works};
 
 pub const SOUND: &str = "rawhttparse";
 
 /// In the order of the table; the first is what all are compared with.
 pub fn names() -> Vec<&'static str> {
-    vec!["raw", SOUND, "longwire", "ureq", "minreq", "attohttpc", "reqwest", "curl"]
+    let mut names = vec!["raw", SOUND, "longwire", "ureq", "minreq", "attohttpc", "reqwest", "curl"];
+    names.extend(go::build().is_ok().then_some("go"));
+    names
 }
 
 /// Whether the client can do the work at all: some take the text of a URL only, and few have a
 /// buffer whose size can be set.
 pub fn can(client: &str, work: &Work) -> bool {
     let takes_parsed = !matches!(client, "minreq" | "attohttpc" | "curl");
-    let has_buffer_size = matches!(client, "raw" | "longwire" | "ureq");
+    let has_buffer_size = matches!(client, "raw" | "longwire" | "ureq" | "go");
     let has_probe_after = matches!(client, "raw" | SOUND | "longwire");
     (takes_parsed || !matches!(work.act, Act::GetParsed { .. }))
         && (has_buffer_size || works::buffer_size(work).is_none())
@@ -53,6 +55,7 @@ pub fn sample(client: &str, work: &Work, url: &str, share: usize) -> Sample {
         "attohttpc" => measure(Attohttpc::default(), work, url, count),
         "reqwest" => measure(Reqwest::default(), work, url, count),
         "curl" => measure(Curl::new(None), work, url, count),
+        "go" => go::sample(work, url, count),
         _ => panic!("no client {client}"),
     }
 }

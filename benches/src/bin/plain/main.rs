@@ -8,6 +8,7 @@
 
 mod chart;
 mod clients;
+mod go;
 mod works;
 
 use std::io;
@@ -32,7 +33,8 @@ const BENCH: Bench = Bench {
 };
 
 fn note() -> String {
-    format!("{}. The work with 8 threads was done on all cores.", curl::version())
+    let go = go::build().unwrap_or_else(|why| format!("NOT MEASURED: Go's net/http ({why})"));
+    format!("{}; {go}. The work with 8 threads was done on all cores.", curl::version())
 }
 
 fn tables(results: &Results) -> String {
