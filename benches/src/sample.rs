@@ -43,12 +43,11 @@ pub fn watch() -> Sender<()> {
 }
 
 pub fn measure(client: impl Client, work: &Work, url: &str, count: usize) -> Sample {
-    let warm_up = (count / 10).min(100);
     match work.act {
-        Act::Threads { threads } => measure_threads(&client, work, url, (threads, count, warm_up)),
+        Act::Threads { threads } => measure_threads(&client, work, url, threads, count),
         _ => {
             let mut worker = Worker::new(client, work, url);
-            worker.repeat(warm_up);
+            worker.repeat(warm_up(count));
             let (before, start) = (cpu_ns(), Instant::now());
             worker.repeat(count);
             Sample::of(start.elapsed(), cpu_ns() - before, count)
@@ -56,32 +55,42 @@ pub fn measure(client: impl Client, work: &Work, url: &str, count: usize) -> Sam
     }
 }
 
-fn measure_threads<C: Client>(
-    client: &C,
-    work: &Work,
-    url: &str,
-    (threads, count, warm_up): (usize, usize, usize),
-) -> Sample {
-    let together = Barrier::new(threads + 1);
+/// Operations before those that are timed.
+fn warm_up(count: usize) -> usize {
+    (count / 10).min(100)
+}
+
+fn measure_threads<C: Client>(client: &C, work: &Work, url: &str, threads: usize, count: usize) -> Sample {
+    let together = &Barrier::new(threads + 1);
+    let run = |client: C| {
+        let mut worker = Worker::new(client, work, url);
+        worker.repeat(warm_up(count));
+        together.wait();
+        together.wait(); // the CPU time so far has been read
+        let start = Instant::now();
+        worker.repeat(count);
+        let end = Instant::now();
+        together.wait();
+        together.wait(); // it has been read again: a thread that has ended has no CPU time to read
+        (start, end)
+    };
     thread::scope(|scope| {
-        for _ in 0..threads {
-            let (client, together) = (client.clone(), &together);
-            scope.spawn(move || {
-                let mut worker = Worker::new(client, work, url);
-                worker.repeat(warm_up);
-                together.wait();
-                worker.repeat(count);
-                together.wait(); // the end
-                together.wait(); // the time has been read: a thread that has ended has no CPU time to read
-            });
-        }
+        let running: Vec<_> = (0..threads).map(|_| client.clone()).map(|client| scope.spawn(|| run(client))).collect();
         together.wait();
-        let (before, start) = (cpu_ns(), Instant::now());
+        let before = cpu_ns();
         together.wait();
-        let sample = Sample::of(start.elapsed(), cpu_ns() - before, threads * count);
         together.wait();
-        sample
+        let cpu = cpu_ns() - before;
+        together.wait();
+        let spans = running.into_iter().map(|thread| thread.join().expect("its operations"));
+        Sample::of(whole(spans), cpu, threads * count)
     })
+}
+
+/// From the first start to the last end.
+pub fn whole(spans: impl Iterator<Item = (Instant, Instant)>) -> Duration {
+    let whole = spans.reduce(|whole, span| (whole.0.min(span.0), whole.1.max(span.1)));
+    whole.map(|(start, end)| end - start).unwrap_or_default()
 }
 
 impl Sample {

@@ -11,6 +11,7 @@ use std::{env, process, thread};
 
 use longwire::{Client, ClientBuilder, Url};
 use longwire_benches::memory;
+use longwire_benches::sample::whole;
 use longwire_benches::server::{CLOSES, fields_answer, small_answer};
 use longwire_benches::table::Spread;
 
@@ -132,11 +133,9 @@ fn per_second(gets: usize, clients: &[Client]) -> f64 {
         (0..each).for_each(|number| memory::get(client, &urls[number % urls.len()]));
         (started, Instant::now())
     };
-    let spans: Vec<(Instant, Instant)> = thread::scope(|scope| {
+    let wall = thread::scope(|scope| {
         let threads: Vec<_> = clients.iter().map(|client| scope.spawn(|| run(client))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("its GETs")).collect()
+        whole(threads.into_iter().map(|thread| thread.join().expect("its GETs")))
     });
-    let (first, last) = (spans.iter().map(|span| span.0).min(), spans.iter().map(|span| span.1).max());
-    let wall = last.zip(first).map(|(last, first)| last - first).expect("some threads");
     (each * clients.len()) as f64 / wall.as_secs_f64()
 }
