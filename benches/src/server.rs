@@ -15,6 +15,8 @@ pub const SMALL_BODY: &str = r#"{"ok":true,"id":12345,"v":"abcdefghijklmnop"}"#;
 pub const FIELDS_BODY: &str = "hello, world!";
 pub const EVENT: &str = "id: 12345678\ndata: {\"delta\":\"hello\",\"index\":0}\n\n";
 pub const EVENTS: usize = 200_000;
+/// A list of items, as an API sends it.
+pub const JSON: &str = include_str!("answer.json");
 
 /// The field of an answer after which the connection is closed.
 pub const CLOSES: &str = "Connection: close\r\n";

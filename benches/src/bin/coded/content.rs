@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use longwire_benches::server::{Answer, Answers};
+use longwire_benches::server::{Answer, Answers, JSON};
 
 pub const TEXT_BYTES: usize = 3 << 19;
 
@@ -92,5 +92,3 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     }
     Ok(())
 }
-
-pub const JSON: &str = include_str!("answer.json");

@@ -1,8 +1,9 @@
 //! The works. Knows the server's paths, and no client.
 
+use longwire_benches::server::JSON;
 use longwire_benches::work::{Act, KIB, Work, work};
 
-use crate::content::{JSON, TEXT_BYTES};
+use crate::content::TEXT_BYTES;
 
 const BY_4: Act = Act::Get { buffer: 4 * KIB };
 const BY_8: Act = Act::Get { buffer: 8 * KIB };
