@@ -202,7 +202,8 @@
 //!   devices send them. A line that is not a field is an error that shows it by number and text, or is skipped
 //!   with [`skip_invalid_headers`](ClientBuilder::skip_invalid_headers), but never one that names
 //!   `Content-Length` or `Transfer-Encoding`.
-//! * **Reuse** takes the most recently used idle connection, checked for EOF or stray bytes first
+//! * **Reuse** takes the idle connection that the same thread has released within the last millisecond, else the
+//!   most recently used one, checked for EOF or stray bytes first
 //!   ([`probe_after`](ClientBuilder::probe_after)); [`connect_ahead`](Client::connect_ahead) opens some before they
 //!   are needed. Bytes that a server sends unasked between that check and
 //!   the response would be taken for the response; HTTP/1.1 has no request ids.

@@ -102,6 +102,8 @@ static NO_FIELDS: Headers = Headers::new();
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
+/// Aligned so that its count of references, which each request changes, is on another cache line than what
+/// is only read.
 #[repr(align(128))]
 struct Inner {
     settings: Settings,

@@ -1,7 +1,7 @@
 //! The connection pool: idle connections by origin, and slots for those in use.
 //!
-//! A checkout takes a slot of its host ([`lease`]): with the newest idle connection, which is probed, or
-//! empty, and then a connection is opened for it. Where `max_connections_per_host` is reached it waits in
+//! A checkout takes a slot of its host ([`lease`]): with the newest idle connection (this thread's, if it has
+//! just released one), which is probed, or empty, and then a connection is opened for it. Where `max_connections_per_host` is reached it waits in
 //! line ([`queue`]). A released connection is checked in again and is idle until it expires ([`expiry`]),
 //! the caps evict it, or it is checked out. How a connection is opened is not known here, nor what is
 //! exchanged on it.
@@ -41,6 +41,8 @@ pub use self::stats::{CloseCounts, PoolStats};
 use self::table::{Evicted, SharedTable};
 pub(crate) use self::table::{PoolLimits, Wanted};
 
+/// Aligned so that its count of references, which each lease changes, is on another cache line than what
+/// is only read.
 #[repr(align(128))]
 pub(crate) struct Pool {
     limits: PoolLimits,

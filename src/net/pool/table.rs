@@ -80,6 +80,7 @@ pub(super) struct Waiter {
     pub(super) wake_up: Condvar,
 }
 
+/// Alone on its cache lines, since each request of each thread changes it.
 #[derive(Default)]
 #[repr(align(128))]
 pub(super) struct SharedTable(Mutex<Table>);
@@ -241,6 +242,9 @@ impl Table {
         let IdleConn { since, expires_at, .. } = idle;
         let host = &mut self.hosts[id];
         let at = host.idle.iter().rposition(|other| other.since <= since).map_or(0, |at| at + 1);
+        if host.idle.capacity() == 0 {
+            host.idle.reserve_exact(1); // many hosts never have more
+        }
         host.idle.insert(at, idle);
         self.stats.idle += 1;
         if host.next_check.is_none_or(|when| expires_at < when) {
