@@ -27,7 +27,7 @@ pub(crate) struct ThreadMark(usize);
 impl ThreadMark {
     /// The mark of the thread that asks: the address of a variable of its own.
     #[cfg(not(all(test, longwire_model)))]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn current() -> ThreadMark {
         thread_local!(static MARKED: u8 = const { 0 });
         ThreadMark(MARKED.with(|marked| std::ptr::from_ref(marked) as usize))

@@ -95,7 +95,9 @@ impl State {
     #[inline]
     fn ended(framed: &Framed) -> State {
         let (end, bytes) = (framed.decoder.end(), framed.bytes);
-        framed.lease.report(|ids| Event::BodyEnded { bytes, end, ids });
+        if framed.lease.is_observed() {
+            framed.lease.report(|ids| Event::BodyEnded { bytes, end, ids });
+        }
         State::Ended(end, framed.decoder.trailers(), bytes)
     }
 }
