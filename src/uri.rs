@@ -4,7 +4,7 @@
 //! what HTTP must reject.
 //!
 //! Most of the cost is the host's. Texts of a program are mostly of one or two origins, so each thread
-//! remembers the latest two, and a text that begins with one of them is joined to it.
+//! remembers the latest two that came again, and a text that begins with one of them is joined to it.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -76,21 +76,28 @@ fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidUrl, what)
 }
 
+/// What a thread remembers of the texts that it parsed: no path, query or userinfo.
+struct Remembered {
+    /// The root URLs of origins that text is joined to, the latest first.
+    roots: [Option<Url>; 2],
+    /// The two latest origins that are none of these: if one comes again it is worth a root.
+    seen: [Option<Box<str>>; 2],
+}
+
 thread_local! {
-    /// The root URLs of the two latest origins that text was of, the latest first: no path, query or
-    /// userinfo stays here.
-    static ROOTS: RefCell<[Option<Url>; 2]> = const { RefCell::new([None, None]) };
+    static REMEMBERED: RefCell<Remembered> =
+        const { RefCell::new(Remembered { roots: [None, None], seen: [None, None] }) };
 }
 
 /// Parses an absolute URL. Its userinfo is kept.
 fn parse(text: &str) -> Result<Url> {
     // While the thread ends nothing is remembered any more.
-    let joined = ROOTS.try_with(|roots| roots.borrow().iter().flatten().find_map(|root| join(root, text)));
+    let joined = REMEMBERED.try_with(|thread| thread.borrow().roots.iter().flatten().find_map(|root| join(root, text)));
     if let Ok(Some(url)) = joined {
         return Ok(url);
     }
     let url = parse_whole(text)?;
-    let _ = ROOTS.try_with(|roots| remember(&mut roots.borrow_mut(), &url));
+    let _ = REMEMBERED.try_with(|thread| thread.borrow_mut().note(&url));
     Ok(url)
 }
 
@@ -104,15 +111,22 @@ fn join(root: &Url, text: &str) -> Option<Url> {
     if is_path && is_clean(target) { root.join(target).ok() } else { None }
 }
 
-#[cold]
-fn remember(roots: &mut [Option<Url>; 2], url: &Url) {
-    let is_known = roots.iter().flatten().any(|root| origin(root) == origin(url));
-    if is_known || has_userinfo(url) {
-        return;
-    }
-    if let Ok(root) = url.join("/") {
-        let [latest, before] = roots;
-        *before = latest.replace(root);
+impl Remembered {
+    /// Notes a URL that was parsed whole.
+    #[cold]
+    fn note(&mut self, url: &Url) {
+        let origin_of_url = origin(url);
+        let is_known = self.roots.iter().flatten().any(|root| origin(root) == origin_of_url);
+        if is_known || has_userinfo(url) {
+            return;
+        }
+        if !self.seen.iter().flatten().any(|seen| **seen == *origin_of_url) {
+            let [latest, before] = &mut self.seen;
+            *before = latest.replace(origin_of_url.into());
+        } else if let Ok(root) = url.join("/") {
+            let [latest, before] = &mut self.roots;
+            *before = latest.replace(root);
+        }
     }
 }
 
@@ -421,8 +435,9 @@ mod tests {
 
     /// Compares both ways to parse `text` after `before`: returns whether it was joined.
     fn is_joined_and_the_same(before: &str, text: &str) -> bool {
-        let _ = parse(before);
-        let is_joined = ROOTS.with_borrow(|roots| roots.iter().flatten().any(|root| join(root, text).is_some()));
+        let _ = (parse(before), parse(before));
+        let is_joined =
+            REMEMBERED.with_borrow(|thread| thread.roots.iter().flatten().any(|root| join(root, text).is_some()));
         assert_eq!(components(parse(text)), components(parse_whole(text)), "{text:?} after {before:?}");
         is_joined
     }
@@ -465,20 +480,27 @@ mod tests {
     }
 
     #[test]
-    fn two_origins_are_remembered_without_path_and_never_with_userinfo() {
-        let remembered = || ROOTS.with_borrow(|roots| roots.each_ref().map(|root| root.as_ref().map(Url::to_string)));
+    fn two_origins_that_came_twice_are_remembered_without_path_and_never_with_userinfo() {
+        let roots =
+            || REMEMBERED.with_borrow(|thread| thread.roots.each_ref().map(|root| root.as_ref().map(Url::to_string)));
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(remembered(), [None, None]);
+        let parse_twice = |text: &str| (parse(text).unwrap(), parse(text).unwrap());
+        parse("http://a/once").unwrap();
+        assert_eq!(roots(), [None, None]);
         parse("http://a/secret?token=1#x").unwrap();
-        parse("http://u:p@b/").unwrap();
-        parse("http://u@a/").unwrap();
-        parse("HTTP://A:80/again").unwrap();
-        assert_eq!(remembered(), [some("http://a/"), None]);
-        parse("https://a/").unwrap();
-        parse("http://a/").unwrap();
-        assert_eq!(remembered(), [some("https://a/"), some("http://a/")]);
-        parse("http://c").unwrap();
-        assert_eq!(remembered(), [some("http://c/"), some("https://a/")]);
+        parse_twice("http://u:p@b/");
+        parse_twice("http://u@a/");
+        parse_twice("HTTP://A:80/again");
+        assert_eq!(roots(), [some("http://a/"), None]);
+        parse_twice("https://a/");
+        parse_twice("http://a/");
+        assert_eq!(roots(), [some("https://a/"), some("http://a/")]);
+        for text in ["http://c", "http://d", "http://e", "http://c", "http://d", "http://e"] {
+            parse(text).unwrap(); // more than two in turn are not worth it
+        }
+        assert_eq!(roots(), [some("https://a/"), some("http://a/")]);
+        parse_twice("http://e");
+        assert_eq!(roots(), [some("http://e/"), some("https://a/")]);
     }
 
     #[test]

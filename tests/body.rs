@@ -602,6 +602,22 @@ fn bytes_of_a_large_body_without_length_end_with_the_connection_or_at_the_limit(
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
 }
 
+/// The end of the chunk, or of the connection, is not waited for.
+#[test]
+fn bytes_of_a_large_body_are_too_many_as_soon_as_they_have_come() {
+    let content = content(3 << 20);
+    let chunk = [CHUNKED_HEAD.as_bytes(), b"300000\r\n", &content].concat();
+    for answer in [chunk, Framing::Close.answer(&content)] {
+        let peer = Peer::start(move |mut conn, _| {
+            while conn.request().is_some() {
+                conn.send(&answer); // and waits for what the client does
+            }
+        });
+        let error = get(&peer).limit(content.len() as u64 - 1).bytes().expect_err("one byte too many");
+        assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    }
+}
+
 #[test]
 fn bytes_gives_what_is_left_after_reads() {
     for framing in FRAMINGS {

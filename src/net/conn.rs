@@ -70,7 +70,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// No limits, as an idle connection has.
+    /// No limits.
     pub(crate) const NONE: Limits =
         Limits { deadline: Deadline::NONE, read_timeout: None, write_timeout: None, min_speed: None, token: None };
 }
@@ -226,8 +226,9 @@ impl Conn {
         (std::mem::replace(&mut self.buffer, Buffer::NONE), state)
     }
 
-    /// Ends the limits of an exchange or a handshake: no cancel reaches the socket after this. An error if
-    /// one has, for then the socket is shut down.
+    /// Ends the reach of a cancel, after an exchange or a handshake. An error if one has come, for then the
+    /// socket is shut down. (The limits of time hold for reads and writes alone, and so until the next
+    /// exchange brings its own.)
     #[inline(always)]
     pub(crate) fn lift_limits(&mut self) -> Result<()> {
         let outcome = match self.registration.take() {
@@ -237,7 +238,7 @@ impl Conn {
             }
             None => Ok(()),
         };
-        self.limits.token = None; // the others end with the next exchange's
+        self.limits.token = None;
         self.must_poll = false;
         outcome
     }
@@ -338,19 +339,21 @@ impl Conn {
         }
     }
 
-    /// Returns whether [`append_arrived`](Conn::append_arrived) is of use.
+    /// Returns whether [`append_arrived`](Conn::append_arrived) can be of use.
     pub(crate) fn can_append(&self) -> bool {
         matches!(self.socket, Socket::Tcp(..))
     }
 
+    /// Returns whether it is of use now: no buffered bytes come first, and the last read may have left some.
+    pub(crate) fn has_more_to_append(&self) -> bool {
+        self.can_append() && self.may_have_more && self.buffer.bytes().is_empty()
+    }
+
     /// Appends what has arrived, without waiting: at most `count` bytes, for which there must be memory.
-    /// Nothing is done if buffered bytes come first, or if the last read took all. The end is left to the
-    /// next read.
+    /// Buffered bytes come first, so there must be none. The end is left to the next read.
     pub(crate) fn append_arrived(&mut self, bytes: &mut Vec<u8>, count: usize) -> Result<()> {
         debug_assert!(count <= bytes.capacity() - bytes.len(), "no memory is taken here");
-        if !self.may_have_more || !self.buffer.bytes().is_empty() {
-            return Ok(());
-        }
+        debug_assert!(self.buffer.bytes().is_empty(), "buffered bytes come first");
         self.head_read_at = None;
         match self.socket.append_arrived(bytes, count as u64) {
             Err(error) if !is_retryable(&error) => Err(self.broken("read", error)),

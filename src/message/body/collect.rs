@@ -14,17 +14,20 @@ const RESERVE_BYTES_MIN: usize = 8 * 1024;
 
 /// Bytes that are read at a time. They are zeroed first, and few enough to be in the cache still when
 /// the system writes into them.
-const STEP_BYTES: usize = 256 * 1024;
+pub(super) const STEP_BYTES: usize = 256 * 1024;
 
 /// The same for a body of which more can be appended after a read, without zeroing.
-const APPENDED_STEP_BYTES: usize = 16 * 1024;
+pub(super) const STEP_BYTES_BEFORE_APPEND: usize = 16 * 1024;
 
 /// The least that is worth to be appended: it takes a few system calls.
-const APPEND_BYTES_MIN: u64 = 32 * 1024;
+pub(super) const APPEND_BYTES_MIN: u64 = 32 * 1024;
+
+/// The most that is appended at a time: the limits of time are looked at before and after it.
+const APPEND_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The bytes of a body as they come.
 pub(super) struct Collected {
-    /// Those that came, and after them room that was zeroed once.
+    /// Those that came, and after them room that was zeroed.
     bytes: Vec<u8>,
     filled: usize,
     limit: u64,
@@ -41,8 +44,8 @@ impl Collected {
     }
 
     /// Room for the next read: for all that is left, if that is known and not too much; else for as
-    /// much again as has come. `appendable`: how much more can be appended after that read.
-    pub(super) fn room(&mut self, remaining: Option<u64>, appendable: u64) -> Result<&mut [u8], String> {
+    /// much again as has come; at most `step` bytes of it at a time.
+    pub(super) fn room(&mut self, remaining: Option<u64>, step: usize) -> Result<&mut [u8], String> {
         if self.filled == self.bytes.len() {
             if self.bytes.capacity() == self.filled {
                 let more = match remaining {
@@ -53,15 +56,18 @@ impl Collected {
                 let reserved = self.bytes.try_reserve_exact(more);
                 reserved.map_err(|_| format!("there is no memory for a body of {total} bytes"))?;
             }
-            let step = if appendable < APPEND_BYTES_MIN { STEP_BYTES } else { APPENDED_STEP_BYTES };
             self.bytes.resize(self.bytes.capacity().min(self.filled + step), 0);
         }
         Ok(&mut self.bytes[self.filled..])
     }
 
     /// `count` bytes were read into the room.
-    pub(super) fn add(&mut self, count: usize) -> Result<(), String> {
+    pub(super) fn add(&mut self, count: usize) {
         self.filled += count;
+    }
+
+    /// Fails if more has come than the limit allows.
+    pub(super) fn check(&self) -> Result<(), String> {
         if self.filled as u64 > self.limit { Err(too_large(self.limit)) } else { Ok(()) }
     }
 
@@ -72,8 +78,9 @@ impl Collected {
         appendable: u64,
         append: impl FnOnce(&mut Vec<u8>, usize) -> Result<(), E>,
     ) -> Result<(), E> {
-        let within_limit = (self.limit - self.filled as u64).saturating_add(1);
-        let count = at_most(appendable.min(within_limit), self.bytes.capacity() - self.filled);
+        let within_limit = self.limit.saturating_sub(self.filled as u64).saturating_add(1);
+        let bytes_max = appendable.min(within_limit).min(APPEND_BYTES_MAX);
+        let count = at_most(bytes_max, self.bytes.capacity() - self.filled);
         if (count as u64) < APPEND_BYTES_MIN {
             return Ok(());
         }

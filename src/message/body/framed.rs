@@ -1,12 +1,13 @@
 //! A body under way: a leased connection, the decoder of its framing, and what follows at its end.
 //!
-//! The decoder tells what the arrived bytes are; this file moves them, and takes care of the
+//! The decoder tells what the arrived bytes are; this file has them moved, and takes care of the
 //! connection: it is released at the last byte, or closed. Knows nothing of the request, nor of
 //! errors' wording.
 
 use std::time::Instant;
 
 use crate::error::Result;
+use crate::message::body::collect::APPEND_BYTES_MIN;
 use crate::net::conn::Room;
 use crate::net::deadline::Deadline;
 use crate::net::pool::lease::Lease;
@@ -101,10 +102,15 @@ impl Framed {
         Ok(count)
     }
 
+    /// Returns whether it is worth to append to what a read gives, if more arrives than that takes.
+    pub(super) fn may_append(&self) -> bool {
+        self.lease.can_append() && self.decoder.certain() >= APPEND_BYTES_MIN
+    }
+
     /// How many bytes [`append_arrived`](Framed::append_arrived) may append: those of which it is known
-    /// beforehand that they are content.
+    /// beforehand that they are content. None if the last read took all that had arrived.
     pub(super) fn appendable(&self) -> u64 {
-        if self.lease.can_append() { self.decoder.certain() } else { 0 }
+        if self.lease.has_more_to_append() { self.decoder.certain() } else { 0 }
     }
 
     /// Appends at most `count` bytes of content that have arrived already, without waiting.

@@ -23,7 +23,7 @@ use crate::error::{Error, ErrorKind, Fate, Result, Stage};
 use crate::headers::Headers;
 #[cfg(feature = "__coding")]
 use crate::message::body::coded::{Coded, Decoded};
-use crate::message::body::collect::{COLLECT_BYTES_MAX, Collected};
+use crate::message::body::collect::{COLLECT_BYTES_MAX, Collected, STEP_BYTES, STEP_BYTES_BEFORE_APPEND};
 use crate::message::body::content_labels::ContentLabels;
 use crate::message::body::framed::{Found, Framed};
 use crate::message::connection_info::ConnectionInfo;
@@ -271,10 +271,11 @@ impl Body {
         let collected = Collected::new(self.limit, self.remaining());
         let mut collected = collected.map_err(|what| too_large(&self.about, what))?;
         while !self.is_complete() {
-            let room = collected.room(self.remaining(), self.appendable());
+            let room = collected.room(self.remaining(), self.collect_step());
             let count = self.read_into(room.map_err(|what| too_large(&self.about, what))?)?;
-            collected.add(count).map_err(|what| too_large(&self.about, what))?;
+            collected.add(count);
             collected.append(self.appendable(), |bytes, count| self.append_arrived(bytes, count))?;
+            collected.check().map_err(|what| too_large(&self.about, what))?;
         }
         Ok(collected.into_bytes())
     }
@@ -507,7 +508,17 @@ impl Body {
         }
     }
 
-    /// How many bytes [`append_arrived`](Body::append_arrived) may append, at most.
+    /// How many bytes to read before something may be appended; past the connection's buffer in any case.
+    fn collect_step(&self) -> usize {
+        match &self.state {
+            State::Open(framed) if self.coding().is_none() && framed.may_append() => {
+                STEP_BYTES_BEFORE_APPEND.max(framed.lease.buffer.size())
+            }
+            _ => STEP_BYTES,
+        }
+    }
+
+    /// How many bytes [`append_arrived`](Body::append_arrived) may append after a read, at most.
     fn appendable(&self) -> u64 {
         match &self.state {
             State::Open(framed) if self.coding().is_none() => framed.appendable(),

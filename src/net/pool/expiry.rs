@@ -26,7 +26,7 @@
 //! Stale entries far in the future would pile up. When the heap has more than two entries per host and
 //! [`STALE_MAX`] more, all stale ones are removed at once. What is left is at most one per host, so at
 //! least half as many must be added before the next compaction as this one has gone through: an entry's
-//! share of the cost is constant.
+//! share of the cost is that of a few pushes.
 
 use std::cmp::Reverse;
 use std::time::Instant;

@@ -57,8 +57,9 @@ impl Pool {
         table.stats.opened += 1;
         conn.buffer = table.spare_buffer(&self.limits);
         drop(table);
-        let opened_at = conn.opened.at;
-        conn.begin(checkout.limits, checkout.ids, opened_at);
+        // An observer of the connect may have taken its time.
+        let begun = if self.observers.list.is_some() { Instant::now() } else { conn.opened.at };
+        conn.begin(checkout.limits, checkout.ids, begun);
         lease.slot = Slot::Connected(conn);
         Ok(lease)
     }

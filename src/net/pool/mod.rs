@@ -1,10 +1,10 @@
 //! The connection pool: idle connections by origin, and slots for those in use.
 //!
-//! A checkout takes a slot of its host ([`lease`]): with the newest idle connection (this thread's, if it has
-//! just released one), which is probed, or empty, and then a connection is opened for it. Where `max_connections_per_host` is reached it waits in
-//! line ([`queue`]). A released connection is checked in again and is idle until it expires ([`expiry`]),
-//! the caps evict it, or it is checked out. How a connection is opened is not known here, nor what is
-//! exchanged on it.
+//! A checkout takes a slot of its host ([`lease`]): with the newest idle connection (this thread's, if it
+//! has just released one), which is probed, or empty, and then a connection is opened for it. Where
+//! `max_connections_per_host` is reached it waits in line ([`queue`]). A released connection is checked in
+//! again and is idle until it expires ([`expiry`]), the caps evict it, or it is checked out. How a
+//! connection is opened is not known here, nor what is exchanged on it.
 //!
 //! # Locking
 //!
@@ -128,7 +128,6 @@ impl Pool {
         let host = &table.hosts[id];
         let room = self.limits.per_host_max.map_or(count, |max| max.saturating_sub(host.in_use + host.idle.len()));
         let missing = count.saturating_sub(host.idle.len()).min(room);
-        table.forget_if_unused(id);
         drop(table);
         self.close_evicted(evicted, call);
         missing

@@ -343,8 +343,8 @@ impl Table {
 }
 
 impl Host {
-    /// Takes the newest idle connection out, but rather the newest of this thread's that was released
-    /// within [`CACHED_FOR`].
+    /// Takes the newest idle connection out, but rather the newest of this thread's that has been idle for
+    /// less than [`CACHED_FOR`].
     #[inline]
     fn pop_newest(&mut self, now: Instant) -> Option<BoxedConn> {
         let current = ThreadMark::current();

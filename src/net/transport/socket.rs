@@ -313,13 +313,13 @@ fn write_to_unix_socket(socket: &mut UnixStream, bytes: &[u8]) -> io::Result<usi
     }
 }
 
-/// Does one read or write on a socket that is non-blocking meanwhile.
+/// Reads or writes on a socket that is non-blocking meanwhile.
 fn without_waiting(
     set_nonblocking: impl Fn(bool) -> io::Result<()>,
-    once: impl FnOnce() -> io::Result<usize>,
+    act: impl FnOnce() -> io::Result<usize>,
 ) -> io::Result<usize> {
     set_nonblocking(true)?;
-    let done = once();
+    let done = act();
     set_nonblocking(false)?;
     done
 }
