@@ -218,7 +218,7 @@ impl Conn {
     /// Ends the exchange. Returns the buffer, and an error if the connection cannot be used for another.
     #[inline(always)]
     pub(crate) fn finish(&mut self) -> (Buffer, Result<(), CloseReason>) {
-        let state = match self.lift_limits() {
+        let state = match self.lift_token() {
             Err(_) => Err(CloseReason::Cancelled),
             Ok(()) if self.is_stray || !self.buffer.bytes().is_empty() => Err(CloseReason::StrayBytes),
             Ok(()) => Ok(()),
@@ -230,7 +230,7 @@ impl Conn {
     /// socket is shut down. (The limits of time hold for reads and writes alone, and so until the next
     /// exchange brings its own.)
     #[inline(always)]
-    pub(crate) fn lift_limits(&mut self) -> Result<()> {
+    pub(crate) fn lift_token(&mut self) -> Result<()> {
         let outcome = match self.registration.take() {
             Some(registration) => {
                 drop(registration); // waits for a cancel under way
@@ -275,7 +275,7 @@ impl Conn {
 
     /// Returns the bare stream, and the bytes that have arrived on it and are not consumed.
     pub(crate) fn into_parts(mut self) -> Result<(Box<dyn Stream>, Vec<u8>)> {
-        self.lift_limits()?;
+        self.lift_token()?;
         let arrived = self.buffer.bytes().to_vec();
         let broken = |error| Error::from_io(ErrorKind::Io, "taking the connection over", error);
         let mut stream = self.socket.into_stream().map_err(broken)?;

@@ -36,7 +36,7 @@ pub(crate) fn open(
         }
     };
     let outcome = outcome.and_then(|()| Ok(reject_early_data(&mut conn)?));
-    let lifted = conn.lift_limits();
+    let lifted = conn.lift_token();
     outcome.map_err(|error| match error {
         TunnelError::Unreachable(error) => TunnelError::Unreachable(error.with_peer(peer)),
         TunnelError::Failed(error) => TunnelError::Failed(in_handshake(error, doing, deadline).with_peer(peer)),

@@ -200,7 +200,7 @@ impl Lease {
 
     /// Returns whether there is an observer to report to.
     pub(crate) fn is_observed(&self) -> bool {
-        self.pool.observers.list.is_some()
+        self.observers().is_some()
     }
 
     /// Returns those to report to, if there are any.

@@ -125,7 +125,7 @@ impl Handshake<'_> {
     fn run(mut self, socket: Socket, token: Option<&CancelToken>) -> Result<TlsStream> {
         let mut conn = Conn::for_handshake(socket, self.deadline, token);
         let outcome = self.negotiate(&mut conn);
-        let (lifted, peer, ticks) = (conn.lift_limits(), conn.peer(), conn.ticks());
+        let (lifted, peer, ticks) = (conn.lift_token(), conn.peer(), conn.ticks());
         let mut socket = conn.into_socket();
         match outcome {
             Ok(()) => lifted.and_then(|()| TlsStream::new(self.tls, socket, ticks, self.records)),
