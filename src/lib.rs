@@ -297,6 +297,8 @@ mod ext;
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub mod guide;
+
 /// Recordings of what a client does: HTTP Archives (HAR 1.2), and waterfalls.
 ///
 /// A [`Recorder`](har::Recorder) is an [`Observer`]. It writes a document that browsers' developer tools and
