@@ -5,6 +5,10 @@
 //! httparse, base64 and url. A call blocks the calling thread; a [`Client`] is shared by any number of
 //! threads.
 //!
+//! This page says what there is. The [`guide`] is a manual ([`guide::using`]), tells whoever knows another client
+//! what is called what here ([`guide::coming_from`]), and follows one request through the source
+//! ([`guide::one_request`]).
+//!
 //! ```
 //! use std::io::Read;
 //! # use std::io::Write;
