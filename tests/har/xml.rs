@@ -54,7 +54,7 @@ pub(crate) fn elements(document: &str) -> Vec<Element> {
 
 fn element(tag: &str) -> Element {
     let (name, mut rest) = tag.split_once(' ').unwrap_or((tag, ""));
-    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-:".contains(c));
     assert!(is_name(name), "a name: {tag}");
     let mut attributes: Vec<(String, String)> = Vec::new();
     while !rest.is_empty() {
