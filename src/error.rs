@@ -54,8 +54,10 @@ pub enum ErrorKind {
     /// The host's name has no address.
     Resolve,
     /// No connection could be opened.
+    #[doc(alias = "ConnectionError")]
     Connect,
     /// The TLS handshake failed, or what came later is not sound TLS.
+    #[doc(alias = "SSLError")]
     Tls,
     /// A proxy refused, or its answer is invalid. (That it could not be reached is `Resolve`,
     /// `Connect`, `Tls` or `Timeout`, and the message says that it was the proxy.)
@@ -76,6 +78,7 @@ pub enum ErrorKind {
     /// The chunked coding is malformed (RFC 9112 §7.1).
     Chunk,
     /// The connection ended before the message did.
+    #[doc(alias("ErrUnexpectedEOF", "CURLE_PARTIAL_FILE", "IncompleteRead", "ChunkedEncodingError"))]
     Truncated,
     /// A redirect that cannot be followed.
     Redirect,
@@ -88,6 +91,7 @@ pub enum ErrorKind {
     /// A 4xx or 5xx, turned into an error
     /// ([`error_for_status`](crate::Response::error_for_status)); or any status that a
     /// [`Download`](crate::Download) cannot use.
+    #[doc(alias = "HTTPError")]
     Status,
 }
 
@@ -208,6 +212,7 @@ pub enum Fate {
 /// assert_eq!(io.kind(), std::io::ErrorKind::InvalidInput);
 /// assert_eq!(Error::try_from(io).unwrap().kind(), ErrorKind::UnsupportedScheme);
 /// ```
+#[doc(alias = "RequestException")]
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 

@@ -35,6 +35,7 @@ use crate::token::{field_name_error, is_token};
 /// assert_eq!(headers, same);
 /// # Ok::<(), longwire::Error>(())
 /// ```
+#[doc(alias("CaseInsensitiveDict", "HeaderMap"))]
 #[derive(Clone, Default)]
 pub struct Headers {
     text: Vec<u8>,
@@ -188,6 +189,7 @@ impl Headers {
     }
 
     /// Returns all values of `name`, in order.
+    #[doc(alias = "Values")]
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.fields()
             .filter(move |field| field.name.of(&self.text).eq_ignore_ascii_case(name.as_bytes()))
@@ -227,6 +229,7 @@ impl Headers {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if the name is not a token (RFC 9110 §5.6.2), or the value has a
     /// byte other than HTAB, SP, 0x21 to 0x7E and 0x80 to 0xFF (RFC 9110 §5.5).
+    #[doc(alias = "Add")]
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
         self.append_trimmed(name, value.as_ref().trim_ows())
     }
@@ -253,6 +256,7 @@ impl Headers {
     ///
     /// # Errors
     /// As [`append`](Headers::append); then nothing has changed.
+    #[doc(alias = "Set")]
     pub fn insert(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
         self.append(name, value)?;
         let last = self.added.pop();
@@ -262,6 +266,7 @@ impl Headers {
     }
 
     /// Removes all fields called `name`.
+    #[doc(alias = "Del")]
     pub fn remove(&mut self, name: &str) {
         self.retain(&mut |other| !other.eq_ignore_ascii_case(name));
     }

@@ -67,32 +67,34 @@
 //! | choose timeouts, limits, proxies, TLS | [`ClientBuilder`] |
 //! | add headers, a query, credentials, a form, a body | [`RequestBuilder`] |
 //! | authenticate with Digest, as cameras and routers want it | [`RequestBuilder::digest_auth`] |
-//! | build a request without a client, to be sent later | [`Request`], [`Client::send`] |
+//! | build a request without a client, to be sent later; see its bytes | [`Request`], [`Method`], [`Url`], [`Client::send`]; [`Client::to_wire`] |
 //! | send a file, a reader, a chunked body | [`SendBody`] |
-//! | send a form with files | [`multipart::Form`] |
-//! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`] |
+//! | send a form with files | [`multipart::Form`], [`multipart::Part`] |
+//! | read status, headers, body | [`Response`], which implements [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead); [`Headers`], [`StatusCode`], [`Version`] |
+//! | take a 4xx or 5xx for an error | [`Response::error_for_status`] |
 //! | keep head and body apart | [`Response::into_parts`], [`ResponseHead`], [`Body`] |
 //! | read compressed bodies | the features `gzip`, `brotli`, `zstd`; [`Body::coding`], [`Body::wire_bytes`] |
-//! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::text_as`], [`Response::copy_to`] |
+//! | collect a body | [`Response::bytes`], [`Response::text`], [`Response::text_as`], [`Response::copy_to`]; at most so many bytes of it: [`Response::limit`] |
 //! | send and read JSON (feature `json`) | [`RequestBuilder::json`], [`Response::json`] |
-//! | read Server-Sent Events; follow a feed | [`Response::events`], [`sse::Events`]; [`sse::EventSource`] |
-//! | download a large file over a bad connection | [`Download`], [`Download::save_to`] |
+//! | read Server-Sent Events; follow a feed | [`Response::events`], [`sse::Events`], [`sse::Event`]; [`sse::EventSource`] |
+//! | download a large file over a bad connection | [`Download`], [`Download::save_to`], [`Saved`] |
 //! | send again what failed, and wait before that | [`Retry`], [`ClientBuilder::retry`] |
-//! | find out what went wrong | [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
+//! | find out what went wrong | [`Result`], [`Error`], [`ErrorKind`], [`Side`], [`Stage`], [`Fate`] |
 //! | cancel from another thread | [`CancelToken`] |
-//! | go through a proxy | [`Proxy`] |
-//! | trust private roots, use a client certificate, pin one | [`Tls`], [`Roots`] |
+//! | go through a proxy, or past it | [`ClientBuilder::proxy`], [`Proxy`]; [`ClientBuilder::no_proxy`] |
+//! | trust private roots, use a client certificate, pin one | [`ClientBuilder::tls`], [`Tls`], [`Roots`] |
 //! | fetch untrusted URLs (SSRF protection) | [`PublicOnly`], [`ClientBuilder::address_filter`] |
 //! | keep cookies, also in a file | [`CookieStore`], [`Cookie`], [`SameSite`]; a jar of one's own: [`CookieJar`] |
-//! | decide on a redirect, sign a request | [`ClientBuilder::on_redirect`], [`ClientBuilder::before_send`] |
-//! | see what the client does | [`Observer`], [`Event`], [`Timings`], [`ConnectionInfo`] |
+//! | decide on a redirect; sign a request | [`ClientBuilder::on_redirect`], [`Hop`]; [`ClientBuilder::before_send`], [`Outgoing`] |
+//! | see what the client does | [`Observer`], [`Event`], [`EventIds`]; of one response: [`Timings`], [`ConnectionInfo`], [`TlsInfo`] |
 //! | record it, for HAR viewers or as a picture | [`har::Recorder`] |
 //! | log it (feature `log`) | [`LogObserver`] |
 //! | use the types of the `http` crate (feature `http`) | [`Client::send_http`], and conversions of [`Request`], [`Response`], [`Headers`] |
-//! | see the pool, and why connections were closed | [`Client::pool_stats`], [`CloseReason`] |
+//! | see the pool, and why connections were closed | [`Client::pool_stats`], [`PoolStats`], [`CloseReason`] |
 //! | connect before the first request | [`Client::connect_ahead`] |
-//! | test a program without a server; record a real one and replay it | [`script::Script`]; [`script::Record`], [`script::Replay`] |
-//! | set socket options, use a custom resolver or transport, or a unix socket | [`ClientBuilder::dial`], [`transport`], [`ClientBuilder::unix_socket`] |
+//! | test a program without a server; record a real one and replay it | [`script::Script`], [`script::Reply`], [`script::Seen`]; [`script::Record`], [`script::Replay`] |
+//! | connect to an address of one's choice; resolve names by oneself | [`ClientBuilder::resolve_to`]; [`ClientBuilder::resolver`], [`transport::Resolve`] |
+//! | set socket options, use a unix socket or a custom transport | [`ClientBuilder::dial`], [`ClientBuilder::unix_socket`], [`ClientBuilder::connector`] with [`transport`] |
 //! | switch protocols (WebSocket) | [`Response::upgrade`], [`Upgraded`] |
 //!
 //! # Features

@@ -33,6 +33,7 @@ use crate::status::StatusCode;
 /// let client = Client::builder().observer(|event: &Event<'_>| eprintln!("{event:?}")).build();
 /// # drop(client);
 /// ```
+#[doc(alias("httptrace", "ClientTrace"))]
 pub trait Observer: Send + Sync {
     /// Receives one event.
     fn event(&self, event: &Event<'_>);

@@ -54,6 +54,7 @@ impl fmt::Display for TlsVersion {
 /// }
 /// # Ok::<(), longwire::Error>(())
 /// ```
+#[doc(alias = "ConnectionState")]
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsInfo {
     pub(crate) version: TlsVersion,

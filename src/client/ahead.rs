@@ -52,6 +52,7 @@ impl Client {
     /// assert!(response.connection().reused());
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias = "preconnect")]
     pub fn connect_ahead(&self, url: impl IntoUrl, count: usize) -> Result<usize> {
         self.check_settings()?;
         let url = uri::without_userinfo(url.into_url()?);

@@ -62,6 +62,7 @@ const HEAD_FIELDS: RangeInclusive<usize> = 1..=65_536;
 ///     .build();
 /// # drop(client);
 /// ```
+#[doc(alias("Transport", "HTTPAdapter", "AgentBuilder", "ConfigBuilder"))]
 #[must_use]
 pub struct ClientBuilder {
     settings: Settings,
@@ -125,6 +126,7 @@ impl ClientBuilder {
     /// that lost a race is tried last for the next ten minutes; 256 of these are remembered. The attempts
     /// run on worker threads (see [`Client`]); the [`ErrorKind::Timeout`] of a request that waited for one
     /// names what it waited for.
+    #[doc(alias("TLSHandshakeTimeout", "--connect-timeout", "timeout_connect"))]
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = self.limit("connect_timeout", limit.into());
         self
@@ -132,6 +134,7 @@ impl ClientBuilder {
 
     /// Sets how long the server may send nothing while a response is waited for or read. Default 60 s. A
     /// response head, once begun, must also be complete within this time; and so must each TLS record.
+    #[doc(alias = "timeout_recv_body")]
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.read_timeout = self.limit("read_timeout", limit.into());
         self
@@ -145,6 +148,7 @@ impl ClientBuilder {
 
     /// Sets how long the complete final response head may take, counted from the end of the request.
     /// Default none.
+    #[doc(alias("ResponseHeaderTimeout", "timeout_recv_response"))]
     pub fn header_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.header_timeout = self.limit("header_timeout", limit.into());
         self
@@ -152,6 +156,7 @@ impl ClientBuilder {
 
     /// Sets how long the whole call may take: to the last byte of the response body, redirects and a
     /// retry included. Default none.
+    #[doc(alias("--max-time", "CURLOPT_TIMEOUT", "timeout_global"))]
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeout = self.limit("timeout", limit.into());
         self
@@ -172,6 +177,7 @@ impl ClientBuilder {
     /// let client = Client::builder().min_speed(10_000, Duration::from_secs(30)).build();
     /// # drop(client);
     /// ```
+    #[doc(alias("--speed-limit", "--speed-time", "CURLOPT_LOW_SPEED_LIMIT"))]
     pub fn min_speed(mut self, bytes: u64, per: Duration) -> Self {
         self.settings.min_speed = MinSpeed::checked(bytes, per).unwrap_or_else(|error| {
             self.settings.deferred_error.get_or_insert(error);
@@ -197,6 +203,7 @@ impl ClientBuilder {
     /// the response were received: while a short body lies in the buffer unread, the connection is idle
     /// to the server. If the server's `Keep-Alive: timeout=n` is less, a connection expires a second
     /// before the server closes it.
+    #[doc(alias("IdleConnTimeout", "CURLOPT_MAXAGE_CONN", "pool_idle_timeout", "max_idle_age"))]
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.pool.idle_timeout = self.limit("idle_timeout", limit.into());
         self
@@ -204,6 +211,7 @@ impl ClientBuilder {
 
     /// Sets how old a connection may be to carry another request. Default none. Useful with load balancers
     /// and changing DNS.
+    #[doc(alias = "CURLOPT_MAXLIFETIME_CONN")]
     pub fn max_connection_age(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.pool.age_max = self.limit("max_connection_age", limit.into());
         self
@@ -211,6 +219,8 @@ impl ClientBuilder {
 
     /// Sets how many idle connections are kept for one host and port. Default 32; 0 keeps none. Where
     /// more threads than that ask one host at once, connections are closed only to be opened again.
+    #[doc(alias("MaxIdleConnsPerHost", "DisableKeepAlives", "pool_maxsize", "pool_max_idle_per_host"))]
+    #[doc(alias = "max_idle_connections_per_host")]
     pub fn max_idle_per_host(mut self, count: usize) -> Self {
         self.pool.idle_per_host_max = count;
         self
@@ -218,6 +228,7 @@ impl ClientBuilder {
 
     /// Sets how many idle connections are kept in all. Default 128; the one that would expire first
     /// makes room for a new one.
+    #[doc(alias("MaxIdleConns", "max_idle_connections"))]
     pub fn max_idle(mut self, count: usize) -> Self {
         self.pool.idle_max = count;
         self
@@ -226,6 +237,7 @@ impl ClientBuilder {
     /// Sets how many connections one host and port may have, in use and idle. Default none. Requests
     /// beyond wait, first come first served, within `connect_timeout`. A connection that is being closed
     /// does not count. Requests sent through an HTTP proxy without a tunnel count against the proxy.
+    #[doc(alias("MaxConnsPerHost", "pool_block"))]
     pub fn max_connections_per_host(mut self, count: impl Into<Option<usize>>) -> Self {
         self.pool.per_host_max = count.into();
         if self.pool.per_host_max == Some(0) {
@@ -237,6 +249,7 @@ impl ClientBuilder {
     /// Sets the size in bytes of the read buffer of each active connection; idle connections hold none.
     /// Default 8 KiB; 512 B to 1 GiB. A larger one saves system calls on large bodies that are read in
     /// small pieces.
+    #[doc(alias("ReadBufferSize", "input_buffer_size"))]
     pub fn buffer_size(mut self, bytes: usize) -> Self {
         self.within("buffer_size", bytes, BUFFER_BYTES);
         self.pool.buffer_size = bytes;
@@ -245,6 +258,7 @@ impl ClientBuilder {
 
     /// Sets how many bytes a response head may have, [`ErrorKind::HeadTooLarge`] beyond. Default 64 KiB; 64 B
     /// to 1 GiB.
+    #[doc(alias("MaxResponseHeaderBytes", "max_response_header_size", "with_max_headers_size"))]
     pub fn max_head_size(mut self, bytes: usize) -> Self {
         self.within("max_head_size", bytes, HEAD_BYTES);
         self.settings.head_limits.bytes_max = bytes;
@@ -266,6 +280,7 @@ impl ClientBuilder {
     /// colon. A line that names `Content-Length` or `Transfer-Encoding` is never skipped: where the
     /// body ends must not depend on how a recipient reads it. What was skipped is still in
     /// [`Response::raw_head`](crate::Response::raw_head).
+    #[doc(alias = "http1_ignore_invalid_headers_in_responses")]
     pub fn skip_invalid_headers(mut self, on: bool) -> Self {
         self.settings.invalid_lines = if on { InvalidLines::Skip } else { InvalidLines::Reject };
         self
@@ -273,6 +288,7 @@ impl ClientBuilder {
 
     /// Sets how many redirects are followed, [`ErrorKind::TooManyRedirects`] beyond. Default 10; with 0
     /// the 3xx itself is the response.
+    #[doc(alias("--location", "--max-redirs", "allow_redirects"))]
     pub fn max_redirects(mut self, count: u32) -> Self {
         self.settings.max_redirects = count;
         self
@@ -295,6 +311,7 @@ impl ClientBuilder {
     /// empty one is not sent. The CONNECT to an HTTP
     /// proxy carries the same, or what [`default_header`](ClientBuilder::default_header) has for `User-Agent`; the
     /// one of a single request is for the server alone, since its tunnel is for all requests.
+    #[doc(alias = "--user-agent")]
     pub fn user_agent(mut self, name: &str) -> Self {
         if let Err(error) = Headers::new().append("User-Agent", name) {
             self.settings.deferred_error.get_or_insert(error);
@@ -305,6 +322,7 @@ impl ClientBuilder {
 
     /// Adds a field to every request that does not set one of that name. On redirects to another origin it
     /// stays behind like any other.
+    #[doc(alias = "default_headers")]
     pub fn default_header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         let (name, value) = (name.as_ref(), value.as_ref());
         let headers = &mut self.settings.default_headers;
@@ -322,6 +340,7 @@ impl ClientBuilder {
     /// Forwards fields of that name on redirects to another origin. By default only an allow-list is
     /// forwarded (`Accept`, `User-Agent`, `Range` and the like, and the body's own); all others may be
     /// secrets. For a decision by hop see [`on_redirect`](ClientBuilder::on_redirect).
+    #[doc(alias("--location-trusted", "redirect_auth_headers"))]
     pub fn allow_cross_origin_header(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         if !is_token(name.as_bytes()) {
@@ -345,12 +364,14 @@ impl ClientBuilder {
     /// with a connector, a unix socket or an address filter ignores the environment.
     ///
     /// A proxy together with a connector or a unix socket is [`ErrorKind::InvalidRequest`].
+    #[doc(alias("ProxyFromEnvironment", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"))]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxies = Some(Proxies::Given(proxy));
         self
     }
 
     /// Connects to every server directly, whatever the environment names.
+    #[doc(alias = "trust_env")]
     pub fn no_proxy(mut self) -> Self {
         self.proxies = Some(Proxies::None);
         self
@@ -359,6 +380,7 @@ impl ClientBuilder {
     /// Sets a custom DNS resolver, in place of the system's. It is not called for IP addresses, for hosts of
     /// [`resolve_to`](ClientBuilder::resolve_to), nor for `localhost` and the names below it, which are
     /// the loopback addresses (RFC 6761 §6.3).
+    #[doc(alias = "dns_resolver")]
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
         self.resolver = Some(Arc::new(resolver));
         self
@@ -384,6 +406,7 @@ impl ClientBuilder {
     /// # drop(client);
     /// # Ok::<(), std::net::AddrParseError>(())
     /// ```
+    #[doc(alias("--resolve", "--connect-to", "CURLOPT_RESOLVE"))]
     pub fn resolve_to(mut self, host: &str, address: SocketAddr) -> Self {
         match (host.parse::<IpAddr>(), Host::parse(host)) {
             (Ok(ip), _) => self.fixed.push((ip.to_string(), address)),
@@ -410,6 +433,7 @@ impl ClientBuilder {
     /// let error = client.get("http://127.0.0.1/").send().unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::BlockedAddress);
     /// ```
+    #[doc(alias = "SSRF")]
     pub fn address_filter(mut self, allows: impl Fn(&SocketAddr) -> bool + Send + Sync + 'static) -> Self {
         self.filter = Some(Arc::new(allows));
         self
@@ -427,6 +451,7 @@ impl ClientBuilder {
     ///
     /// `proxy`, `address_filter`, `resolve_to` and `resolver` have no say in a connector's
     /// connections: together with it each is [`ErrorKind::InvalidRequest`] of every send.
+    #[doc(alias = "DialContext")]
     pub fn connector(mut self, connector: impl Connect + 'static) -> Self {
         self.connector = Some(Connector { kind: ConnectorKind::Custom, connect: Arc::new(connector) });
         self
@@ -437,6 +462,7 @@ impl ClientBuilder {
     ///
     /// For an `https` URL the client does TLS over it. `proxy`, `address_filter`, `resolve_to` and
     /// `resolver` together with it are [`ErrorKind::InvalidRequest`] of every send.
+    #[doc(alias = "--unix-socket")]
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
         let socket = UnixSocket::new(path.into());
         self.connector = Some(Connector { kind: ConnectorKind::UnixSocket, connect: Arc::new(socket) });
@@ -457,6 +483,7 @@ impl ClientBuilder {
     /// # drop(client);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("TLSClientConfig", "tls_config"))]
     #[cfg(feature = "__rustls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-webpki-roots"))))]
     pub fn tls(mut self, tls: Tls) -> Self {
@@ -496,6 +523,8 @@ impl ClientBuilder {
     ///     .build();
     /// # drop(client);
     /// ```
+    #[doc(alias("DialContext", "--interface", "--keepalive-time", "socket_options", "local_address", "interface"))]
+    #[doc(alias("tcp_keepalive", "tcp_nodelay"))]
     pub fn dial(
         mut self,
         dial: impl Fn(&SocketAddr, Duration) -> io::Result<TcpStream> + Send + Sync + 'static,
@@ -509,6 +538,7 @@ impl ClientBuilder {
     ///
     /// It may stop (the 3xx is the response), keep fields for this hop, or refuse the redirect with an
     /// error, which the send returns. It is called on the request's thread and must not block.
+    #[doc(alias("CheckRedirect", "Policy"))]
     pub fn on_redirect(mut self, decide: impl Fn(&mut Hop<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
         self.settings.on_redirect = Some(hooks::on_redirect(decide));
         self
@@ -521,6 +551,7 @@ impl ClientBuilder {
     /// [`to_wire`](Client::to_wire); not for the CONNECT to a proxy. Where it sets `Range`, the client's own
     /// `Accept-Encoding` is not sent. An error is returned by the send,
     /// and nothing is sent. It is called on the request's thread, before a connection is taken.
+    #[doc(alias = "middleware")]
     pub fn before_send(mut self, prepare: impl Fn(&mut Outgoing<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
         self.settings.before_send = Some(hooks::before_send(prepare));
         self
@@ -560,6 +591,7 @@ impl ClientBuilder {
     /// [`Body::remaining`]: crate::Body::remaining
     /// [`Response::content_length`]: crate::Response::content_length
     /// [`Response::limit`]: crate::Response::limit
+    #[doc(alias("DisableCompression", "--compressed", "gzip", "no_gzip", "allow_compression"))]
     #[cfg(feature = "__coding")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))))]
     pub fn decode(mut self, yes: bool) -> Self {
@@ -590,6 +622,7 @@ impl ClientBuilder {
     /// assert!(head.ends_with(b"Cookie: lang=en\r\n\r\n"));
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias("Jar", "cookie_store", "cookie_provider"))]
     pub fn cookie_jar(mut self, jar: impl CookieJar + 'static) -> Self {
         self.settings.cookie_jar = Some(Arc::new(jar));
         self
@@ -598,6 +631,7 @@ impl ClientBuilder {
     /// Sets the policy by which requests are sent again, or `None`, the default, for none: see [`Retry`]. A
     /// request's own ([`RequestBuilder::retry`](crate::RequestBuilder::retry)) stands in its place. (A GET on a
     /// pooled connection that turns out to be dead is sent again at once without any.)
+    #[doc(alias("--retry", "max_retries"))]
     pub fn retry(mut self, retry: impl Into<Option<Retry>>) -> Self {
         self.settings.retry = retry.into().map(Arc::new);
         self

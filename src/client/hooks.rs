@@ -109,6 +109,7 @@ impl Hop<'_> {
     }
 
     /// Does not follow: the redirect itself is the response.
+    #[doc(alias = "ErrUseLastResponse")]
     pub fn stop(&mut self) {
         self.is_stopped = true;
     }

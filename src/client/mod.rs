@@ -99,6 +99,7 @@ static NO_FIELDS: Headers = Headers::new();
 /// that was open at the fork, and must not read or cancel it. If another thread was inside a call of
 /// the client at the fork, or an abandoned look-up or connect was still running, the child's copy is
 /// unusable: locks of threads that are not there are never released, and their slots never freed.
+#[doc(alias("Session", "Agent"))]
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -149,6 +150,7 @@ impl Client {
     /// # Errors
     /// Every [`ErrorKind`] but those of reading a body. [`Error::fate`] says whether the server
     /// may have acted on the request.
+    #[doc(alias("Do", "RoundTrip", "execute", "run"))]
     pub fn send(&self, mut request: Request<'_>) -> Result<Response> {
         let Inner { settings, pool, .. } = &*self.0;
         let options = &request.options;
@@ -199,6 +201,7 @@ impl Client {
     /// assert!(head.ends_with(b"Accept: text/html\r\n\r\n"));
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias = "DumpRequestOut")]
     pub fn to_wire(&self, request: &Request<'_>) -> Result<Vec<u8>> {
         let client = &*self.0;
         let (mut options, mut own) = (request.options.clone(), request.headers.clone());
@@ -222,6 +225,7 @@ impl Client {
 
     /// Closes all idle connections. Those in use are not touched. Does not wait for the network. In a
     /// child after `fork()` the parent keeps its connections.
+    #[doc(alias = "CloseIdleConnections")]
     pub fn close_idle(&self) {
         self.0.pool.clear();
     }

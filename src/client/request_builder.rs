@@ -80,6 +80,7 @@ impl<'b> RequestBuilder<'b> {
     /// Where the client has a proxy, a `Proxy-Authorization` is for that: it is sent when an HTTP proxy
     /// forwards the request, in place of the credentials of [`Proxy`](crate::Proxy), and not to a server,
     /// be it connected to directly or through a tunnel. Without a proxy it is a field like any other.
+    #[doc(alias("--header", "-H", "with_header"))]
     pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         self.step(|request| request.add_header(name, value))
     }
@@ -93,6 +94,7 @@ impl<'b> RequestBuilder<'b> {
     }
 
     /// Adds `name=value` to the URL's query, percent-encoded as a form field.
+    #[doc(alias("param", "with_param"))]
     pub fn query(self, name: &str, value: impl Display) -> Self {
         self.set(|request| request.add_query(name, value))
     }
@@ -100,6 +102,7 @@ impl<'b> RequestBuilder<'b> {
     /// Adds all of these pairs to the URL's query.
     ///
     /// Takes pairs by value or by reference: an array, a slice, a `Vec`, a map.
+    #[doc(alias("Values", "params", "urlencode"))]
     pub fn query_pairs<I, K, V>(self, pairs: I) -> Self
     where
         I: IntoIterator,
@@ -112,11 +115,13 @@ impl<'b> RequestBuilder<'b> {
 
     /// Sets Basic authentication (RFC 7617), in place of any other `Authorization` and of userinfo in the
     /// URL.
+    #[doc(alias("SetBasicAuth", "--user", "-u", "HTTPBasicAuth"))]
     pub fn basic_auth(self, user: impl AsRef<[u8]>, password: Option<&str>) -> Self {
         self.step(|request| request.set_basic_auth(user, password))
     }
 
     /// Sets a bearer token (RFC 6750), in place of any other `Authorization`.
+    #[doc(alias = "--oauth2-bearer")]
     pub fn bearer_auth(self, token: impl AsRef<str>) -> Self {
         self.step(|request| request.set_bearer_auth(token))
     }
@@ -158,6 +163,7 @@ impl<'b> RequestBuilder<'b> {
     /// }
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias("--digest", "HTTPDigestAuth"))]
     #[cfg(feature = "digest")]
     #[cfg_attr(docsrs, doc(cfg(feature = "digest")))]
     pub fn digest_auth(self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
@@ -165,6 +171,7 @@ impl<'b> RequestBuilder<'b> {
     }
 
     /// Sets the body. A `Content-Type` is the caller's to set.
+    #[doc(alias("--data-binary", "--upload-file", "send_bytes", "send_string", "with_body"))]
     pub fn body(self, body: impl Into<SendBody<'b>>) -> Self {
         self.set(|request| request.set_body(body))
     }
@@ -172,6 +179,7 @@ impl<'b> RequestBuilder<'b> {
     /// Sets a body of form fields, and its `Content-Type: application/x-www-form-urlencoded`.
     ///
     /// Takes pairs by value or by reference: an array, a slice, a `Vec`, a map.
+    #[doc(alias("PostForm", "Values", "--data", "--data-urlencode", "-d", "send_form"))]
     pub fn form<I, K, V>(self, fields: I) -> Self
     where
         I: IntoIterator,
@@ -184,6 +192,7 @@ impl<'b> RequestBuilder<'b> {
 
     /// Sets how long the whole call may take, to the last byte of the response body; `None` for no limit.
     /// In place of the client's.
+    #[doc(alias = "WithTimeout")]
     pub fn timeout(self, limit: impl Into<Option<Duration>>) -> Self {
         self.set(|request| request.set_timeout(limit))
     }
@@ -206,6 +215,7 @@ impl<'b> RequestBuilder<'b> {
     }
 
     /// Sets how many redirects are followed; with 0 the 3xx itself is the response.
+    #[doc(alias("follow_redirects", "max_redirections", "with_max_redirects", "with_follow_redirects"))]
     pub fn max_redirects(self, count: u32) -> Self {
         self.set(|request| request.set_max_redirects(count))
     }
@@ -214,6 +224,7 @@ impl<'b> RequestBuilder<'b> {
     /// `patience` (RFC 9110 §10.1.1). A final response instead is the response, and the body is not sent;
     /// but a 417, which refuses the expectation alone, and the request is repeated once without it, on a
     /// new connection. Nothing of this happens without a body.
+    #[doc(alias("ExpectContinueTimeout", "--expect100-timeout"))]
     pub fn expect_continue(self, patience: Duration) -> Self {
         self.set(|request| request.set_expect_continue(patience))
     }
@@ -239,6 +250,7 @@ impl<'b> RequestBuilder<'b> {
     }
 
     /// Sends this request through `proxy`, in place of the client's proxies.
+    #[doc(alias = "with_proxy")]
     pub fn proxy(self, proxy: Proxy) -> Self {
         self.set(|request| request.set_proxy(proxy))
     }
@@ -265,6 +277,7 @@ impl<'b> RequestBuilder<'b> {
     ///
     /// # Errors
     /// The first error of the steps, or as [`Client::send`].
+    #[doc(alias("call", "send_lazy"))]
     #[inline]
     pub fn send(self) -> Result<Response> {
         let request = self.request?;

@@ -55,6 +55,7 @@ impl RequestBuilder<'_> {
     /// println!("{}", made["id"]);
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias("--json", "send_json", "with_json"))]
     #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
     pub fn json(self, value: &(impl Serialize + ?Sized)) -> Self {
         self.step(|request| request.set_json(value))
@@ -90,6 +91,7 @@ impl Response {
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("into_json", "read_json"))]
     #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
     pub fn json<T: DeserializeOwned>(mut self) -> Result<T> {
         let bytes = self.body_mut().collect()?;

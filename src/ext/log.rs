@@ -42,6 +42,7 @@ const TARGET: &str = "longwire";
 /// [call 1, exchange 2, connection 3] body ended after 1256 bytes (Length)
 /// [call 1, exchange 2, connection 3] kept 192.0.2.7:80
 /// ```
+#[doc(alias("--verbose", "-v", "connection_verbose"))]
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(docsrs, doc(cfg(feature = "log")))]
 pub struct LogObserver(());

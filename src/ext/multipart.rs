@@ -38,6 +38,7 @@ use crate::random;
 /// let response = Client::new().post("http://example.com/upload").multipart(form).send()?;
 /// # Ok::<(), longwire::Error>(())
 /// ```
+#[doc(alias("multipart.Writer", "MultipartEncoder", "MultipartBuilder", "FormData"))]
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Form<'b> {
@@ -53,6 +54,7 @@ impl<'b> Form<'b> {
     }
 
     /// Adds a field of text: what [`Part::text`] makes of `value`.
+    #[doc(alias = "WriteField")]
     pub fn text(self, name: &str, value: impl Display) -> Form<'b> {
         self.part(name, Part::text(value))
     }
@@ -61,6 +63,7 @@ impl<'b> Form<'b> {
     ///
     /// # Errors
     /// As [`Part::file`].
+    #[doc(alias = "CreateFormFile")]
     pub fn file(self, name: &str, path: impl AsRef<Path>) -> Result<Form<'b>> {
         Ok(self.part(name, Part::file(path)?))
     }
@@ -223,6 +226,7 @@ impl<'b> RequestBuilder<'b> {
     /// longwire::Client::new().post("http://example.com/items").multipart(form).send()?;
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias("--form", "-F", "files"))]
     pub fn multipart(self, form: Form<'b>) -> RequestBuilder<'b> {
         self.step(|request| request.set_multipart(form))
     }

@@ -15,6 +15,7 @@ use crate::tls_info::TlsInfo;
 /// println!("exchange {} on {:?}", connection.nth(), connection.peer_addr());
 /// # Ok::<(), longwire::Error>(())
 /// ```
+#[doc(alias = "GotConnInfo")]
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
     pub(crate) opened: Arc<Opened>,
@@ -28,6 +29,7 @@ pub struct ConnectionInfo {
 impl ConnectionInfo {
     /// Returns the peer's address: the server's, or that of the proxy in between; `None` for transports
     /// that have none.
+    #[doc(alias = "remote_addr")]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.opened.peer
     }

@@ -50,6 +50,7 @@ const FOR_SERVERS: &str = "authorization cookie";
 /// # drop(client);
 /// # Ok::<(), longwire::Error>(())
 /// ```
+#[doc(alias("--proxy", "--socks5", "--socks5-hostname", "proxies"))]
 #[derive(Clone)]
 pub struct Proxy {
     server: ProxyServer,
@@ -103,6 +104,7 @@ impl Proxy {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for what cannot be sent: a colon in the user's name or control
     /// bytes (RFC 7617 §2); to a SOCKS5 proxy anything not of 1 to 255 bytes (RFC 1929 §2).
+    #[doc(alias = "--proxy-user")]
     pub fn basic_auth(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Proxy> {
         let (user, password) = (user.as_ref(), password.as_ref());
         match &mut self.server.protocol {
@@ -143,6 +145,7 @@ impl Proxy {
     /// # drop(Client::builder().proxy(proxy).build());
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias = "--proxy-header")]
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<Proxy> {
         let refused = |what| Err(Error::new(ErrorKind::InvalidRequest, what));
         let name = name.as_ref();
@@ -176,6 +179,7 @@ impl Proxy {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for an entry that could never match.
+    #[doc(alias("--noproxy", "NO_PROXY"))]
     pub fn bypass(mut self, hosts: &str) -> Result<Proxy> {
         self.bypassed = NoProxy::parse(hosts)?;
         Ok(self)
@@ -184,6 +188,7 @@ impl Proxy {
     /// Uses tunnels (CONNECT) for `http` URLs, too, instead of having an HTTP proxy forward them: the
     /// proxy sees neither request nor response, and an [`upgrade`](crate::Response::upgrade) works. Many proxies allow tunnels to port 443
     /// only.
+    #[doc(alias = "--proxytunnel")]
     #[must_use]
     pub fn tunnel_http(mut self) -> Proxy {
         self.tunnels_http = true;

@@ -43,6 +43,7 @@ const CONNECTION_OPTIONS: &str = "close keep-alive upgrade te";
 /// request.set_header("Connection", "keep-alive")?;
 /// # Ok::<(), longwire::Error>(())
 /// ```
+#[doc(alias = "PreparedRequest")]
 pub struct Request<'b> {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -91,6 +92,7 @@ impl<'b> Request<'b> {
     /// # Errors
     /// [`ErrorKind::InvalidUrl`], [`ErrorKind::UnsupportedScheme`], or
     /// [`ErrorKind::InvalidRequest`] for CONNECT, which only a proxy is sent.
+    #[doc(alias("NewRequest", "NewRequestWithContext"))]
     #[inline]
     pub fn new(method: Method, url: impl IntoUrl) -> Result<Request<'b>> {
         let mut url = url.into_url()?;

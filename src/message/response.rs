@@ -52,6 +52,7 @@ const ERROR_PAGE_WAIT: Duration = Duration::from_secs(1);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("iter_content", "iter_lines", "stream", "bytes_stream", "into_reader"))]
 pub struct Response {
     received: Received,
     body: Body,
@@ -210,6 +211,7 @@ macro_rules! head_getters {
         /// none, or if it is not a plain word (not UTF-8, or with backslashes).
         ///
         /// `text` goes by it.
+        #[doc(alias = "encoding")]
         pub fn charset(&self) -> Option<&str> {
             match media_type::charset(self.received.head.headers.get_bytes("content-type")?)? {
                 Cow::Borrowed(charset) => std::str::from_utf8(charset).ok(),
@@ -244,6 +246,7 @@ macro_rules! head_getters {
         }
 
         /// Returns the URLs that redirected here, first to last; empty without redirects.
+        #[doc(alias("history", "get_redirect_history", "save_redirect_history"))]
         pub fn redirects(&self) -> &[Url] {
             &self.received.redirects.by
         }
@@ -277,6 +280,7 @@ macro_rules! head_getters {
         }
 
         /// Returns how long the phases of the exchange took.
+        #[doc(alias("--write-out", "elapsed"))]
         pub fn timings(&self) -> Timings {
             let (begun, sent, connection) = (self.received.begun, self.received.sent, self.connection());
             Timings {
@@ -288,6 +292,7 @@ macro_rules! head_getters {
 
         /// Returns the final head as it was received, status line to empty line, without interim
         /// responses.
+        #[doc(alias = "DumpResponse")]
         pub fn raw_head(&self) -> &[u8] {
             self.received.head.raw()
         }
@@ -345,6 +350,7 @@ impl Response {
     /// println!("{} from {}: {} bytes", head.status(), head.url(), text.len());
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias = "split")]
     pub fn into_parts(self) -> (ResponseHead, Body) {
         let Response { received, mut body } = self;
         body.note_content(&received.head.headers);
@@ -359,6 +365,7 @@ impl Response {
     /// let small = longwire::get("http://example.com/")?.limit(1024).bytes()?;
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias("LimitReader", "MaxBytesReader", "--max-filesize", "maxResponseSize"))]
     pub fn limit(mut self, bytes: u64) -> Response {
         self.body = self.body.limit(bytes);
         self
@@ -368,6 +375,7 @@ impl Response {
     ///
     /// # Errors
     /// As [`Body::bytes`].
+    #[doc(alias("ReadAll", "content", "read_to_vec", "as_bytes"))]
     pub fn bytes(self) -> Result<Vec<u8>> {
         self.body.bytes()
     }
@@ -376,6 +384,7 @@ impl Response {
     ///
     /// # Errors
     /// As [`Body::text`].
+    #[doc(alias("into_string", "read_to_string", "text_utf8", "as_str"))]
     pub fn text(self) -> Result<String> {
         self.body.into_text(&self.received.head.headers, None)
     }
@@ -390,6 +399,7 @@ impl Response {
     /// let text = page.text_as("shift_jis")?; // needs the feature `charset`
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias("text_with_charset", "text_with"))]
     pub fn text_as(self, charset: &str) -> Result<String> {
         self.body.into_text(&self.received.head.headers, Some(charset))
     }
@@ -398,6 +408,7 @@ impl Response {
     ///
     /// # Errors
     /// As [`Body::bytes`].
+    #[doc(alias = "lossy_utf8")]
     pub fn text_lossy(self) -> Result<String> {
         self.body.into_text_lossy(&self.received.head.headers)
     }
@@ -406,6 +417,7 @@ impl Response {
     ///
     /// # Errors
     /// As [`Body::copy_to`].
+    #[doc(alias("io.Copy", "write_to"))]
     pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<u64> {
         self.body.copy_to(writer)
     }
@@ -426,6 +438,7 @@ impl Response {
     /// println!("{error}: {}", String::from_utf8_lossy(error.body().unwrap_or_default()));
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias("--fail", "--fail-with-body", "raise_for_status", "http_status_as_error"))]
     pub fn error_for_status(mut self) -> Result<Response> {
         let status = self.status();
         if status.as_u16() < 400 {
@@ -459,6 +472,7 @@ impl Response {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if the response is not a 101.
+    #[doc(alias("Hijacker", "WebSocket"))]
     pub fn upgrade(self) -> Result<Upgraded> {
         let refused = self.error(ErrorKind::InvalidRequest, format!("a {} is no upgrade", self.status()));
         let Some(taken) = self.body.take_switched() else { return Err(refused) };

@@ -120,6 +120,7 @@ pub(crate) enum Spending {
 
 impl Retry {
     /// Sets the statuses after which an idempotent request is sent again, in place of 429, 502, 503 and 504.
+    #[doc(alias = "status_forcelist")]
     pub fn statuses(mut self, statuses: &[u16]) -> Retry {
         self.statuses = Cow::Owned(statuses.to_vec());
         self
@@ -127,6 +128,7 @@ impl Retry {
 
     /// Sets the upper end of the first random wait and of the longest one. Default 200 ms, doubled at each
     /// attempt, up to 20 s.
+    #[doc(alias("--retry-delay", "backoff_factor"))]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Retry {
         self.backoff = (first, longest);
         self
@@ -134,6 +136,7 @@ impl Retry {
 
     /// Sets the longest wait between two attempts. Default 60 s. Where `Retry-After` asks for more, the response
     /// is returned at once; random waits are cut to it.
+    #[doc(alias = "respect_retry_after_header")]
     pub fn max_wait(mut self, limit: Duration) -> Retry {
         self.wait_max = limit;
         self

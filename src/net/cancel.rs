@@ -38,6 +38,7 @@ use crate::net::sync::{self, Arc, AtomicBool, Condvar, Mutex, MutexGuard, Orderi
 /// let error = Client::new().get("http://192.0.2.1/").cancel_token(&token).send().unwrap_err();
 /// assert!(error.is_cancelled());
 /// ```
+#[doc(alias("Context", "WithCancel", "AbortController", "AbortSignal"))]
 #[derive(Clone, Default)]
 pub struct CancelToken(Arc<Shared>);
 
@@ -68,6 +69,7 @@ impl CancelToken {
     ///
     /// It does not wait for the network: the requests fail on their own threads. A second call has no
     /// effect.
+    #[doc(alias = "abort")]
     pub fn cancel(&self) {
         let hooks = self.hooks();
         if self.is_cancelled() {

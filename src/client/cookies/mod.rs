@@ -118,6 +118,7 @@ impl<T: CookieJar + ?Sized> CookieJar for Box<T> {
 /// than 1,024 bytes is ignored. There are at most 50 cookies for one domain, and 3,000 in all: beyond,
 /// expired ones go first, then the least recently used, within a domain those without `Secure` before
 /// those with it.
+#[doc(alias("RequestsCookieJar", "MozillaCookieJar"))]
 #[derive(Clone, Default)]
 pub struct CookieStore(Arc<Mutex<State>>);
 
@@ -154,6 +155,7 @@ impl CookieStore {
     /// let store = CookieStore::new().public_suffixes(|domain| domain == "co.uk");
     /// assert!(store.insert("https://evil.co.uk/", "a=b; Domain=co.uk").is_err());
     /// ```
+    #[doc(alias = "PublicSuffixList")]
     #[must_use]
     pub fn public_suffixes(self, is_public_suffix: impl Fn(&str) -> bool + Send + Sync + 'static) -> CookieStore {
         let before = self.lock().is_public_suffix.replace(Arc::new(is_public_suffix));
@@ -235,6 +237,7 @@ impl CookieStore {
     /// assert_eq!(store.iter().next().unwrap().value(), b"en");
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "--cookie")]
     pub fn read_from(&self, reader: impl BufRead) -> io::Result<()> {
         let now = now();
         let read = file::read(reader, now)?;
@@ -263,6 +266,7 @@ impl CookieStore {
     /// assert!(file.ends_with(b"#HttpOnly_example.com\tFALSE\t/\tTRUE\t0\tid\t7\n"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "--cookie-jar")]
     pub fn write_to(&self, mut writer: impl Write) -> io::Result<()> {
         let text = file::text_of(self.iter()); // the lock is free while the writer writes
         writer.write_all(&text)?;

@@ -70,6 +70,7 @@ impl Download {
     /// of the part, and the message names it;
     /// [`ErrorKind::InvalidRequest`] if `path` is there and no regular file, or if something was read
     /// before.
+    #[doc(alias("--continue-at", "--output"))]
     pub fn save_to(&mut self, path: impl AsRef<Path>) -> Result<Saved> {
         let path = path.as_ref();
         self.check_target(path)?;

@@ -67,6 +67,7 @@ use crate::net::transport::{Connect, Stream, Target};
 ///
 /// An `https` connection that is not [secure](Stream::is_secure), over which the client would do TLS itself, is
 /// refused with [`ErrorKind::InvalidRequest`]: only ciphertext could be recorded.
+#[doc(alias("VCR", "cassette"))]
 #[derive(Clone)]
 #[must_use]
 pub struct Record {

@@ -57,6 +57,7 @@ use crate::net::transport::{Connect, Stream, Target};
 /// ```
 ///
 /// The files are read at once, and kept in memory. They may be written by hand, as raw requests and responses.
+#[doc(alias("VCR", "cassette"))]
 #[derive(Clone)]
 #[must_use]
 pub struct Replay {

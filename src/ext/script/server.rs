@@ -32,6 +32,7 @@ use crate::net::transport::{Connect, Stream, Target};
 /// assert_eq!(script.seen()[0].line(), "DELETE /file");
 /// # Ok::<(), longwire::Error>(())
 /// ```
+#[doc(alias("httptest", "responses", "requests_mock", "mock", "mockito", "wiremock", "httpmock"))]
 #[derive(Clone)]
 #[must_use]
 pub struct Script(Arc<Plan>);
@@ -238,6 +239,7 @@ impl Script {
     }
 
     /// Returns the requests so far, in the order in which their heads were complete.
+    #[doc(alias = "received_requests")]
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
         let entries = self.0.lock().history.requests.clone();
@@ -281,6 +283,7 @@ impl Script {
     /// script.assert_done(); // "not asked for: GET /", "1 of 2 replies given: POST /"
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias = "assert_all_requests_are_fired")]
     #[track_caller]
     pub fn assert_done(&self) {
         let unfinished = self.0.lock().unfinished();

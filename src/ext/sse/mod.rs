@@ -43,6 +43,7 @@ impl Response {
     /// }
     /// # Ok::<(), longwire::Error>(())
     /// ```
+    #[doc(alias = "text/event-stream")]
     pub fn events(self) -> Result<Events> {
         match obstacle(&self) {
             Some(what) => Err(self.error(ErrorKind::Decode, what)),

@@ -68,6 +68,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 /// }
 /// # Ok::<(), longwire::Error>(())
 /// ```
+#[doc(alias("sseclient", "text/event-stream"))]
 pub struct EventSource {
     client: Client,
     request: Request<'static>,

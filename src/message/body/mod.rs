@@ -66,6 +66,7 @@ use crate::wire::framing::{Framing, at_most};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("io.EOF", "ResponseLazy"))]
 pub struct Body {
     state: State,
     about: About,
@@ -191,6 +192,7 @@ impl Body {
     /// Returns the trailer fields (RFC 9112 §7.1.2): empty until a chunked body has ended, and for
     /// all others. Fields that would frame or route a message are not among them. A server may send
     /// trailers only to a request with `TE: trailers`.
+    #[doc(alias = "Trailer")]
     pub fn trailers(&self) -> &Headers {
         match &self.state {
             State::Ended(_, trailers, _) => trailers,
@@ -227,6 +229,7 @@ impl Body {
     /// server applied them: `"gzip"`, `"deflate"`, `"br"`, `"zstd"`, or two of these with a comma. `None`
     /// if it is read as it came: the features for codings are off,
     /// `ClientBuilder::decode` is, or the response has no coding that is known.
+    #[doc(alias = "Uncompressed")]
     pub fn coding(&self) -> Option<&str> {
         #[cfg(feature = "__coding")]
         return self.coded.as_ref().map(|coded| coded.name());

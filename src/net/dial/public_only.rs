@@ -28,6 +28,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 ///     assert_eq!(client.get(url).send().unwrap_err().kind(), ErrorKind::BlockedAddress);
 /// }
 /// ```
+#[doc(alias = "SSRF")]
 #[derive(Clone, Copy, Debug)]
 pub struct PublicOnly;
 

@@ -59,6 +59,7 @@ use crate::net::worker::{self, Inbox, LOOK_UPS_MAX, Sender};
 /// });
 /// # drop(client.build());
 /// ```
+#[doc(alias("net.Resolver", "Resolver"))]
 pub trait Resolve: Send + Sync {
     /// Returns the addresses of the query's host, with its port, in the order in which they are to be
     /// tried. An empty list counts as an error.

@@ -29,6 +29,7 @@ use crate::tls_info::{ALPN, TlsVersion};
 /// let default = if cfg!(feature = "tls") { Roots::Platform } else { Roots::Bundled };
 /// assert_eq!(Roots::default(), default);
 /// ```
+#[doc(alias = "RootCerts")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Roots {
@@ -105,6 +106,7 @@ impl Default for Roots {
 /// # drop(client);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "TlsConfig")]
 #[derive(Clone)]
 #[must_use]
 pub struct Tls(Arc<Inner>);
@@ -163,6 +165,7 @@ impl Tls {
     /// # drop(client);
     /// # Ok::<(), longwire::rustls::Error>(())
     /// ```
+    #[doc(alias = "use_preconfigured_tls")]
     pub fn from_rustls(config: Arc<ClientConfig>) -> Tls {
         Tls::with(Settings { rustls: Some(config), ..Settings::default() })
     }
@@ -181,6 +184,7 @@ impl Tls {
     /// # drop(tls);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("RootCAs", "--cacert", "verify"))]
     pub fn roots(self, roots: Roots) -> Tls {
         self.change(|settings| settings.roots = Some(roots))
     }
@@ -194,6 +198,7 @@ impl Tls {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if there is no certificate in the PEM file, or one that cannot be
     /// a root.
+    #[doc(alias = "add_root_certificate")]
     pub fn add_root(self, pem: impl AsRef<[u8]>) -> Result<Tls> {
         const SETTING: &str = "Tls::add_root";
 
@@ -215,6 +220,7 @@ impl Tls {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if either is missing or unusable, if they do not belong together,
     /// and if the key is encrypted: decrypt it with `openssl pkey -in key.pem -out plain.pem`.
+    #[doc(alias("--cert", "--key", "client_cert"))]
     pub fn identity(self, cert_pem: impl AsRef<[u8]>, key_pem: impl AsRef<[u8]>) -> Result<Tls> {
         let identity = identity(cert_pem.as_ref(), key_pem.as_ref()).map_err(|what| invalid("Tls::identity", &what))?;
         Ok(self.change(|settings| settings.identity = Some(Arc::new(identity))))
@@ -233,6 +239,7 @@ impl Tls {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if there is no certificate in the PEM file, or one that TLS cannot be
     /// done with here: of X.509 version 1, or with an RSA key of less than 2048 bits.
+    #[doc(alias = "--pinnedpubkey")]
     pub fn pin(self, cert_pem: impl AsRef<[u8]>) -> Result<Tls> {
         const SETTING: &str = "Tls::pin";
 
@@ -247,6 +254,7 @@ impl Tls {
     /// under other names than its certificate has.
     ///
     /// Without a pin it is an [`ErrorKind::InvalidRequest`], reported by what takes this value.
+    #[doc(alias = "danger_accept_invalid_hostnames")]
     pub fn any_name(self) -> Tls {
         self.change(|settings| settings.pin_names = Names::Any)
     }
@@ -261,6 +269,8 @@ impl Tls {
     ///
     /// Together with [`pin`](Tls::pin), [`add_root`](Tls::add_root), or [`roots`](Tls::roots) other than
     /// [`Roots::None`] it is an [`ErrorKind::InvalidRequest`], reported by what takes this value.
+    #[doc(alias("InsecureSkipVerify", "--insecure", "-k", "verify", "danger_accept_invalid_certs"))]
+    #[doc(alias = "disable_verification")]
     pub fn danger_accept_any_certificate(self) -> Tls {
         self.change(|settings| settings.accepts_any = true)
     }
@@ -270,11 +280,13 @@ impl Tls {
     ///
     /// The file is enough to decrypt the connections. It is opened at the first TLS handshake, and created
     /// if there is none: by recent versions of rustls with access for its owner alone; no request fails because it cannot be written.
+    #[doc(alias("KeyLogWriter", "SSLKEYLOGFILE"))]
     pub fn key_log(self) -> Tls {
         self.change(|settings| settings.logs_keys = true)
     }
 
     /// Sets the lowest version of TLS that is negotiated. Default [`TlsVersion::Tls12`].
+    #[doc(alias("--tlsv1.3", "min_tls_version"))]
     pub fn min_version(self, version: TlsVersion) -> Tls {
         self.change(|settings| settings.min_version = Some(version))
     }

@@ -351,6 +351,7 @@ impl<S: Stream + ?Sized> Stream for Box<S> {
 /// let client = Client::builder().connector(Pinned("127.0.0.1:8080".parse().unwrap())).build();
 /// # drop(client);
 /// ```
+#[doc(alias("RoundTripper", "Connector"))]
 pub trait Connect: Send + Sync {
     /// Opens a stream to `target`, within `deadline`, and gives up when `token` is cancelled. It may block
     /// until then: it runs on the request's thread.
