@@ -11,11 +11,12 @@
 //! exercise. Most need two terminals, in the repository:
 //!
 //! ```text
-//! nc -l 8080 < fixtures/close/said.http                        # a server that says the same to everyone
-//! cargo run --example get -- -v http://127.0.0.1:8080/         # a client that tells what it does
+//! nc -l 8080 < fixtures/close/said.http
+//! cargo run --example get -- -v http://127.0.0.1:8080/
 //! ```
 //!
-//! (Some versions of `nc` want `nc -l -p 8080`; end it with Ctrl-C.) A fixture is the bytes of one response, in
+//! The first is a server that answers its one client with a file; some versions of `nc` want `nc -l -p 8080`, and
+//! Ctrl-C ends it. The second is a client that tells what it does. A fixture is the bytes of one response, in
 //! `NAME.http`, and what must come of it, in `NAME.expect`. `cargo run --example follow` tells the whole story
 //! of this page live, with the bytes.
 //!
