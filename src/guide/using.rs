@@ -336,8 +336,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Trap:** for `https` the same refusal is [`ErrorKind::Proxy`], with what the proxy said in
-//! [`Error::proxy_answer`]: there it refuses a tunnel, and the server was never reached.
+//! **Trap:** for `https` the same refusal is [`ErrorKind::Proxy`], since there it refuses a tunnel, and the server was
+//! never reached. [`Error::proxy_answer`] has what the proxy said.
 //!
 //! # Untrusted URLs
 //!
