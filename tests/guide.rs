@@ -233,9 +233,19 @@ fn what_the_pages_name_exists() {
 
 /// The sections of an RFC that there are, as far as their first number goes.
 fn sections_of(rfc: &str) -> Option<u32> {
-    [("9110", 19), ("9112", 14), ("9111", 10), ("8305", 12), ("1928", 9), ("6265", 10), ("7616", 8), ("8446", 12)]
-        .iter()
-        .find_map(|(number, sections)| (*number == rfc).then_some(*sections))
+    [
+        ("9110", 19),
+        ("9112", 14),
+        ("9111", 10),
+        ("8305", 12),
+        ("1928", 9),
+        ("6265", 10),
+        ("7616", 8),
+        ("7617", 7),
+        ("8446", 12),
+    ]
+    .iter()
+    .find_map(|(number, sections)| (*number == rfc).then_some(*sections))
 }
 
 /// Returns what is wrong with a link, if anything is: those to RFCs must say the section that they lead to, those

@@ -49,7 +49,7 @@
 //! let mut redirects = Redirects { max, ..Redirects::default() };
 //! let call = Call { client: &self.0, limits, trace };
 //! ```
-//! [`src/client/mod.rs`, lines 160 to 171](../../../src/longwire/client/mod.rs.html#160-171)
+//! [`src/client/mod.rs`, lines 162 to 173](../../../src/longwire/client/mod.rs.html#162-173)
 //! <!-- end -->
 //!
 //! **Rule:** none; HTTP knows no timeouts. A client whose calls end needs one of its own.
@@ -88,7 +88,7 @@
 //!         Route::Forward { proxy, .. } => Cow::Owned(format!("proxy {}", proxy.pool_key())),
 //!         Route::Tunnel(proxy) => Cow::Owned(format!("{} through {}", uri::origin(url), proxy.pool_key())),
 //! ```
-//! [`src/client/mod.rs`, lines 435 to 441](../../../src/longwire/client/mod.rs.html#435-441)
+//! [`src/client/mod.rs`, lines 439 to 445](../../../src/longwire/client/mod.rs.html#439-445)
 //! <!-- end -->
 //!
 //! **Rule:** [RFC 9110 §4.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-4.3.1) (origin),
