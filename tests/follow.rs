@@ -313,17 +313,27 @@ fn secrets_are_not_shown_however_the_bytes_come() {
 }
 
 #[test]
-fn what_fails_without_a_reason_to_send_it_again_is_told_and_is_the_exit_status() {
-    let (status, text) = run(Some(&format!("http://{}/", Refusing::start().addr())));
-    assert_eq!(status, 1, "{text}");
-    in_order(&act(&text, 1), &["The pool has no idle connection", "The call fails: kind Connect, stage Connect"]);
-    assert!(!text.contains("is not sent again"), "{text}");
+fn what_fails_is_told_with_its_stage_and_is_the_exit_status() {
+    let malformed = Peer::answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx");
+    let silent = Peer::start(|mut conn, _| drop(conn.request()));
+    let cases = [
+        (format!("http://{}/", Refusing::start().addr()), "kind Connect, stage Connect, fate NotSent."),
+        (silent.url("/"), "kind Truncated, stage Wait, fate MaybeProcessed."),
+        (malformed.url("/"), "stage Body, fate ResponseStarted."),
+    ];
+    for (url, want) in cases {
+        let (status, text) = run(Some(&url));
+        assert_eq!(status, 1, "{text}");
+        in_order(&act(&text, 1), &["The pool has no idle connection", "The call fails: ", want]);
+        assert!(!text.contains("is sent again") && !text.contains("is not sent again"), "{text}");
+    }
 }
 
 #[test]
 fn each_step_is_told_somewhere_and_its_reason_once() {
     let peers = [
         Peer::answering("HTTP/1.1 204 No Content\r\n\r\n"),
+        Peer::answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx"),
         Peer::start(|mut conn, _| {
             let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
             match conn.request().expect("a request").target.as_str() {
@@ -332,7 +342,7 @@ fn each_step_is_told_somewhere_and_its_reason_once() {
             };
         }),
     ];
-    let mut stories = vec![run(None)];
+    let mut stories = vec![run(None), run(Some(&format!("http://{}/", Refusing::start().addr())))];
     stories.extend(peers.iter().map(|peer| run(Some(&peer.url("/")))));
     let stories: Vec<String> = stories.iter().map(|(_, text)| unwrapped(text)).collect();
     for Step { key, why, .. } in STEPS {

@@ -1,5 +1,5 @@
 //! One request told live, step by step: what was decided, by which rule and which function, and the bytes as they go
-//! and come. Then a second request on the kept connection, a body that is cut, and connections that turn out stale.
+//! and come. Then a second request on the kept connection, connections that turn out stale, and a body that is cut.
 //!
 //! ```text
 //! cargo run --example follow                 # against a small server of its own
@@ -101,20 +101,19 @@ fn story(teller: &Arc<Teller>) -> Result<(), Box<dyn Error>> {
 
 /// A client that tells what it does, and whose streams show their bytes. `way` says how it connects.
 fn client(teller: &Arc<Teller>, way: ClientBuilder) -> longwire::Result<Client> {
-    // What the client itself would do to connect. Of that, only look-up and TLS are not seen by the client below.
-    let of_direct = teller.clone();
-    let direct = Direct::with(way.observer(move |event: &Event<'_>| {
-        if matches!(event, Event::Resolved { .. } | Event::Secured { .. }) {
-            of_direct.event(event);
-        }
-    }))?;
-    let of_streams = teller.clone();
+    let direct = Direct::with(way.observer(teller.clone()))?; // what a client does by itself to connect
+    let for_streams = teller.clone();
     let connect = move |target: &Target<'_>, deadline: Deadline, token: &CancelToken| -> longwire::Result<_> {
-        of_streams.lock().connecting(target);
+        for_streams.lock().connecting(target);
         let stream = direct.connect(target, deadline, token)?;
-        Ok(Box::new(Shown { stream, teller: of_streams.clone() }) as Box<dyn Stream>)
+        Ok(Box::new(Shown { stream, teller: for_streams.clone() }) as Box<dyn Stream>)
     };
-    Client::builder().timeout(TIMEOUT).connector(connect).observer(teller.clone()).try_build()
+    let for_events = teller.clone();
+    let observer = move |event: &Event<'_>| match event {
+        Event::Connected { .. } => {} // Direct has reported it, when it happened
+        event => for_events.event(event),
+    };
+    Client::builder().timeout(TIMEOUT).connector(connect).observer(observer).try_build()
 }
 
 /// Sends, then reads the body into a buffer of the caller's until `read` says `Ok(0)`.

@@ -86,8 +86,12 @@ steps! {
     Closed, "RFC 9112 §9.3", "Lease::close_conn" in "src/net/pool/lease.rs":
         "Closing is the default. Only a complete exchange leads back to the pool.";
     CutShort, "RFC 9112 §8", "Decoder::eof" in "src/wire/decode.rs":
-        "The connection ended and the length was not reached: that is no end of this body. The bytes that came \
-         were handed out, but Ok(0) will not follow, and every later read gives this error again.";
+        "The connection ended before the body did, by its own framing: that is no end. The bytes that came were \
+         handed out, but Ok(0) will not follow, and every later read gives this error again.";
+    BodyFailed, "", "Body::fail" in "src/message/body/mod.rs":
+        "What has come so far was handed out. Ok(0) will not follow, and every later read gives this error again.";
+    NotConnected, "", "Dialer::open" in "src/net/dial/mod.rs":
+        "Without a connection nothing was sent: whatever the method, the request may be tried again.";
     Failed, "", "exchange::run" in "src/client/exchange.rs":
         "The fate follows from two facts: whether any byte of the request was sent, and whether any byte of a \
          response came back.";

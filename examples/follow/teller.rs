@@ -188,7 +188,12 @@ impl State {
 
     fn failed(&mut self, error: &Error) {
         let (kind, stage, fate) = (error.kind(), error.stage(), error.fate());
-        let key = if (kind, stage) == (ErrorKind::Truncated, Stage::Body) { Key::CutShort } else { Key::Failed };
+        let key = match (stage, kind) {
+            (Stage::Pool | Stage::Resolve | Stage::Connect | Stage::Tls, _) => Key::NotConnected,
+            (Stage::Body, ErrorKind::Truncated) => Key::CutShort,
+            (Stage::Body, _) => Key::BodyFailed,
+            _ => Key::Failed,
+        };
         self.tell(key, &format!("The call fails: kind {kind:?}, stage {stage:?}, fate {fate:?}."));
         if self.is_reused && fate == Fate::MaybeProcessed {
             self.tell(Key::NotSentAgain, &format!("{} is not sent again.", self.method));
