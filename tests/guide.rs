@@ -213,7 +213,7 @@ fn lost(span: &str) -> Option<String> {
     let forms = ["fn ", "struct ", "enum ", "trait ", "const ", "static ", "mod ", "type "];
     let is_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
     let defines = |form: &&str| source.split(&format!("{form}{name}")).skip(1).any(is_end);
-    (!forms.iter().any(|form| defines(form))).then(|| format!("{path} has no {name}"))
+    (!forms.iter().any(defines)).then(|| format!("{path} has no {name}"))
 }
 
 #[test]
