@@ -188,7 +188,7 @@
 //!
 //! By itself longwire retries a request at most once, and only if
 //!
-//! 1. it was sent on a pooled connection,
+//! 1. it was sent on a pooled connection, and that broke (a timeout is no break),
 //! 2. no byte of a response arrived,
 //! 3. it is idempotent (GET, HEAD, OPTIONS, TRACE, PUT, DELETE, an `Idempotency-Key`, or
 //!    [`idempotent(true)`](RequestBuilder::idempotent)) or none of it was sent, and

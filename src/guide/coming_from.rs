@@ -5,10 +5,10 @@
 //! [a Go program line by line](#a-go-program-line-by-line). Of the others the names are those of Go 1.27,
 //! requests 2.34, reqwest 0.13 and ureq 3.5.
 //!
-//! Wherever you come from: here a status is never an error by itself ([`Response::error_for_status`] makes one); a
-//! body is read as it comes, and is complete or an error; a connection needs no more than that its body is read to the
-//! end or dropped; and without a setting 10 s for a connection and 60 s of silence end a call
-//! ([timeouts](super::using#timeouts)).
+//! Wherever you come from: here a status is never an error by itself ([`Response::error_for_status`] makes one); a body
+//! is read as it comes, and is complete or an error (of one that only ends with the connection nobody can tell); a
+//! connection needs no more than that its body is read to the end or dropped; and without a setting 10 s for a
+//! connection and 60 s of silence end a call ([timeouts](super::using#timeouts)).
 //!
 //! # From Go: net/http
 //!
@@ -19,7 +19,7 @@
 //! | `http.NewRequest`, `client.Do(req)` | [`Request::new`], [`Client::send`] |
 //! | `NewRequestWithContext`, `context.WithCancel` | [`RequestBuilder::cancel_token`] |
 //! | `Client.Timeout`, `context.WithTimeout` | [`ClientBuilder::timeout`], [`RequestBuilder::timeout`] |
-//! | `net.Dialer.Timeout`, `TLSHandshakeTimeout` | [`ClientBuilder::connect_timeout`], for both together |
+//! | `net.Dialer.Timeout`, `TLSHandshakeTimeout` | [`ClientBuilder::connect_timeout`], for both together, and for the wait for the pool |
 //! | `ResponseHeaderTimeout` | [`ClientBuilder::header_timeout`] |
 //! | `MaxIdleConns`, `MaxIdleConnsPerHost`, `IdleConnTimeout` | [`max_idle`](crate::ClientBuilder::max_idle), [`max_idle_per_host`](crate::ClientBuilder::max_idle_per_host) (32, not 2), [`idle_timeout`](crate::ClientBuilder::idle_timeout) (30 s, not 90 s) |
 //! | `MaxConnsPerHost` | [`ClientBuilder::max_connections_per_host`] |
@@ -36,9 +36,10 @@
 //! | `httptrace.ClientTrace` | [`Observer`], [`Response::timings`] |
 //! | `CloseIdleConnections`; `httputil.DumpRequestOut` | [`Client::close_idle`]; [`Client::to_wire`] |
 //!
-//! * **Nothing to close.** `defer resp.Body.Close()` is the drop of the response; in a loop it comes at the end of each
-//!   turn. `io.Copy(io.Discard, resp.Body)` before it, which Go needs to reuse the connection (and since 1.27 does by
-//!   itself for a short rest), has no counterpart: a drop takes what has arrived, 64 KiB at most, and never waits.
+//! * **Nothing to close.** `defer resp.Body.Close()` is the drop of the response, at the end of its scope: in a loop
+//!   that is each turn, where a `defer` waits for the end of the function. `io.Copy(io.Discard, resp.Body)` before it,
+//!   which Go needs to reuse the connection (and since 1.27 does by itself for a short rest), has no counterpart: a
+//!   drop takes what has arrived, 64 KiB at most, and never waits.
 //! * **A client is its pool.** A zero `http.Client` uses the process-wide `DefaultTransport`, so making one for each
 //!   request costs nothing. A `Client::new()` for each request reuses no connection. Make one and clone it.
 //! * **`Timeout: 0` is `None`.** Zero is [`ErrorKind::InvalidRequest`]. Go waits for a silent server for ever by
@@ -62,7 +63,7 @@
 //! | `headers={…}`; `session.headers` | [`RequestBuilder::header`]; [`ClientBuilder::default_header`] |
 //! | `auth=(user, password)`; `HTTPDigestAuth` | [`basic_auth`](crate::RequestBuilder::basic_auth); [`digest_auth`](crate::RequestBuilder::digest_auth) (feature `digest`) |
 //! | `session.cookies` | [`ClientBuilder::cookie_jar`], [`CookieStore`]; a client without one keeps none |
-//! | `timeout=(3, 30)` | [`connect_timeout`](crate::ClientBuilder::connect_timeout), [`read_timeout`](crate::ClientBuilder::read_timeout) |
+//! | `timeout=(3, 30)` | [`connect_timeout`](crate::ClientBuilder::connect_timeout), with DNS and TLS in it; [`read_timeout`](crate::ClientBuilder::read_timeout) |
 //! | `allow_redirects=False`; `session.max_redirects` (30) | [`max_redirects(0)`](crate::RequestBuilder::max_redirects); [`max_redirects`](crate::ClientBuilder::max_redirects) (10) |
 //! | `proxies={…}`, `trust_env=False` | [`ClientBuilder::proxy`], [`ClientBuilder::no_proxy`] |
 //! | `verify="ca.pem"`, `REQUESTS_CA_BUNDLE` | [`Tls::add_root`] with [`Roots::None`]; `SSL_CERT_FILE` |
@@ -91,7 +92,7 @@
 //! | `blocking::get(url)` | [`get`](crate::get), whose client is made once and not for each call |
 //! | `Client::builder()…build()?` | [`ClientBuilder::try_build`]; `build()` leaves the error to `send` |
 //! | `client.execute(request)` | [`Client::send`] |
-//! | `header`, `headers`, `basic_auth`, `bearer_auth`, `form`, `json`, `multipart`, `timeout` | the same names on [`RequestBuilder`] |
+//! | `header`, `headers`, `basic_auth`, `bearer_auth`, `form`, `json`, `multipart` | the same names on [`RequestBuilder`] |
 //! | `query(&[…])` | [`RequestBuilder::query_pairs`] |
 //! | `Body::new(reader)`, `Body::sized(reader, n)` | [`SendBody::reader`], [`SendBody::sized_reader`] |
 //! | `Request::try_clone` | [`Request::try_clone`] |
@@ -116,8 +117,8 @@
 //! * **No runtime.** reqwest's blocking client runs tokio on a thread of its own, and panics when it is called in an
 //!   async context. longwire runs on the calling thread and knows of no runtime: called in an async context it does not
 //!   panic, but it blocks that executor's thread, so call it in `tokio::task::spawn_blocking`.
-//! * **`timeout` holds.** There it is the limit of each single wait: for the head, and for every read of the body. Here
-//!   it is that of the whole call; for each wait there is `read_timeout`.
+//! * **`timeout` is for the whole call.** There it is the limit of each single wait: for the head, and for every read
+//!   of the body. Here it is that of the whole call; for each wait there is `read_timeout`.
 //! * **`error_for_status` keeps the page**: up to 8 KiB of the body are in [`Error::body`]. `text` replaces nothing.
 //! * **Types** are longwire's own: [`StatusCode`], [`Method`], [`Headers`]. With the feature `http` they convert from
 //!   and to those of the `http` crate.
@@ -190,7 +191,7 @@
 //!
 //! # A Go program line by line
 //!
-//! The program with which the long connection is usually taught in Go: Basic auth, a buffer of 4096 bytes, reads
+//! A program that shows persistent connections in Go: Basic auth, a buffer of 4096 bytes, reads
 //! until `io.EOF`.
 //!
 //! ```go
@@ -225,7 +226,7 @@
 //! | `if err != nil { log.Fatal(err) }` | `?`, above | a body that is cut is `io.ErrUnexpectedEOF` there, and [`ErrorKind::Truncated`] here; to std it is [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof). Of a body that ends with the connection neither can tell, unless the network reports an error: [`require_framing`](crate::ClientBuilder::require_framing) refuses those |
 //! | "the connection is reused" | the same | in Go once `io.EOF` was returned, or `Close` has found the rest short. Here at the last byte: the connection is in the pool before `Ok(0)` is asked for (of a chunked body, once its last chunk has arrived) |
 //!
-//! The whole program. It asks twice, and both requests go over one connection:
+//! The whole program. Its first two requests go over one connection, and the third body is cut:
 //!
 //! ```
 //! use longwire::{Client, Method, Request};

@@ -25,8 +25,8 @@
 //! | the reader of your request body, or your code between two reads | none: these are not interrupted |
 //!
 //! `timeout` is one deadline from the call to the last byte of the body, and the time between your reads counts.
-//! A download whose length is unknown has no such deadline: it needs `read_timeout`, and `min_speed` against a
-//! server that drips.
+//! Give none to a download whose length is unknown: it needs `read_timeout`, and `min_speed` against a server that
+//! drips. (What has already arrived is handed out after a deadline, too.)
 //!
 //! ```
 //! use longwire::ErrorKind;
@@ -93,10 +93,11 @@
 //!
 //! # Retries
 //!
-//! By itself a client repeats only what died on a pooled connection, under [four conditions](crate#errors-and-retries).
-//! A [`Retry`] does more, for a whole client or for one request: it waits, as `Retry-After` says, and sends again
-//! what was not sent; and what is idempotent also after 429, 502, 503 and 504, a broken connection, or silence. For a
-//! POST to be idempotent the server must be able to tell a repetition: give it an `Idempotency-Key`.
+//! By itself a client repeats only what died on a pooled connection, under [these
+//! conditions](crate#errors-and-retries). A [`Retry`] does more, for a whole client or for one request: it waits, as
+//! `Retry-After` says, and sends again what was not sent; and what is idempotent also after 429, 502, 503 and 504, a
+//! broken connection, or silence. For a POST to be idempotent the server must be able to tell a repetition: give it an
+//! `Idempotency-Key`, if the server honours that.
 //!
 //! ```
 //! use longwire::Retry;
@@ -120,7 +121,8 @@
 //! reader, which you can open anew. Go by `fate()`, wait by [`Response::retry_after`], sleep by
 //! [`CancelToken::wait`].
 //!
-//! **Trap:** loops around loops. Three attempts of yours around a `Retry::new(3)` are up to twelve requests. And a
+//! **Trap:** loops around loops. Three attempts of yours around a `Retry::new(3)` are up to twelve requests, and more
+//! with redirects and connections that turn out dead. An `Idempotency-Key` that the server ignores pays twice. And a
 //! policy never repeats what was answered with a response that was cut. For a large file there is [`Download`], which
 //! asks for the rest.
 //!
@@ -161,19 +163,19 @@
 //! | many closed for | mend it by |
 //! |---|---|
 //! | [`Unfinished`](crate::CloseReason::Unfinished) | reading to the end, or asking for less: `HEAD`, `Range` |
-//! | [`PeerClosed`](crate::CloseReason::PeerClosed) | an [`idle_timeout`](crate::ClientBuilder::idle_timeout) below the server's |
-//! | [`PoolFull`](crate::CloseReason::PoolFull) | a [`max_idle_per_host`](crate::ClientBuilder::max_idle_per_host) of as many as there are threads |
+//! | [`PeerClosed`](crate::CloseReason::PeerClosed), and [`StrayBytes`](crate::CloseReason::StrayBytes) where they are a 408 to an idle connection | an [`idle_timeout`](crate::ClientBuilder::idle_timeout) below the server's |
+//! | [`PoolFull`](crate::CloseReason::PoolFull) | a [`max_idle_per_host`](crate::ClientBuilder::max_idle_per_host), and a [`max_idle`](crate::ClientBuilder::max_idle) for all hosts, of as many as there are threads |
 //! | [`ServerClose`](crate::CloseReason::ServerClose), [`Http10`](crate::CloseReason::Http10), [`UntilClose`](crate::CloseReason::UntilClose) | the server's configuration: it ends them |
-//! | [`StrayBytes`](crate::CloseReason::StrayBytes), [`BadFraming`](crate::CloseReason::BadFraming) | a look at the server, or at the proxy in between: what it sends is not sound |
+//! | other `StrayBytes`, [`BadFraming`](crate::CloseReason::BadFraming) | a look at the server, or at the proxy in between: what it sends is not sound |
 //!
 //! * [`max_connections_per_host`](crate::ClientBuilder::max_connections_per_host) caps what a server gets; further
 //!   requests wait their turn. [`max_connection_age`](crate::ClientBuilder::max_connection_age) lets a load balancer or
 //!   a change of DNS have effect.
-//! * Each reuse is probed: one read that does not wait. [`probe_after`](crate::ClientBuilder::probe_after) leaves that
-//!   out after short rests, which saves three system calls. Keep it where a POST must not meet a dead connection, and
-//!   where you don't trust the link.
+//! * Each reuse is probed: one read that does not wait, three system calls.
+//!   [`probe_after`](crate::ClientBuilder::probe_after) leaves that out after short rests. Keep it where a POST must
+//!   not meet a dead connection, and where you don't trust the link.
 //! * [`connect_ahead`](crate::Client::connect_ahead) opens connections before they are needed. One that no request
-//!   takes within 5 s is closed.
+//!   takes within 5 s is not used any more.
 //!
 //! **Trap:** a client for each request: nothing is ever reused. And with `max_connections_per_host(1)`, to send the
 //! second request while the first response is unread in hand: the thread waits for itself, until `connect_timeout`.
@@ -320,7 +322,7 @@
 //! #     let (mut stream, _) = listener.accept().unwrap();
 //! #     let lines = BufReader::new(stream.try_clone().unwrap()).lines();
 //! #     let head: Vec<String> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
-//! #     stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").unwrap();
+//! #     stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n").unwrap();
 //! #     head
 //! # });
 //!
@@ -328,7 +330,7 @@
 //! let proxy = Proxy::new(&format!("http://me:secret@{address}"))?.bypass("10.0.0.0/8, .internal.example")?;
 //! let client = Client::builder().proxy(proxy).build();
 //! let response = client.get("http://printer.example/").send()?; // the proxy looks the name up
-//! assert_eq!(response.status(), 407); // a response: for http HTTP does not tell whose it is
+//! assert_eq!(response.status(), 407); // a response, which the proxy has sent
 //!
 //! let head = server.join().unwrap(); // what the proxy has received
 //! assert_eq!(head[0], "GET http://printer.example/ HTTP/1.1");

@@ -1,7 +1,7 @@
 //! Framing: where a response's body ends, and whether the connection persists (RFC 9112 §6, §9).
 //!
 //! Two pure functions in the order of the RFC's rules: [`of_response`] is why a body is read as it is,
-//! [`persists`] why a connection is closed after it. How a body is decoded is not known here.
+//! [`reuse`] why a connection is closed after it. How a body is decoded is not known here.
 
 use std::borrow::Cow;
 
