@@ -91,7 +91,7 @@ fn quote(file: &str, marker: &str) -> Result<String, String> {
 /// What stands between the marker of an outcome and its end: the lines of the fixture's expectation.
 fn outcome(fixture: &str) -> String {
     let expected = read(&format!("fixtures/{fixture}.expect"));
-    let mut text = format!("```text\nnc -l 8080 < fixtures/{fixture}.http\n\n");
+    let mut text = format!("```text\nfixtures/{fixture}.expect\n\n");
     for line in expected.lines().filter(|line| !line.starts_with("section: ")) {
         text += line.strip_prefix("# ").unwrap_or(line);
         text += "\n";

@@ -93,10 +93,10 @@
 //! <!-- end -->
 //!
 //! The pool is a table of these keys, each with a list of idle connections. To take one is to *lease* it: the `Lease`
-//! owns the connection until the exchange is over, in a *slot*, the right to one connection of that host. `release`
-//! gives the connection back, and `close` ends it for a reason; both are called by name. A lease that is simply
-//! dropped, by a `?` or a panic, closes its connection. So nobody can forget to close one, and nobody gives back a bad
-//! one by accident.
+//! owns the connection until the exchange is over, in a *slot*, one of the places that `max_connections_per_host`
+//! allows. `release` gives the connection back, and `close` ends it for a reason; both are called by name. A lease that
+//! is simply dropped, by a `?` or a panic, closes its connection. So nobody can forget to close one, and nobody gives
+//! back a bad one by accident.
 //!
 //! First choice is a connection that this very thread released less than a millisecond ago; else the newest, since the
 //! server is least likely to have closed that. It is probed before it is used (stop 3). One that fails is closed, and
@@ -135,7 +135,7 @@
 //! `tests/reuse/slots.rs::an_observer_that_panics_while_a_slot_is_acquired_costs_no_slot`
 //!
 //! **Try:** two threads send to one origin at the same time and read their bodies to the end; then each sends again.
-//! How many connections are opened? And which of these have the same origin: `http://a.example/x`,
+//! How many connections are opened at most? And which of these have the same origin: `http://a.example/x`,
 //! `HTTP://A.EXAMPLE:80/y`, `http://a.example:8080/`, `https://a.example/`?
 //!
 //! <details><summary>Answer</summary>
@@ -153,15 +153,19 @@
 //! While a connection was idle the server may have closed it, or sent bytes that answer no request. Whatever it was
 //! lies in the socket already, and one read of one byte that does not wait shows it. That read *should* fail: with the
 //! error `WouldBlock`, nothing there, which `is_retryable` knows. A byte, EOF and any other error make the connection
-//! unfit. (Of TLS a part of a record is no byte yet, and no good sign: `has_partial_record`.)
+//! unfit. (Half a TLS record counts as a byte: `has_partial_record`.)
 //!
 //! The probe is what protects a POST: sent on a connection that the server has closed, it would be lost, and could not
 //! be sent again (stop 12). And it protects every request from a stray response: HTTP/1.1 has no request numbers, so
 //! whatever arrives next on a connection *is* the response. A server that closes after the probe and before the request
 //! arrives is not seen by it; no client can see that.
 //!
+//! A stray response that comes between the probe and the real one is taken for it; no client can tell that either.
+//!
 //! By default every reuse is probed. [`probe_after(t)`](crate::ClientBuilder::probe_after) leaves that out where the
-//! connection was idle for less than `t`, unless `must_probe` says that there is a reason for doubt.
+//! connection was idle for less than `t`, unless there is a reason for doubt (`must_probe`): it is the first reuse, the
+//! last read may have left something, or the last response had no body (HEAD, 204, 304), which a confused server may
+//! send all the same.
 //!
 //! <!-- quote src/net/conn.rs: pub(crate) fn probe(&mut self ... Ok(_) | Err(_) => Err(CloseReason::StrayBytes) -->
 //! ```text
@@ -190,7 +194,7 @@
 //!
 //! <!-- outcome close/stray-byte -->
 //! ```text
-//! nc -l 8080 < fixtures/close/stray-byte.http
+//! fixtures/close/stray-byte.expect
 //!
 //! One byte behind the body is enough.
 //! status: 200
@@ -215,7 +219,7 @@
 //! end by themselves.
 //!
 //! Getting a connection, the wait for the pool and DNS and a proxy's handshake included, has a limit of its own,
-//! `connect_timeout`, within the deadline.
+//! `connect_timeout`: 10 s by default, anew for each hop and each retry, and within the deadline.
 //!
 //! <!-- quote src/net/dial/mod.rs: let connected = match (&self.dial, addresses, token) { ... race::run( >> }; -->
 //! ```text
@@ -251,10 +255,11 @@
 //! # Stop 5: the request goes out
 //!
 //! `src/client/exchange.rs::converse` has the exchange in hand, from here to stop 9. The head is written into the
-//! connection's buffer, and a small body behind it, so that both leave in one system call. The client itself sends
-//! Host, User-Agent and Accept; everything else is yours. How the body ends is said here, too: `Content-Length`, or
-//! `Transfer-Encoding: chunked` where the length is not known. You cannot set another one by hand: two lengths would
-//! let two readers see two different messages, which is how requests are smuggled.
+//! connection's buffer, and a small body behind it, so that both leave in one system call. By itself a client sends
+//! Host, User-Agent and Accept; a content coding, a cookie jar, Digest and a proxy add theirs, and everything else is
+//! yours. How the body ends is said here, too: `Content-Length`, or `Transfer-Encoding: chunked` where the length is
+//! not known. You cannot set another one by hand: two lengths would let two readers see two different messages, which
+//! is how requests are smuggled.
 //!
 //! <!-- quote src/wire/request_head.rs: put(self.method.as_str() ... true => self.encode_own(put) >> } -->
 //! ```text
@@ -283,8 +288,10 @@
 //! [`src/client/exchange.rs::converse`, lines 77 to 81](../../../src/longwire/client/exchange.rs.html#77-81)
 //! <!-- end -->
 //!
-//! From the first byte that the socket takes, the fate of the request is
-//! [`MaybeProcessed`](crate::Fate::MaybeProcessed). Before that it is `NotSent`.
+//! From the first byte that the socket takes, the fate of this attempt is
+//! [`MaybeProcessed`](crate::Fate::MaybeProcessed). Before that it is `NotSent`. The fate of the whole call is the
+//! worst of its attempts: after a redirect an error says [`ResponseStarted`](crate::Fate::ResponseStarted), even if the
+//! next hop was never reached.
 //!
 //! **Rule:** [RFC 9112 §3](https://www.rfc-editor.org/rfc/rfc9112#section-3),
 //! [RFC 9110 §7.2](https://www.rfc-editor.org/rfc/rfc9110#section-7.2) (Host),
@@ -313,8 +320,9 @@
 //! of this stage). If one of them is used up, that is the error, which names it; else the thread waits again, at most
 //! for what is left.
 //!
-//! To set the socket's timeout is a system call. A tick of half of what is left fits the next request as well, so most
-//! requests need no such call.
+//! To set the socket's timeout is a system call. So a tick is armed with half of what is left, and kept while it is
+//! between a quarter and the whole of what is left (`src/net/conn.rs::fitting_tick`): the next request, with the same
+//! limits, finds one that fits.
 //!
 //! <!-- quote src/net/conn.rs: let mut left = [until.remaining_at(now) ... Err(error) if is_retryable -->
 //! ```text
@@ -366,9 +374,10 @@
 //! (1xx, but for 101, which ends HTTP on this connection) are passed over: the final one is still to come. The head is
 //! *consumed*, and what stands behind it in the buffer is the beginning of the body, or nothing yet.
 //!
-//! EOF is an input like any other. Without a byte of a response it is [`Truncated`](crate::ErrorKind::Truncated) with
-//! the fate `MaybeProcessed`; after one byte of a head the fate is [`ResponseStarted`](crate::Fate::ResponseStarted):
-//! the server was there, and answered.
+//! Until the first byte of a head the stage is [`Wait`](crate::Stage::Wait), where a silent server ends in a timeout;
+//! from then on it is [`Head`](crate::Stage::Head). EOF is an input like any other. Without a byte of a response it is
+//! [`Truncated`](crate::ErrorKind::Truncated) with the fate `MaybeProcessed`; after one byte of a head the fate is
+//! [`ResponseStarted`](crate::Fate::ResponseStarted): the server was there, and answered.
 //!
 //! <!-- quote src/client/response_reader.rs: while self.head.is_none() && !lease.buffer ... report_head(lease, head -->
 //! ```text
@@ -402,7 +411,7 @@
 //!
 //! <!-- outcome head/no-colon -->
 //! ```text
-//! nc -l 8080 < fixtures/head/no-colon.http
+//! fixtures/head/no-colon.expect
 //!
 //! A field line without a colon is refused.
 //! error: Head
@@ -469,7 +478,7 @@
 //!
 //! <!-- outcome framing/chunked-beats-length -->
 //! ```text
-//! nc -l 8080 < fixtures/framing/chunked-beats-length.http
+//! fixtures/framing/chunked-beats-length.expect
 //!
 //! Transfer-Encoding wins over Content-Length, and the connection ends.
 //! status: 200
@@ -489,7 +498,8 @@
 //! reason against it, and each reason has a name, which [`Client::pool_stats`](crate::Client::pool_stats) counts.
 //! Before the lines quoted is only 101 (`Upgraded`); between the two pieces is a status line that claims HTTP/2
 //! (`VersionInDoubt`). *Ambiguous* is a length beside chunks, chunks in HTTP/1.0, a 204 that announces a body and a 304
-//! that has a transfer coding: someone on the way may see the end of the message elsewhere.
+//! that has a transfer coding: someone on the way may see the end of the message elsewhere. `unproven` marks a response
+//! without a body, for the next probe (stop 3).
 //!
 //! <!-- quote src/wire/framing.rs: if connection.close { ... return Reuse::Close(CloseReason::UntilClose) >> } -->
 //! ```text
@@ -537,7 +547,7 @@
 //!
 //! <!-- outcome close/said -->
 //! ```text
-//! nc -l 8080 < fixtures/close/said.http
+//! fixtures/close/said.expect
 //!
 //! Connection: close ends the connection after the body, even if the server keeps it.
 //! status: 200
@@ -548,7 +558,7 @@
 //! <!-- end -->
 //! <!-- outcome close/until-close -->
 //! ```text
-//! nc -l 8080 < fixtures/close/until-close.http
+//! fixtures/close/until-close.expect
 //!
 //! Without framing the body runs until the server closes.
 //! then: close
@@ -619,7 +629,7 @@
 //!
 //! <!-- outcome chunked/cut-in-data -->
 //! ```text
-//! nc -l 8080 < fixtures/chunked/cut-in-data.http
+//! fixtures/chunked/cut-in-data.expect
 //!
 //! A close inside the data is a cut.
 //! then: close
@@ -667,12 +677,13 @@
 //!
 //! A body that is dropped before its end never waits for the network (`src/message/body/framed.rs::drain_or_close`). If
 //! the verdict was to close, it is carried out. Else what has arrived already is taken, 64 KiB at most; if that was
-//! all, the connection goes back. Otherwise it is closed as
-//! [`Unfinished`](crate::CloseReason::Unfinished), since the next response would begin in the middle of this body.
+//! all, the connection goes back. Otherwise it is closed as [`Unfinished`](crate::CloseReason::Unfinished) (or as
+//! `Failed`, if the rest was malformed), since the next response would begin in the middle of this body.
 //!
 //! Back in the pool the connection is idle until it expires: after 30 s, or if that is sooner, a second before the time
-//! that the server has announced in `Keep-Alive: timeout`. Nobody watches the clock meanwhile; the next call of the
-//! client closes what has expired. That is why longwire needs no thread in the background.
+//! that the server has announced in `Keep-Alive: timeout` (of a single second, half). Nobody watches the clock
+//! meanwhile; the next call of the client closes what has expired. That is why longwire needs no thread in the
+//! background.
 //!
 //! **Rule:** [RFC 9112 §9.3](https://www.rfc-editor.org/rfc/rfc9112#section-9.3) (read the whole body, or close)
 //!
@@ -752,8 +763,9 @@
 //! before that one is sent. 303 makes a GET of anything but HEAD, and 301 and 302 of a POST; then the body and the
 //! fields about it (`Content-*`) are dropped. 307 and 308 change neither method nor body, and need a body that can be
 //! sent again. To another origin only an allow-list goes along: the fields about the body, if that goes, and a few that
-//! reveal nothing (`Accept`, `User-Agent`, `Range`, …), but no `Authorization`, no `Cookie`, no custom field. A
-//! redirect from https to http is an error ([`Redirect`](crate::ErrorKind::Redirect)), unless
+//! reveal nothing (`Accept`, `User-Agent`, `Range`, …), but no `Authorization`, no `Cookie`, no custom field; what was
+//! dropped stays dropped, even if a later hop leads back. A redirect from https to http is an error
+//! ([`Redirect`](crate::ErrorKind::Redirect)), unless
 //! [`allow_https_downgrade`](crate::ClientBuilder::allow_https_downgrade) is set; so is the eleventh in a row
 //! ([`TooManyRedirects`](crate::ErrorKind::TooManyRedirects)). One deadline covers all hops. See
 //! `src/client/redirect.rs::follow`, [RFC 9110 §15.4](https://www.rfc-editor.org/rfc/rfc9110#section-15.4).
@@ -763,19 +775,21 @@
 //! the proxy, so requests for all http servers share them, if the proxy's credentials are the same. An https URL needs
 //! a *tunnel*: `CONNECT host:port` to the proxy, with the credentials in that head alone; after a 2xx the bytes go
 //! through, TLS begins, and the connection leads to one server, which never sees the proxy's credentials. SOCKS5 is a
-//! tunnel for both. A handshake that fails is an error of the proxy ([`Proxy`](crate::ErrorKind::Proxy)), and the
-//! request was not sent. See `src/client/mod.rs::pool_key`, `src/net/dial/http_connect.rs`, [RFC 9112
+//! tunnel for both. A tunnel that the proxy refuses, breaks off or answers with nonsense is
+//! [`Proxy`](crate::ErrorKind::Proxy), and the request was not sent: after a 407, say. (For an http URL a 407 is a
+//! response like any other.) See `src/client/mod.rs::pool_key`, `src/net/dial/http_connect.rs`, [RFC 9112
 //! §3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2), [RFC 9110
 //! §9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6).
 //!
 //! **Cancelling** (stop 6). Another thread calls [`CancelToken::cancel`](crate::CancelToken::cancel), which shuts the
 //! socket down: the blocked `read` or `write` returns at once (on Windows, and on a stream that cannot be shut down
-//! from outside, within 100 ms, the longest tick then), and finds the token cancelled. The connection is never used
+//! from outside, within 100 ms, the longest tick then), and finds the token cancelled. That connection is never used
 //! again, and a body that a cancel has cut off never looks complete. A wait in the pool, for DNS or for a connect is
-//! woken up likewise. Why can a late cancel not hit the next request on that connection? The token's hook on the socket
-//! is taken off before the connection is given back, under the lock under which hooks are called: so taking it off
-//! waits for a cancel that is under way, and if one came, the connection is closed as `Cancelled`. See
-//! `src/net/conn.rs::lift_token`, `src/net/cancel.rs::register`.
+//! woken up likewise. A cancel after the last byte changes nothing: the body is complete, and the connection in the
+//! pool. Why can it not hit the next request on that connection? The token's hook on the socket is taken off before the
+//! connection is given back, under the lock under which hooks are called: so taking it off waits for a cancel that is
+//! under way, and if one came, the connection is closed as `Cancelled`. See `src/net/conn.rs::lift_token`,
+//! `src/net/cancel.rs::register`.
 //!
 //! **TLS** (stop 4) is one more layer over the socket, made by rustls, with the same ticks. A session ticket that
 //! arrives while a connection is idle is no stray byte, which only TLS itself can tell; that is why the probe is a
