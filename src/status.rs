@@ -43,7 +43,6 @@ impl StatusCode {
     }
 
     /// Returns whether the code is 2xx.
-    #[doc(alias = "ok")]
     #[must_use]
     pub const fn is_success(self) -> bool {
         self.0 / 100 == 2

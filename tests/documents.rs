@@ -116,7 +116,7 @@ fn every_example_is_in_readmes_index_and_is_run_by_the_checks() {
     let in_index: Vec<&str> = index.split('`').skip(1).step_by(2).collect();
     for name in &names {
         assert!(in_index.contains(&name.as_str()), "README.md's index has no `{name}`");
-        assert!(checks.contains(&format!("step \"example {name}\"")), ".ci/run does not run {name}");
+        assert!(checks.contains(&format!("\nstep \"example {name}\"")), ".ci/run does not run {name}");
     }
     assert!(names.len() > 15, "{names:?}");
 }

@@ -10,12 +10,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+#[path = "support/source_tree.rs"]
+mod source_tree;
 #[path = "har/xml.rs"]
 mod xml;
 
+use source_tree::read;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const PAGES: [&str; 4] = ["mod", "one_request", "using", "coming_from"];
-const PICTURES: [&str; 4] = ["life", "framings", "deadline", "house"];
 
 /// Stops of the tour, and lines that one of them quotes at most.
 const STOPS: usize = 12;
@@ -28,8 +30,10 @@ const QUOTE: &str = "<!-- quote ";
 const OUTCOME: &str = "<!-- outcome ";
 const END: &str = "<!-- end -->";
 
-fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+/// The files of the guide that end so, by their names without that.
+fn names(ending: &str) -> Vec<String> {
+    let files = source_tree::files("src/guide", ending);
+    files.iter().map(|file| file["src/guide/".len()..file.len() - ending.len()].to_owned()).collect()
 }
 
 /// The text of a page, without what makes it a comment.
@@ -137,7 +141,7 @@ fn renewed(source: &str) -> (String, Vec<String>) {
 #[test]
 fn quotes_and_outcomes_are_those_of_the_sources_and_fixtures() {
     let mut wrong = Vec::new();
-    for name in PAGES {
+    for name in names(".rs") {
         let path = format!("src/guide/{name}.rs");
         let source = read(&path);
         let (text, missing) = renewed(&source);
@@ -202,35 +206,37 @@ fn spans(text: &str) -> impl Iterator<Item = &str> {
     prose.flat_map(|part| part.split('`').skip(1).step_by(2))
 }
 
-/// Whether a code span is a path of this repository, or an item in a file of it: `src/error.rs::fate`.
+/// Whether a code span is a path of this repository, or an item in a file of it: `src/error.rs::Fate`.
 fn is_path(span: &str) -> bool {
     let folder = span.split_once('/').map_or("", |(folder, _)| folder);
-    let is_in_path = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
+    let is_in_path = |c: char| c.is_ascii_alphanumeric() || "/._-:()".contains(c);
     ["src", "tests", "examples", "fixtures", "benches", ".ci"].contains(&folder) && span.chars().all(is_in_path)
 }
 
 /// Returns what is wrong with a path, if anything is.
 fn lost(span: &str) -> Option<String> {
     let (path, item) = span.split_once("::").map_or((span, None), |(path, item)| (path, Some(item)));
-    let file = Path::new(ROOT).join(path);
-    if !file.exists() {
+    if !Path::new(ROOT).join(path).exists() {
         return Some(format!("{path} does not exist"));
     }
-    let item = item?;
-    let source = fs::read_to_string(file).unwrap_or_default();
-    let name = item.rsplit("::").next().unwrap_or(item);
-    let forms = ["fn ", "struct ", "enum ", "trait ", "const ", "static ", "mod ", "type "];
-    let is_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    let defines = |form: &&str| source.split(&format!("{form}{name}")).skip(1).any(is_end);
-    (!forms.iter().any(defines)).then(|| format!("{path} has no {name}"))
+    let item = item?.trim_end_matches("()");
+    let source = source_tree::read(path);
+    if !source_tree::defines(&source, path, item) {
+        return Some(format!("{path} has no {item}"));
+    }
+    let lines: Vec<&str> = source.lines().collect();
+    let at = lines.iter().position(|line| source_tree::defined(line) == Some(item))?;
+    let attributes = lines[..at].iter().rev().take_while(|line| line.trim_start().starts_with("#["));
+    let mut ignored = attributes.filter(|line| line.contains("ignore"));
+    ignored.next().map(|_| format!("{path} runs {item} only if asked to"))
 }
 
 #[test]
 fn what_the_pages_name_exists() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    for name in PAGES {
-        let page = page(name);
+    for name in names(".rs") {
+        let page = page(&name);
         let paths = spans(&page).filter(|span| is_path(span));
         let lost = paths.inspect(|_| count += 1).filter_map(lost);
         wrong.extend(lost.map(|why| format!("src/guide/{name}.rs: {why}")));
@@ -265,7 +271,8 @@ fn wrong_link(text: &str, target: &str) -> Option<String> {
         let first = section.split('.').next().and_then(|number| number.parse::<u32>().ok());
         let exists = matches!((first, sections_of(rfc)), (Some(first), Some(last)) if (1..=last).contains(&first));
         let says = text.contains(rfc) || !text.contains("RFC");
-        return (!exists || !says || !text.ends_with(section)).then(|| format!("[{text}] leads to {target}"));
+        return (!exists || !says || !text.ends_with(&format!("§{section}")))
+            .then(|| format!("[{text}] leads to {target}"));
     }
     let is_source = target.starts_with("../../../src/longwire/");
     let is_known = target.starts_with("https://docs.rs/") || target.starts_with("crate::") || !target.contains('/');
@@ -275,8 +282,8 @@ fn wrong_link(text: &str, target: &str) -> Option<String> {
 #[test]
 fn links_lead_where_they_say() {
     let mut wrong = Vec::new();
-    for name in PAGES {
-        let page = page(name);
+    for name in names(".rs") {
+        let page = page(&name);
         for (before, after) in page.match_indices("](").map(|(at, _)| (&page[..at], &page[at + 2..])) {
             let text = before.rsplit('[').next().unwrap_or_default();
             let target = after.split(')').next().unwrap_or_default();
@@ -289,6 +296,7 @@ fn links_lead_where_they_say() {
     assert!(wrong_link("RFC 9112 §6.4", &format!("{rfc}6.3")).is_some());
     assert!(wrong_link("RFC 9110 §6.3", &format!("{rfc}6.3")).is_some());
     assert!(wrong_link("RFC 9112 §60", &format!("{rfc}60")).is_some());
+    assert!(wrong_link("RFC 9112 §19.5", &format!("{rfc}9.5")).is_some());
     assert!(wrong_link("here", "https://example.com/").is_some());
 }
 
@@ -304,10 +312,10 @@ fn elements(svg: &str) -> Vec<xml::Element> {
 
 #[test]
 fn pictures_are_well_formed_and_shown_and_name_what_exists() {
-    let pages: String = PAGES.iter().map(|name| read(&format!("src/guide/{name}.rs"))).collect();
+    let pages: String = names(".rs").iter().map(|name| read(&format!("src/guide/{name}.rs"))).collect();
     let readme = read("README.md");
     let mut ids = BTreeSet::new();
-    for name in PICTURES {
+    for name in names(".svg") {
         let file = format!("{name}.svg");
         let svg = read(&format!("src/guide/{file}"));
         assert!(pages.contains(&format!("#![doc = include_str!(\"{file}\")]")), "no page shows {file}");
@@ -339,13 +347,30 @@ fn close_reasons() -> Vec<String> {
     lines.map(|(name, _)| name.to_owned()).collect()
 }
 
+/// The names of reasons are what is red, in the type of code and strong.
+fn is_reason(element: &xml::Element) -> bool {
+    let has = |name, value| element.attribute(name) == Some(value);
+    element.name == "text" && has("fill", "#b42318") && has("font-weight", "700") && has("font-size", "13")
+}
+
+#[test]
+fn pages_are_documentation_alone() {
+    for name in names(".rs") {
+        let source = read(&format!("src/guide/{name}.rs"));
+        let is_text = |line: &str| line.is_empty() || line.starts_with("//!");
+        let is_shown = |line: &str| line.starts_with("#![doc = include_str!(\"") && line.ends_with(".svg\")]");
+        let is_page = |line: &str| name == "mod" && line.starts_with("pub mod ") && line.ends_with(';');
+        let code = source.lines().find(|line| !is_text(line) && !is_shown(line) && !is_page(line));
+        assert_eq!(code, None, "src/guide/{name}.rs");
+    }
+}
+
 #[test]
 fn the_life_of_a_connection_ends_for_every_reason_that_there_is() {
     let (reasons, svg) = (close_reasons(), read("src/guide/life.svg"));
     assert!(reasons.len() > 15, "{reasons:?}");
     let elements = elements(&svg);
-    let words: BTreeSet<&str> =
-        elements.iter().flat_map(|element| element.text.split(|c: char| !c.is_alphanumeric())).collect();
-    let missing: Vec<&String> = reasons.iter().filter(|reason| !words.contains(reason.as_str())).collect();
-    assert!(missing.is_empty(), "life.svg has no {missing:?}");
+    let shown: BTreeSet<&str> =
+        elements.iter().filter(|element| is_reason(element)).map(|element| &*element.text).collect();
+    assert_eq!(shown, reasons.iter().map(String::as_str).collect());
 }

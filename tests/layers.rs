@@ -6,11 +6,11 @@
 //! which never fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
 #[path = "layers/lexer.rs"]
 mod lexer;
+#[path = "support/source_tree.rs"]
+mod source_tree;
 #[path = "layers/sources.rs"]
 mod sources;
 
@@ -129,24 +129,8 @@ fn the_house_is_read_as_a_whole() {
 }
 
 fn read_sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut sources = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("src can be listed") {
-            let path = entry.expect("src can be listed").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let names = path.strip_prefix(&root).expect("it lies in src");
-                let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
-                let text = fs::read_to_string(&path).expect("a source file is UTF-8");
-                sources.push(Source::new(&names.join("/"), &text));
-            }
-        }
-    }
-    sources.sort_by(|one, other| one.file.cmp(&other.file));
-    sources
+    let files = source_tree::files("src", ".rs");
+    files.iter().map(|file| Source::new(&file["src/".len()..], &source_tree::read(file))).collect()
 }
 
 fn broken_rules(sources: &[Source]) -> Vec<String> {

@@ -6,8 +6,9 @@
 //! docs.rs, a nightly, has them.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+
+#[path = "support/source_tree.rs"]
+mod source_tree;
 
 /// By library: words, and the item that they lead to. What both have by the same name is left out.
 const WORDS: &[(&str, &[(&str, &str)])] = &[
@@ -107,7 +108,6 @@ const WORDS: &[(&str, &[(&str, &str)])] = &[
             ("--fail --fail-with-body", "Response::error_for_status"),
             ("--max-filesize", "Response::limit"),
             ("--write-out", "Response::timings"),
-            ("--range", "Download"),
             ("--continue-at --output", "Download::save_to"),
             ("--verbose -v", "LogObserver"),
             ("--cacert", "Tls::roots"),
@@ -148,7 +148,6 @@ const WORDS: &[(&str, &[(&str, &str)])] = &[
             ("history", "Response::redirects"),
             ("elapsed", "Response::timings"),
             ("raise_for_status", "Response::error_for_status"),
-            ("ok", "StatusCode::is_success"),
             ("RequestException", "Error"),
             ("ConnectionError", "ErrorKind::Connect"),
             ("SSLError", "ErrorKind::Tls"),
@@ -200,7 +199,8 @@ const WORDS: &[(&str, &[(&str, &str)])] = &[
             ("timeout_global", "ClientBuilder::timeout"),
             ("timeout_connect", "ClientBuilder::connect_timeout"),
             ("timeout_recv_response", "ClientBuilder::header_timeout"),
-            ("timeout_recv_body", "ClientBuilder::read_timeout"),
+            ("timeout_per_read", "ClientBuilder::read_timeout"),
+            ("timeout_per_write", "ClientBuilder::write_timeout"),
             ("max_idle_age", "ClientBuilder::idle_timeout"),
             ("max_idle_connections", "ClientBuilder::max_idle"),
             ("max_idle_connections_per_host", "ClientBuilder::max_idle_per_host"),
@@ -216,7 +216,7 @@ const WORDS: &[(&str, &[(&str, &str)])] = &[
             ("into_reader", "Response"),
             ("read_to_vec", "Response::bytes"),
             ("into_string read_to_string", "Response::text"),
-            ("lossy_utf8", "Response::text_lossy"),
+            ("lossy_utf8 read_to_string", "Response::text_lossy"),
             ("into_json read_json", "Response::json"),
             ("get_redirect_history save_redirect_history", "Response::redirects"),
             ("http_status_as_error", "Response::error_for_status"),
@@ -284,17 +284,6 @@ fn folded(word: &str) -> String {
     word.to_lowercase().replace('_', "")
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of sources") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// The identifier at the beginning of a text.
 fn identifier(text: &str) -> &str {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
@@ -360,11 +349,9 @@ fn read(text: &str, found: &mut BTreeSet<Entry>, named: &mut BTreeSet<String>) {
 
 #[test]
 fn the_words_of_other_clients_lead_to_what_stands_for_them() {
-    let mut files = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     let (mut found, mut named) = (BTreeSet::new(), BTreeSet::new());
-    for file in files {
-        read(&fs::read_to_string(&file).expect("a source"), &mut found, &mut named);
+    for file in source_tree::files("src", ".rs") {
+        read(&source_tree::read(&file), &mut found, &mut named);
     }
 
     let mut wanted = BTreeSet::new();

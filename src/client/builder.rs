@@ -134,13 +134,14 @@ impl ClientBuilder {
 
     /// Sets how long the server may send nothing while a response is waited for or read. Default 60 s. A
     /// response head, once begun, must also be complete within this time; and so must each TLS record.
-    #[doc(alias = "timeout_recv_body")]
+    #[doc(alias = "timeout_per_read")]
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.read_timeout = self.limit("read_timeout", limit.into());
         self
     }
 
     /// Sets how long a write may make no progress. Default 60 s.
+    #[doc(alias = "timeout_per_write")]
     pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.write_timeout = self.limit("write_timeout", limit.into());
         self

@@ -283,7 +283,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `examples/by_hand.rs` is this program against a server on loopback.
+//! `examples/read_loop.rs` is this program against a server on loopback.
 //!
 //! [`Client`]: crate::Client
 //! [`Client::close_idle`]: crate::Client::close_idle

@@ -408,7 +408,7 @@ impl Response {
     ///
     /// # Errors
     /// As [`Body::bytes`].
-    #[doc(alias = "lossy_utf8")]
+    #[doc(alias("lossy_utf8", "read_to_string"))]
     pub fn text_lossy(self) -> Result<String> {
         self.body.into_text_lossy(&self.received.head.headers)
     }

@@ -119,7 +119,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// a short time only. Each asks for no content coding (`Accept-Encoding: identity`), and none is undone: a
 /// `Content-Encoding` that comes nevertheless is part of what is downloaded, and a part with another one is
 /// refused.
-#[doc(alias = "--range")]
 #[must_use]
 pub struct Download {
     client: Client,
