@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use follow::steps::{Key, STEPS, Step};
 use support::peer::{Peer, Refusing, answer, ok};
@@ -35,8 +36,13 @@ impl Write for Told {
 
 /// Runs the example: its exit status, and its output as it is.
 fn run(url: Option<&str>) -> (u8, String) {
+    run_within(Duration::from_secs(10), url)
+}
+
+/// The same with a timeout of one's own, for each request.
+fn run_within(timeout: Duration, url: Option<&str>) -> (u8, String) {
     let told = Told::default();
-    let status = follow::execute(url, Box::new(told.clone()));
+    let status = follow::execute(url, timeout, Box::new(told.clone()));
     let text = told.0.lock().expect("no writer has panicked").clone();
     (status, String::from_utf8(text).expect("it is UTF-8"))
 }
@@ -327,6 +333,27 @@ fn what_fails_is_told_with_its_stage_and_is_the_exit_status() {
         in_order(&act(&text, 1), &["The pool has no idle connection", "The call fails: ", want]);
         assert!(!text.contains("is sent again") && !text.contains("is not sent again"), "{text}");
     }
+}
+
+/// The method has no part in that: a timeout is never a reason to send again.
+#[test]
+fn that_a_server_is_silent_on_a_reused_connection_is_no_question_of_sending_again() {
+    let peer = Peer::start(|mut conn, _| {
+        conn.request();
+        conn.send(ok("hello"));
+        conn.request();
+        conn.hold();
+    });
+    let (status, text) = run_within(Duration::from_secs(1), Some(&peer.url("/")));
+    assert_eq!(status, 1, "{text}");
+    in_order(&act(&text, 1), &["all of it within 1s.", "200: exchange 1 on a new connection"]);
+    let second = act(&text, 2);
+    in_order(
+        &second,
+        &["is reused: exchange 2 on it.", "The call fails: kind Timeout, stage Wait, fate MaybeProcessed."],
+    );
+    assert!(!second.contains("sent again") && !second.contains("idempotent"), "{second}");
+    assert_eq!(peer.connections(), 1);
 }
 
 #[test]

@@ -36,12 +36,12 @@ const BUFFER_BYTES: usize = 4096;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    execute(std::env::args().nth(1).as_deref(), Box::new(io::stdout())).into()
+    execute(std::env::args().nth(1).as_deref(), TIMEOUT, Box::new(io::stdout())).into()
 }
 
-/// Returns the exit status.
-pub(crate) fn execute(url: Option<&str>, out: Box<dyn Write + Send>) -> u8 {
-    let teller = Arc::new(Teller::new(out));
+/// Returns the exit status. `timeout` is for each request.
+pub(crate) fn execute(url: Option<&str>, timeout: Duration, out: Box<dyn Write + Send>) -> u8 {
+    let teller = Arc::new(Teller::new(timeout, out));
     teller.lock().legend();
     let outcome = match url {
         Some(url) => visit(&teller, url),
@@ -113,7 +113,8 @@ fn client(teller: &Arc<Teller>, way: ClientBuilder) -> longwire::Result<Client> 
         Event::Connected { .. } => {} // Direct has reported it, when it happened
         event => for_events.event(event),
     };
-    Client::builder().timeout(TIMEOUT).connector(connect).observer(observer).try_build()
+    let timeout = teller.lock().timeout;
+    Client::builder().timeout(timeout).connector(connect).observer(observer).try_build()
 }
 
 /// Sends, then reads the body into a buffer of the caller's until `read` says `Ok(0)`.

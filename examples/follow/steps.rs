@@ -99,8 +99,8 @@ steps! {
         "Four answers allow it: the connection was a reused one, it broke before any byte of a response, the \
          body can be sent again, and the method is idempotent: twice is as good as once.";
     NotSentAgain, "RFC 9110 §9.2.2", "may_retry" in "src/client/retry.rs":
-        "The server may have acted on it, and the method is not idempotent: twice might be two orders. Only the \
-         caller can know, and is told so.";
+        "The reused connection broke, but the server may have acted on the request, and the method is not \
+         idempotent: twice might be two orders. Only the caller can know, and is told so.";
     Redirected, "RFC 9110 §15.4", "Redirects::follow" in "src/client/redirect.rs":
         "The Location is the next request's URL. To another origin neither Authorization nor cookies go along.";
 }

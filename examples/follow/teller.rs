@@ -4,11 +4,11 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use longwire::transport::Target;
 use longwire::{CloseReason, Error, ErrorKind, Event, Fate, Observer, Stage};
 
-use super::TIMEOUT;
 use super::steps::{Key, STEPS};
 
 /// For a terminal of 100 columns.
@@ -25,6 +25,8 @@ pub(crate) struct Teller(Mutex<State>);
 /// Where the story is.
 pub(crate) struct State {
     out: Box<dyn Write + Send>,
+    /// For each request and all that belongs to it.
+    pub(crate) timeout: Duration,
     act: u32,
     step: u32,
     /// Steps whose reason has been told.
@@ -42,9 +44,10 @@ pub(crate) struct State {
 }
 
 impl Teller {
-    pub(crate) fn new(out: Box<dyn Write + Send>) -> Teller {
+    pub(crate) fn new(timeout: Duration, out: Box<dyn Write + Send>) -> Teller {
         Teller(Mutex::new(State {
             out,
+            timeout,
             act: 0,
             step: 0,
             explained: Vec::new(),
@@ -117,7 +120,7 @@ impl State {
         match event {
             Event::CallStarted { method, url, .. } => {
                 self.is_retry = false;
-                self.tell(Key::Called, &format!("{method} {url}, all of it within {TIMEOUT:?}."));
+                self.tell(Key::Called, &format!("{method} {url}, all of it within {:?}.", self.timeout));
             }
             Event::Resolved { host, addresses, .. } => {
                 self.tell(Key::LookedUp, &format!("{host} has these addresses: {addresses:?}."));
@@ -195,7 +198,10 @@ impl State {
             _ => Key::Failed,
         };
         self.tell(key, &format!("The call fails: kind {kind:?}, stage {stage:?}, fate {fate:?}."));
-        if self.is_reused && fate == Fate::MaybeProcessed {
+        // As `may_retry`: a connection that broke is the accident that a retry is for; a timeout is none.
+        let broke = self.is_reused && matches!(kind, ErrorKind::Io | ErrorKind::Truncated);
+        let is_unsafe_twice = error.method().is_some_and(|method| !method.is_idempotent());
+        if broke && is_unsafe_twice && fate == Fate::MaybeProcessed {
             self.tell(Key::NotSentAgain, &format!("{} is not sent again.", self.method));
         }
     }
