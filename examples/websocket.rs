@@ -15,10 +15,10 @@
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use longwire::{Client, ErrorKind, Upgraded};
+use longwire::{Client, ErrorKind, Response, Upgraded};
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::Role;
@@ -34,21 +34,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         socket.send(Message::text(text))?;
         loop {
             let message = socket.read()?; // which also answers pings
-            println!("received: {message}");
+            writeln!(io::stdout(), "received: {message}")?;
             if message == Message::text(text) {
                 break; // it is the echo; a greeting is not
             }
         }
     }
     socket.close(None)?;
+    let closed_at_last = Instant::now() + SILENCE_MAX;
     loop {
         match socket.read() {
-            Ok(_) => {}
+            Ok(_) if Instant::now() < closed_at_last => {} // what the peer had sent before it knew
+            Ok(_) => return Err("the server goes on after the close".into()),
             Err(WsError::ConnectionClosed) => break, // both sides have said so
             Err(error) => return Err(error.into()),
         }
     }
-    println!("closed");
+    writeln!(io::stdout(), "closed")?;
     Ok(())
 }
 
@@ -65,15 +67,27 @@ fn connect(client: &Client, url: &str) -> Result<WebSocket<Upgraded>, Box<dyn Er
         .timeout(SILENCE_MAX) // for the handshake; it ends with the upgrade
         .send()?
         .error_for_status()?;
-    let is_websocket = response.header("Upgrade").is_some_and(|name| name.eq_ignore_ascii_case("websocket"));
     let accepted = response.header("Sec-WebSocket-Accept") == Some(&derive_accept_key(key.as_bytes()));
-    println!("{} {}, the key is accepted: {accepted}", response.status(), response.reason());
-    if response.status() != 101 || !is_websocket || !accepted {
-        return Err(response.error(ErrorKind::Head, "the server does not switch to WebSocket").into());
+    writeln!(io::stdout(), "{} {}, the key is accepted: {accepted}", response.status(), response.reason())?;
+    if response.status() != 101 || !accepted || !switches_as_asked(&response) {
+        return Err(response.error(ErrorKind::Head, "the server does not switch to WebSocket as asked").into());
     }
     let mut stream = response.upgrade()?;
     stream.set_timeouts(Some(SILENCE_MAX), Some(SILENCE_MAX))?;
     Ok(WebSocket::from_raw_socket(stream, Role::Client, None))
+}
+
+/// The other conditions of §4.1: the names of the protocol, and neither an extension nor a subprotocol, for the
+/// request has asked for none.
+fn switches_as_asked(response: &Response) -> bool {
+    let has = |name: &str| response.headers().get_all(name).next().is_some();
+    let lists = |name: &str, wanted: &str| {
+        let values = response.headers().get_all(name).flat_map(|value| value.split(|byte| *byte == b','));
+        values.map(<[u8]>::trim_ascii).any(|member| member.eq_ignore_ascii_case(wanted.as_bytes()))
+    };
+    let is_websocket = response.header("Upgrade").is_some_and(|name| name.eq_ignore_ascii_case("websocket"));
+    let asked_for_nothing_else = !has("Sec-WebSocket-Extensions") && !has("Sec-WebSocket-Protocol");
+    is_websocket && lists("Connection", "upgrade") && asked_for_nothing_else
 }
 
 /// Starts the server, and returns its URL. It ends with the process.
