@@ -23,6 +23,9 @@ use std::{env, thread};
 use longwire::transport::{Query, Resolve};
 use longwire::{Client, Url};
 
+/// Names in the cache. A crawler would come by more of them than there is memory for.
+const NAMES_MAX: usize = 1_000;
+
 struct Hosts<R> {
     table: HashMap<String, IpAddr>,
     cache: Mutex<HashMap<String, (Instant, Vec<IpAddr>)>>,
@@ -38,15 +41,21 @@ impl<R: Resolve> Resolve for Hosts<R> {
             return Ok(with_port(&[*ip]));
         }
         let cache = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((looked_up, ips)) = cache().get(query.host()) {
-            if looked_up.elapsed() < self.time_to_live {
-                return Ok(with_port(ips));
-            }
+        let is_fresh = |looked_up: &Instant| looked_up.elapsed() < self.time_to_live;
+        if let Some((_, ips)) = cache().get(query.host()).filter(|(looked_up, _)| is_fresh(looked_up)) {
+            return Ok(with_port(ips));
         }
         self.next_asked.fetch_add(1, Ordering::Relaxed);
         let addresses = self.next.resolve(query)?; // the cache is not locked meanwhile
         let ips = addresses.iter().map(SocketAddr::ip).collect();
-        cache().insert(query.host().to_owned(), (Instant::now(), ips));
+        let (mut cache, now) = (cache(), Instant::now());
+        cache.retain(|_, (looked_up, _)| is_fresh(looked_up));
+        if cache.len() >= NAMES_MAX {
+            cache.clear(); // crude, but each name costs one look-up at most
+        }
+        if !self.time_to_live.is_zero() {
+            cache.insert(query.host().to_owned(), (now, ips));
+        }
         Ok(addresses)
     }
 }
@@ -69,12 +78,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return visit(&url, pinned.map(|ip| (host, ip)), Duration::from_secs(60), system);
     }
     let port = serve()?;
-    println!("a name of the table");
+    writeln!(io::stdout(), "a name of the table")?;
     let pinned = Some(("pinned.test".to_owned(), Ipv4Addr::LOCALHOST.into()));
     visit(&format!("http://pinned.test:{port}/"), pinned, Duration::from_secs(60), stand_in)?;
-    println!("another name, with a time to live of a minute");
+    writeln!(io::stdout(), "another name, with a time to live of a minute")?;
     visit(&format!("http://other.test:{port}/"), None, Duration::from_secs(60), stand_in)?;
-    println!("and with none");
+    writeln!(io::stdout(), "and with none")?;
     visit(&format!("http://other.test:{port}/"), None, Duration::ZERO, stand_in)
 }
 
@@ -97,9 +106,9 @@ fn visit(
         let response = client.get(url).send()?;
         let peer = response.connection().peer_addr().map_or("?".to_owned(), |peer| peer.to_string());
         let text = response.text_lossy()?;
-        println!("  {peer} says: {}", text.lines().next().unwrap_or_default());
+        writeln!(io::stdout(), "  {peer} says: {}", text.lines().next().unwrap_or_default())?;
     }
-    println!("  the system was asked {} times", hosts.next_asked.load(Ordering::Relaxed));
+    writeln!(io::stdout(), "  the system was asked {} times", hosts.next_asked.load(Ordering::Relaxed))?;
     Ok(())
 }
 
