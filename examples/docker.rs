@@ -34,7 +34,7 @@ mod unix {
     use std::path::{Path, PathBuf};
     use std::{env, fs, process, thread};
 
-    use longwire::{Client, Response};
+    use longwire::{Client, Response, Url};
     use serde_json::Value;
 
     pub(super) fn main() -> Result<(), Box<dyn Error>> {
@@ -43,11 +43,20 @@ mod unix {
         let wanted = arguments.next().and_then(|name| name.into_string().ok());
         let Some(path) = given else {
             let path = env::temp_dir().join(format!("longwire-docker-{}.sock", process::id()));
-            let outcome = serve(&path).map_err(Into::into).and_then(|()| show(&path, wanted));
-            let _ = fs::remove_file(&path);
-            return outcome;
+            serve(&path).map_err(|error| format!("no socket at {}: {error}", path.display()))?;
+            let socket = SocketFile(path);
+            return show(&socket.0, wanted);
         };
         show(&path, wanted)
+    }
+
+    /// Removes the file when it is dropped: at the end, at an error and at a panic.
+    struct SocketFile(PathBuf);
+
+    impl Drop for SocketFile {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
     }
 
     fn show(path: &Path, wanted: Option<String>) -> Result<(), Box<dyn Error>> {
@@ -58,16 +67,18 @@ mod unix {
         for container in &containers {
             let text = |field: &Value| field.as_str().unwrap_or("?").to_owned();
             let name = text(&container["Names"][0]).trim_start_matches('/').to_owned();
-            println!("{name}: {}, {}", text(&container["Image"]), text(&container["Status"]));
+            writeln!(io::stdout(), "{name}: {}, {}", text(&container["Image"]), text(&container["Status"]))?;
             if container["State"] == "running" {
                 running = running.or(Some(name));
             }
         }
         let Some(name) = wanted.or(running) else { return Ok(()) };
-        let request = client.get(format!("http://docker/containers/{name}/logs"));
+        let mut url = Url::parse("http://docker/containers")?;
+        url.path_segments_mut().expect("http has a path").extend([&name, "logs"]); // escaped, whatever the name is
+        let request = client.get(url);
         let request = request.query_pairs([("follow", "1"), ("stdout", "1"), ("stderr", "1"), ("tail", "10")]);
         let log = request.read_timeout(None).send()?.error_for_status()?;
-        println!("the log of {name}, reused connection: {}", log.connection().reused());
+        writeln!(io::stdout(), "the log of {name}, reused connection: {}", log.connection().reused())?;
         follow(log)
     }
 
@@ -81,13 +92,13 @@ mod unix {
             let mut frame = [0; 8];
             log.read_exact(&mut frame)?;
             let length = u32::from_be_bytes([frame[4], frame[5], frame[6], frame[7]]);
-            print!("{}", if frame[0] == 2 { "err> " } else { "out> " });
+            write!(io::stdout(), "{}", if frame[0] == 2 { "err> " } else { "out> " })?;
             let copied = io::copy(&mut log.by_ref().take(length.into()), &mut io::stdout())?;
             if copied < length.into() {
                 return Err("the log ends within a line".into());
             }
         }
-        println!("the log has ended");
+        writeln!(io::stdout(), "the log has ended")?;
         Ok(())
     }
 
