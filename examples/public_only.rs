@@ -5,6 +5,8 @@
 //! cargo run --example public_only -- http://host/hook http://10.0.0.1/ # yours
 //! ```
 //!
+//! With URLs of yours the exit status is 1 if one of them was not delivered to.
+//!
 //! What to look at:
 //!
 //! * [`builder`] has the protection: `PublicOnly::allows` judges the addresses that a name has, after the look-up,
@@ -19,45 +21,50 @@
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, thread};
 
 use longwire::{Client, ClientBuilder, ErrorKind, PublicOnly};
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// A line on standard output. A reader who has seen enough, as `head` has, is no reason to panic.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = writeln!(io::stdout(), $($text)*);
+    }};
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
     let urls: Vec<String> = env::args().skip(1).collect();
     if urls.is_empty() {
-        return tour();
+        return tour().map(|()| ExitCode::SUCCESS);
     }
     let client = builder(None).build();
-    for url in &urls {
-        tell(url, deliver(&client, url));
-    }
-    Ok(())
+    let not_delivered = urls.iter().filter_map(|url| tell(url, deliver(&client, url))).count();
+    Ok(if not_delivered == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A client for the URLs of strangers; `own` is a server that may be reached although it is not a public one.
 fn builder(own: Option<SocketAddr>) -> ClientBuilder {
     Client::builder()
         .address_filter(move |address| PublicOnly::allows(address) || own == Some(*address))
-        .timeout(Duration::from_secs(10))
         .max_redirects(3)
 }
 
 /// Sends the test event, and returns the beginning of what the receiver says.
 fn deliver(client: &Client, url: &str) -> longwire::Result<String> {
     let request = client.post(url).header("Content-Type", "application/json").body(r#"{"event":"test"}"#);
-    request.send()?.error_for_status()?.limit(64 << 10).text_lossy()
+    request.timeout(Duration::from_secs(10)).send()?.error_for_status()?.limit(64 << 10).text_lossy()
 }
 
 /// Prints a line, and returns what became of it.
 fn tell(url: &str, outcome: longwire::Result<String>) -> Option<ErrorKind> {
     match outcome {
-        Ok(text) => println!("delivered  {url}: {text:?}"),
+        Ok(text) => say!("delivered  {url}: {text:?}"),
         Err(error) => {
             let refused = error.kind() == ErrorKind::BlockedAddress;
-            println!("{} {url}: {error}", if refused { "REFUSED   " } else { "failed    " });
+            say!("{} {url}: {error}", if refused { "REFUSED   " } else { "failed    " });
             return Some(error.kind());
         }
     }
@@ -98,7 +105,7 @@ fn tour() -> Result<(), Box<dyn Error>> {
 
     let connects = connects.lock().expect("no panic");
     let only_own = connects.iter().all(|address| *address == own);
-    println!("connects: {}, all to the own server: {only_own}", connects.len());
+    say!("connects: {}, all to the own server: {only_own}", connects.len());
     let as_expected =
         outcomes[0].is_none() && outcomes[1..].iter().all(|kind| *kind == Some(ErrorKind::BlockedAddress));
     if as_expected && only_own { Ok(()) } else { Err("something was not refused".into()) }
