@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..3 {
         let request = client.get(&url).header("Connection", "keep-alive").basic_auth("user", Some("pass"));
         let mut response = request.send()?;
-        println!("{} {}", response.status(), response.reason());
+        writeln!(io::stdout(), "{} {}", response.status(), response.reason())?;
         let mut buffer = [0; 4096];
         loop {
             let n = response.read(&mut buffer)?;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             io::stdout().write_all(&buffer[..n])?;
         }
-        println!("request {} on this connection", response.connection().nth());
+        writeln!(io::stdout(), "request {} on this connection", response.connection().nth())?;
     }
     Ok(())
 }

@@ -30,13 +30,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mut page = client.get(format!("{site}/home")).send()?;
     if page.status() == 401 {
-        println!("logging in");
+        writeln!(io::stdout(), "logging in")?;
         let login = [("user", "me"), ("password", "secret")];
         page = client.post(format!("{site}/login")).form(&login).send()?.error_for_status()?;
     }
-    println!("{} says {}", page.url().clone(), page.text()?);
+    writeln!(io::stdout(), "{} says {}", page.url().clone(), page.text()?)?;
     for cookie in store.iter() {
-        println!("{cookie:?}"); // without its value
+        writeln!(io::stdout(), "{cookie:?}")?; // without its value
     }
     if let Some(path) = file {
         store.write_to(File::create(path)?)?;

@@ -40,14 +40,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             reads += 1;
         }
         let connection = response.connection();
-        println!(
+        writeln!(
+            io::stdout(),
             "{}: {length} bytes in {reads} reads; exchange {} of its connection, reused: {}",
             response.status(),
             connection.nth(),
             connection.reused()
-        );
+        )?;
     }
-    println!("connections opened: {}", client.pool_stats().opened);
+    writeln!(io::stdout(), "connections opened: {}", client.pool_stats().opened)?;
     Ok(())
 }
 

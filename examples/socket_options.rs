@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
         .build();
     let response = client.get(url).send()?;
-    println!("{} from {:?}", response.status(), response.connection().peer_addr());
+    writeln!(io::stdout(), "{} from {:?}", response.status(), response.connection().peer_addr())?;
     for stream in opened.try_iter() {
         tell(&stream)?;
     }
@@ -68,10 +68,10 @@ fn dial(address: &SocketAddr, left: Duration, local: Option<IpAddr>) -> io::Resu
 /// Prints what the system says of a socket.
 fn tell(stream: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
-    println!("  local address: {}", stream.local_addr()?.ip());
-    println!("  keepalive: {}", socket.keepalive()?);
-    println!("  receive buffer: {} bytes, asked for {RECEIVE_BUFFER_BYTES}", socket.recv_buffer_size()?);
-    println!("  no delay: {}", stream.nodelay()?);
+    writeln!(io::stdout(), "  local address: {}", stream.local_addr()?.ip())?;
+    writeln!(io::stdout(), "  keepalive: {}", socket.keepalive()?)?;
+    writeln!(io::stdout(), "  receive buffer: {} bytes, asked for {RECEIVE_BUFFER_BYTES}", socket.recv_buffer_size()?)?;
+    writeln!(io::stdout(), "  no delay: {}", stream.nodelay()?)?;
     Ok(())
 }
 

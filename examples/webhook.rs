@@ -20,6 +20,13 @@ use std::{env, process, thread};
 
 use longwire::{Client, Event, Retry};
 
+/// A line on standard output. A reader who has seen enough, as `head` has, is no reason to panic.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = writeln!(io::stdout(), $($text)*);
+    }};
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let url = env::args().nth(1).map_or_else(serve, Ok)?;
     let client = Client::builder()
@@ -27,12 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .retry(Retry::new(5).without_budget())
         .observer(|event: &Event<'_>| {
             if let Event::Retry { error, wait, .. } = event {
-                println!("  once more in {} ms: {error}", wait.as_millis());
+                say!("  once more in {} ms: {error}", wait.as_millis());
             }
         })
         .build();
     for number in 1..=3 {
-        println!("event {number}");
+        say!("event {number}");
         let response = client
             .post(&*url)
             .header("Content-Type", "application/json")
@@ -40,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .body(format!("{{\"event\":{number}}}"))
             .send()?
             .error_for_status()?;
-        println!("  {} after {} attempts: {}", response.status(), response.attempts(), response.text()?);
+        say!("  {} after {} attempts: {}", response.status(), response.attempts(), response.text()?);
     }
     Ok(())
 }
