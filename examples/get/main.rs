@@ -15,11 +15,11 @@
 //!
 //! | file | of longwire | |
 //! |---|---|---|
-//! | `main.rs` | `Response`, `Body` | [`transfer`] reads the body piece by piece, so that memory does not grow with it |
+//! | `main.rs` | `Response`, `Body` | [`transfer`] reads the body piece by piece, so memory does not grow with it |
 //! | `request.rs` | `RequestBuilder` | builds a request from what the command line says |
 //! | `data.rs` | `SendBody` | a body that is bytes, a file, a stream of unknown length, or a chain of these |
 //! | `form.rs` | `multipart::Form` | a form with files |
-//! | `session.rs` | `ClientBuilder`, `CookieStore`, `Recorder` | cookies, proxies, names, TLS, redirects, recordings; one client for all URLs, which keeps connections |
+//! | `session.rs` | `ClientBuilder`, `CookieStore`, `Recorder` | cookies, proxies, TLS; one client for all URLs |
 //! | `login.rs` | `basic_auth`, `digest_auth` | how a user logs in |
 //! | `resume.rs` | `Download` | a download that goes on where it was interrupted |
 //! | `trace.rs` | `Observer` | what goes over the wire and what becomes of each connection |
