@@ -6,15 +6,16 @@
 #[path = "../examples/follow/main.rs"]
 #[allow(dead_code, reason = "its main function is this program's libtest")]
 mod follow;
+#[path = "support/source_tree.rs"]
+mod source_tree;
 mod support;
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use follow::steps::{Key, STEPS, Step};
+use source_tree::{defines, read};
 use support::peer::{Peer, Refusing, answer, ok};
 
 /// Steps that no test here can have told: a name is not looked up on loopback, and TLS needs a feature.
@@ -67,34 +68,6 @@ fn in_order(text: &str, wanted: &[&str]) {
     }
 }
 
-fn source(file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-/// Whether a line of the source defines a function of that path: `name`, `module::name` or `Type::name`.
-fn defines(source: &str, file: &str, path: &str) -> bool {
-    let (owner, name) = path.rsplit_once("::").map_or((None, path), |(owner, name)| (Some(owner), name));
-    let is_there = |line: &str| {
-        let after = line.trim_start().split_once("fn ").filter(|(before, _)| {
-            before.split(' ').all(|word| word.is_empty() || word.starts_with("pub") || word == "const")
-        });
-        after.is_some_and(|(_, after)| after.strip_prefix(name).is_some_and(|rest| rest.starts_with(['(', '<'])))
-    };
-    let owner_is_there = match owner {
-        None => true,
-        Some(owner) if owner.starts_with(char::is_uppercase) => source.lines().any(|line| {
-            let head = line.strip_prefix("impl").and_then(|rest| rest.strip_suffix('{'));
-            head.is_some_and(|head| head.split(|c: char| !c.is_alphanumeric()).any(|word| word == owner))
-        }),
-        Some(module) => {
-            let path = Path::new(file).with_extension("");
-            path.file_name().is_some_and(|stem| stem == module)
-        }
-    };
-    owner_is_there && source.lines().any(is_there)
-}
-
 /// The sections of that RFC that a text cites: `RFC 9112 §2.2, §4` are two.
 fn sections(text: &str, rfc: &str) -> Vec<String> {
     let cited = text.split("RFC ").skip(1).filter_map(|after| after.strip_prefix(rfc));
@@ -106,34 +79,17 @@ fn sections(text: &str, rfc: &str) -> Vec<String> {
     numbers.collect()
 }
 
-/// All of `src/`, in one text.
-fn all_sources() -> String {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-    let mut all = String::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("src can be listed") {
-            let path = entry.expect("src can be listed").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                all += &fs::read_to_string(path).expect("a source file is UTF-8");
-            }
-        }
-    }
-    all
-}
-
 #[test]
 fn each_function_of_the_table_is_in_its_file() {
     for Step { key, function, file, .. } in STEPS {
-        let is_there = defines(&source(file), file, function);
+        let is_there = defines(&read(file), file, function);
         assert!(is_there, "examples/follow/steps.rs, {key:?}: {file} defines no {function}");
     }
 }
 
 #[test]
 fn each_section_of_the_table_has_the_form_of_one_and_is_cited_in_the_sources() {
-    let all = all_sources();
+    let all: String = source_tree::files("src", ".rs").iter().map(|file| read(file)).collect();
     let mut own = 0;
     for Step { key, rule, file, .. } in STEPS.iter().filter(|step| !step.rule.is_empty()) {
         let parts = rule.strip_prefix("RFC ").and_then(|rest| rest.split_once(" §"));
@@ -142,8 +98,8 @@ fn each_section_of_the_table_has_the_form_of_one_and_is_cited_in_the_sources() {
         assert!(section.split('.').all(|number| number.parse::<u8>().is_ok()), "{key:?}: {rule}");
         // `net` knows no HTTP, so what decides there is cited elsewhere.
         let is_in = |text: &str| sections(text, rfc).iter().any(|cited| cited == section);
-        own += u32::from(is_in(&source(file)));
-        assert!(is_in(&source(file)) || file.starts_with("src/net/") && is_in(&all), "{key:?}: {rule} in {file}");
+        own += u32::from(is_in(&read(file)));
+        assert!(is_in(&read(file)) || file.starts_with("src/net/") && is_in(&all), "{key:?}: {rule} in {file}");
     }
     assert!(own >= 10, "only {own} steps have their section in their own file");
 }
