@@ -164,8 +164,8 @@
 //!
 //! By default every reuse is probed. [`probe_after(t)`](crate::ClientBuilder::probe_after) leaves that out where the
 //! connection was idle for less than `t`, unless there is a reason for doubt (`must_probe`): it is the first reuse, the
-//! last read may have left something, or the last response had no body (HEAD, 204, 304), which a confused server may
-//! send all the same.
+//! last body took more reads than the head's or may have left something, or there was no body (HEAD, 204, 304), which a
+//! confused server may send all the same.
 //!
 //! <!-- quote src/net/conn.rs: pub(crate) fn probe(&mut self ... Ok(_) | Err(_) => Err(CloseReason::StrayBytes) -->
 //! ```text
