@@ -6,13 +6,14 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "benches/README.md",
     "benches/results.md",
+    "benches/results-api.md",
     "benches/results-coded.md",
     "benches/results-sse.md",
     "benches/results-tls.md",
