@@ -164,6 +164,8 @@ fn uploads_come_back_whole(kind: Kind) {
     for client in both_ways(proxy) {
         let sized = client.post(server.url("/")).body(&body).send().expect("a response");
         assert!(sized.bytes().expect("the body") == body, "{kind:?} changed a sized upload");
+        // tinyproxy closes after each response and does not say so, and a reader cannot be sent again.
+        client.close_idle();
         let streamed = client.put(server.url("/")).body(SendBody::reader(&body[..])).send().expect("a response");
         assert!(streamed.bytes().expect("the body") == body, "{kind:?} changed an upload in chunks");
     }
