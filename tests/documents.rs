@@ -4,6 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "support/markdown.rs"]
+mod markdown;
+#[path = "support/source_tree.rs"]
+mod source_tree;
+
+use source_tree::read;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 const DOCUMENTS: [&str; 14] = [
@@ -29,22 +36,16 @@ const README_WORDS_MAX: usize = 1_350;
 /// It answers a rig's questions, and shows nothing.
 const NOT_TO_BE_READ: &str = "wire_driver";
 
-fn text(document: &str) -> String {
-    fs::read_to_string(Path::new(ROOT).join(document)).unwrap_or_else(|error| panic!("{document}: {error}"))
-}
-
 /// The targets of `[text](target)` that are files.
 fn links(text: &str) -> impl Iterator<Item = &str> {
-    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
+    let targets = markdown::links(text).map(|(_, target)| target);
     targets.filter(|target| !target.contains("://") && !target.starts_with('#'))
 }
 
 /// The code spans that are paths: with a slash, and nothing that no path of this repository has.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
-    let prose = text.split("```").step_by(2);
-    let spans = prose.flat_map(|part| part.split('`').skip(1).step_by(2));
     let is_in_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    spans.filter(move |span| {
+    markdown::code_spans(text).filter(move |span| {
         let folder = span.split_once('/').map_or("", |(folder, _)| folder);
         let folders = ["src", "tests", "examples", "fixtures", "fuzz", "benches", ".ci"];
         let layers = ["client", "message", "net", "wire"];
@@ -62,7 +63,7 @@ fn every_link_and_every_path_leads_to_a_file() {
     let root = Path::new(ROOT);
     let mut lost = Vec::new();
     for document in DOCUMENTS {
-        let (text, folder) = (text(document), root.join(document).parent().expect("a folder").to_owned());
+        let (text, folder) = (read(document), root.join(document).parent().expect("a folder").to_owned());
         for link in links(&text) {
             let file = link.split('#').next().unwrap_or_default();
             if !folder.join(file).exists() {
@@ -82,7 +83,7 @@ fn every_link_and_every_path_leads_to_a_file() {
 /// `tests/README.md` is where one looks for what is tested where.
 #[test]
 fn every_test_program_and_every_module_is_in_the_list_of_tests() {
-    let (list, tests) = (text("tests/README.md"), Path::new(ROOT).join("tests"));
+    let (list, tests) = (read("tests/README.md"), Path::new(ROOT).join("tests"));
     let files = |folder: &Path| {
         let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("a file").path());
         entries.filter(|path| path.extension().is_some_and(|ending| ending == "rs")).collect::<Vec<_>>()
@@ -109,7 +110,7 @@ fn every_test_program_and_every_module_is_in_the_list_of_tests() {
 
 #[test]
 fn every_example_is_in_readmes_index_and_is_run_by_the_checks() {
-    let (readme, checks) = (text("README.md"), text(".ci/run"));
+    let (readme, checks) = (read("README.md"), read(".ci/run"));
     let index = readme.split("## Examples").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap_or_default();
     let examples = fs::read_dir(Path::new(ROOT).join("examples")).expect("the folder").map(|entry| entry.expect("one"));
     let names = examples.map(|entry| entry.path().file_stem().expect("a name").to_string_lossy().into_owned());
@@ -132,7 +133,7 @@ fn links_and_paths_are_found() {
 
 #[test]
 fn readme_is_short_and_its_examples_are_as_a_forge_shows_them() {
-    let readme = text("README.md");
+    let readme = read("README.md");
     let words = readme.split_whitespace().count();
     assert!(words <= README_WORDS_MAX, "README.md has {words} words");
     for command in ["\ncargo run --example keep_alive\n", "\ncargo test\n"] {

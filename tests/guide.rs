@@ -10,12 +10,15 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+#[path = "support/markdown.rs"]
+mod markdown;
 #[path = "support/source_tree.rs"]
 mod source_tree;
-#[path = "har/xml.rs"]
+#[path = "support/xml.rs"]
 mod xml;
 
-use source_tree::read;
+use markdown::code_spans;
+use source_tree::{definition, read};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -24,7 +27,7 @@ const STOPS: usize = 12;
 const QUOTED_LINES_MAX: usize = 20;
 
 /// A quote in the guide, from `<!-- quote FILE: BEGIN ... END -->` to `<!-- end -->`. BEGIN and END are parts
-/// of its first and of its last line; `A >> B` is the first line with B from one with A on, which there is once for BEGIN.
+/// of its first and of its last line; `A >> B` is the first line with B from one with A on. BEGIN's A is there once.
 const QUOTE: &str = "<!-- quote ";
 /// What comes of a fixture, from `<!-- outcome NAME -->` to `<!-- end -->`.
 const OUTCOME: &str = "<!-- outcome ";
@@ -64,10 +67,7 @@ fn quoted<'s>(source: &'s str, marker: &str) -> Result<(usize, Vec<&'s str>), St
 
 /// The function that lines are of: the first that begins among them, or the last that begins before.
 fn function_of<'s>(source: &'s str, first: usize, last: usize) -> Option<&'s str> {
-    let begun = |line: &&'s str| {
-        let (before, name) = line.split_once("fn ")?;
-        (!before.contains("//")).then(|| name.split(|c: char| !c.is_alphanumeric() && c != '_').next())?
-    };
+    let begun = |line: &&'s str| definition(line).filter(|(kind, _)| *kind == "fn").map(|(_, name)| name);
     let lines: Vec<&str> = source.lines().take(last).collect();
     let inside = lines[first - 1..].iter().find_map(begun);
     inside.or_else(|| lines[..first].iter().rev().find_map(begun))
@@ -195,15 +195,10 @@ fn each_stop_has_a_quote_a_rule_a_test_that_fails_without_it_and_an_exercise_wit
         let lines: usize = quotes.map(|quote| quote.lines().count().saturating_sub(1)).sum();
         assert!((1..=QUOTED_LINES_MAX).contains(&lines), "{heading} quotes {lines} lines");
         let held = stop.split("**Held by:** ").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
-        let proofs = spans(held).filter(|span| span.starts_with("tests/") || span.starts_with("fixtures/")).count();
+        let proofs =
+            code_spans(held).filter(|span| span.starts_with("tests/") || span.starts_with("fixtures/")).count();
         assert!(proofs > 0, "{heading} names no test and no fixture");
     }
-}
-
-/// The code spans of the prose.
-fn spans(text: &str) -> impl Iterator<Item = &str> {
-    let prose = text.split("```").step_by(2);
-    prose.flat_map(|part| part.split('`').skip(1).step_by(2))
 }
 
 /// Whether a code span is a path of this repository, or an item in a file of it: `src/error.rs::Fate`.
@@ -220,7 +215,7 @@ fn lost(span: &str) -> Option<String> {
         return Some(format!("{path} does not exist"));
     }
     let item = item?.trim_end_matches("()");
-    let source = source_tree::read(path);
+    let source = read(path);
     if !source_tree::defines(&source, path, item) {
         return Some(format!("{path} has no {item}"));
     }
@@ -237,7 +232,7 @@ fn what_the_pages_name_exists() {
     let mut count = 0;
     for name in names(".rs") {
         let page = page(&name);
-        let paths = spans(&page).filter(|span| is_path(span));
+        let paths = code_spans(&page).filter(|span| is_path(span));
         let lost = paths.inspect(|_| count += 1).filter_map(lost);
         wrong.extend(lost.map(|why| format!("src/guide/{name}.rs: {why}")));
     }
@@ -248,19 +243,9 @@ fn what_the_pages_name_exists() {
 
 /// The sections of an RFC that there are, as far as their first number goes.
 fn sections_of(rfc: &str) -> Option<u32> {
-    [
-        ("9110", 19),
-        ("9112", 14),
-        ("9111", 10),
-        ("8305", 12),
-        ("1928", 9),
-        ("6265", 10),
-        ("7616", 8),
-        ("7617", 7),
-        ("8446", 12),
-    ]
-    .iter()
-    .find_map(|(number, sections)| (*number == rfc).then_some(*sections))
+    [("9110", 19), ("9112", 14), ("8305", 12), ("7617", 7)]
+        .iter()
+        .find_map(|(number, sections)| (*number == rfc).then_some(*sections))
 }
 
 /// Returns what is wrong with a link, if anything is: those to RFCs must say the section that they lead to, those
@@ -284,9 +269,7 @@ fn links_lead_where_they_say() {
     let mut wrong = Vec::new();
     for name in names(".rs") {
         let page = page(&name);
-        for (before, after) in page.match_indices("](").map(|(at, _)| (&page[..at], &page[at + 2..])) {
-            let text = before.rsplit('[').next().unwrap_or_default();
-            let target = after.split(')').next().unwrap_or_default();
+        for (text, target) in markdown::links(&page) {
             wrong.extend(wrong_link(text, target).map(|why| format!("src/guide/{name}.rs: {why}")));
         }
     }

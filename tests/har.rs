@@ -20,7 +20,7 @@ mod session;
 mod support;
 #[path = "har/waterfall.rs"]
 mod waterfall;
-#[path = "har/xml.rs"]
+#[path = "support/xml.rs"]
 mod xml;
 
 use std::thread;

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 #[path = "support/source_tree.rs"]
 mod source_tree;
 
+use source_tree::{identifier, implemented};
+
 /// By library: words, and the item that they lead to. What both have by the same name is left out.
 const WORDS: &[(&str, &[(&str, &str)])] = &[
     (
@@ -282,26 +284,6 @@ type Entry = (String, String);
 /// The search knows neither capitals nor underscores.
 fn folded(word: &str) -> String {
     word.to_lowercase().replace('_', "")
-}
-
-/// The identifier at the beginning of a text.
-fn identifier(text: &str) -> &str {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
-}
-
-/// The type that an `impl` at the margin is of, without its parameters.
-fn implemented(line: &str) -> Option<&str> {
-    let mut rest = line.strip_prefix("impl")?;
-    if rest.starts_with('<') {
-        let mut depth = 0;
-        let end = rest.find(|c| {
-            depth += i32::from(c == '<') - i32::from(c == '>');
-            depth == 0
-        });
-        rest = &rest[end? + 1..];
-    }
-    let of = rest.split_once(" for ").map_or(rest, |(_, of)| of);
-    Some(identifier(of.trim_start()))
 }
 
 /// The item that a line declares, with the type whose it is: `fn`, a type, a trait or a variant.

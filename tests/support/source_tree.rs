@@ -36,10 +36,9 @@ pub fn defines(source: &str, file: &str, path: &str) -> bool {
     let (owner, name) = path.rsplit_once("::").map_or((None, path), |(owner, name)| (Some(owner), name));
     let owner_is_there = match owner {
         None => true,
-        Some(owner) if owner.starts_with(char::is_uppercase) => source.lines().any(|line| {
-            let head = line.strip_prefix("impl").and_then(|rest| rest.strip_suffix('{'));
-            head.is_some_and(|head| head.split(|c: char| !c.is_alphanumeric()).any(|word| word == owner))
-        }),
+        Some(owner) if owner.starts_with(char::is_uppercase) => {
+            source.lines().any(|line| implemented(line) == Some(owner))
+        }
         Some(module) => Path::new(file).with_extension("").file_name().is_some_and(|stem| stem == module),
     };
     owner_is_there && source.lines().any(|line| defined(line) == Some(name))
@@ -47,13 +46,38 @@ pub fn defines(source: &str, file: &str, path: &str) -> bool {
 
 /// The name of the item that a line defines.
 pub fn defined(line: &str) -> Option<&str> {
+    definition(line).map(|(_, name)| name)
+}
+
+/// The keyword and the name of the item that a line defines.
+pub fn definition(line: &str) -> Option<(&str, &str)> {
     const KINDS: [&str; 9] = ["fn", "struct", "enum", "trait", "const", "static", "mod", "type", "macro_rules!"];
     let line = line.trim_start();
     let line = if line.starts_with("pub") { line.split_once(' ')?.1 } else { line };
     let mut words = line.strip_prefix("const ").filter(|rest| rest.starts_with("fn ")).unwrap_or(line).split(' ');
     let kind = words.next()?;
-    let name = words.next().filter(|_| KINDS.contains(&kind))?;
-    name.split(|c: char| !c.is_alphanumeric() && c != '_').next().filter(|name| !name.is_empty())
+    let name = identifier(words.next().filter(|_| KINDS.contains(&kind))?);
+    (!name.is_empty()).then_some((kind, name))
+}
+
+/// The type that an `impl` at the margin is of, without its parameters.
+pub fn implemented(line: &str) -> Option<&str> {
+    let mut rest = line.strip_prefix("impl")?;
+    if rest.starts_with('<') {
+        let mut depth = 0;
+        let end = rest.find(|c| {
+            depth += i32::from(c == '<') - i32::from(c == '>');
+            depth == 0
+        });
+        rest = &rest[end? + 1..];
+    }
+    let of = rest.split_once(" for ").map_or(rest, |(_, of)| of);
+    Some(identifier(of.trim_start()))
+}
+
+/// The identifier at the beginning of a text.
+pub fn identifier(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
 }
 
 #[test]
